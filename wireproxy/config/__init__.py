@@ -1,0 +1,1 @@
+"""The one TOML file: its model, its loader and its errors."""
