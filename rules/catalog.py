@@ -1,0 +1,68 @@
+"""A snapshot of what the database holds, read over a side connection and handed to the pure code as a value.
+
+Lookups go by (schema, name) as the server stores them. What is not in the snapshot is unknown, and unknown is dangerous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import Factory, define, frozen
+
+from rules.model import Volatility
+
+
+@frozen
+class CatalogColumn:
+    name: str
+    attribute: int  # from 1; Postgres's attnum, MySQL's ordinal_position
+    type_oid: int = 0
+    type_name: str = ""
+    generated: str | None = None  # the expression of a generated column
+
+
+@frozen
+class CatalogRelation:
+    schema: str
+    name: str
+    kind: str  # Postgres's relkind: r table, v view, m materialized view, p partitioned, f foreign, S sequence, c composite
+    oid: int = 0
+    columns: tuple[CatalogColumn, ...] = ()
+    definition: str | None = None  # of a view or materialized view: its SELECT
+    parents: tuple[int, ...] = ()  # OIDs it inherits from or is a partition of
+
+
+@frozen
+class CatalogFunction:
+    schema: str
+    name: str
+    volatility: Volatility
+    language: str
+    kind: str = "f"  # f function, p procedure, a aggregate, w window
+    security_definer: bool = False
+    body: str | None = None
+    arguments: int = 0
+    returns: str = ""
+
+
+@define
+class Catalog:
+    """Built once and not changed; a newer one replaces it whole."""
+
+    server_version: int = 0
+    relations: dict[tuple[str, str], CatalogRelation] = Factory(dict)
+    by_oid: dict[int, CatalogRelation] = Factory(dict)
+    functions: dict[tuple[str, str], tuple[CatalogFunction, ...]] = Factory(dict)
+    version: int = 0  # counts up with each snapshot of one database
+
+    def resolve(self, schema: str | None, name: str, search_path: Sequence[str]) -> CatalogRelation | None:
+        if schema is not None:
+            return self.relations.get((schema, name))
+        for candidate in search_path:
+            if (found := self.relations.get((candidate, name))) is not None:
+                return found
+        return None
+
+    def named(self, name: str) -> Iterable[CatalogRelation]:
+        """Every relation of that name in any schema: for whoever cannot be sure of the search_path."""
+        return (relation for (_, found), relation in self.relations.items() if found == name)
