@@ -1,0 +1,180 @@
+"""What every relay has in common: its inputs, its effects and its verdicts.
+
+A relay stands between two peers. Bytes from either are fed to it; `advance()` cuts them into messages, puts what may go on
+into the outboxes, and returns effects: questions that somebody must answer before the direction they came from moves on, and
+facts for the record. It does no I/O, reads no clock, and knows neither SQL nor policy.
+
+Effects are NamedTuples rather than frozen dataclasses: several are made for each transaction, and a NamedTuple costs a third.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+# A masked column's function: the field's bytes (None: NULL) in, the bytes that leave instead out.
+Masker = Callable[[bytes | None], bytes | None]
+RowPlan = Sequence[Masker | None]
+Fields = Mapping[str, bytes]
+
+
+class Peer(enum.Enum):
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class ProtocolError(Exception):
+    """A peer broke the protocol, or sent what cannot be relayed safely. The session ends; nothing else leaves a codec."""
+
+    def __init__(self, message: str, *, peer: Peer = Peer.CLIENT, sqlstate: str = "08P01") -> None:
+        super().__init__(message)
+        self.peer = peer
+        self.sqlstate = sqlstate
+
+
+class Stage(enum.StrEnum):
+    """Where in its life a statement is asked about."""
+
+    QUERY = "query"  # a simple query: one text, any number of statements
+    PARSE = "parse"  # prepared, not run
+    BIND = "bind"  # its values are known; it will be planned
+    EXECUTE = "execute"  # a portal bound under an older policy is about to run
+    FUNCTION_CALL = "function_call"
+
+
+class ColumnDescription(NamedTuple):
+    """A result column as the server describes it. Spec: PostgreSQL 55.7, RowDescription."""
+
+    name: bytes
+    table_oid: int
+    attribute: int
+    type_oid: int
+    binary: bool
+
+
+class Question(NamedTuple):
+    """May this go on? Answered by `decide`; nothing that the client sent later moves before."""
+
+    ticket: int
+    stage: Stage
+    text: bytes | None  # None: the gateway does not know what stands behind the name
+    name: bytes = b""  # the prepared statement's, or for EXECUTE the portal's
+    parameters: tuple[bytes | None, ...] | None = None
+    formats: tuple[int, ...] = ()
+    types: tuple[int, ...] = ()
+    attachment: object = None  # what the verdict on an earlier stage attached
+    truncated: bool = False  # the message is longer than its limit; `text` and `parameters` are only its beginning
+    length: int = 0  # bytes of the whole message
+
+
+class Described(NamedTuple):
+    """A result is about to come. Answered by `plan`; no row of it leaves before."""
+
+    ticket: int
+    index: int  # which statement of a batch
+    columns: tuple[ColumnDescription, ...]
+    attachment: object
+    again: bool  # a second result of the same statement: what was planned for the first does not hold for it
+
+
+class CopyOut(NamedTuple):
+    """COPY … TO STDOUT is about to send rows. Answered by `plan_copy`."""
+
+    ticket: int
+    index: int
+    binary: bool
+    columns: int
+    attachment: object
+
+
+class Completed(NamedTuple):
+    """A statement ended well (or a portal was suspended: tag is empty)."""
+
+    ticket: int
+    index: int
+    tag: bytes
+    rows: int
+    size_bytes: int
+    attachment: object
+
+
+class Rows(NamedTuple):
+    """What the client was sent of a result, as frames, for the record."""
+
+    ticket: int
+    frames: bytes
+
+
+class Failed(NamedTuple):
+    """An error on the way to the client. `ticket` is None when it belongs to no statement."""
+
+    ticket: int | None
+    fields: Fields
+    attachment: object
+
+
+class ParameterChanged(NamedTuple):
+    name: str
+    value: str
+
+
+class Withdrawn(NamedTuple):
+    """The question is moot: an earlier failure makes the server skip what it asked about."""
+
+    ticket: int
+
+
+class Terminated(NamedTuple):
+    """The client said goodbye."""
+
+
+Effect = Question | Described | CopyOut | Completed | Rows | Failed | ParameterChanged | Withdrawn | Terminated
+
+
+class NameChange(NamedTuple):
+    """What a statement of SQL does to a name if it succeeds."""
+
+    space: str  # "statement" or "portal"
+    name: bytes | None  # None: every name of the space
+    created: bool
+    text: bytes | None = None  # of a created name: its own text, where it is known
+    attachment: object = None
+    index: int = 0  # which statement of the batch makes the change
+    types: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Let it pass, byte for byte."""
+
+    attachment: object = None
+    look: bool = False  # its results are described and planned before a row of them leaves
+    barrier: bool = False  # nothing later is read before the server has answered it
+    record_bytes: int = 0  # of each of its results, kept as frames for the record
+    names: tuple[NameChange, ...] = ()
+    taints: bool = False  # it may have changed the names of statements and cursors in ways that cannot be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with this error in its place. Keys are the field codes of ErrorResponse (Spec: PostgreSQL 55.8)."""
+
+    fields: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Ask again once the server has answered everything sent so far: what a name means is still in flight."""
+
+
+Verdict = Forward | Refuse | Later
+
+
+class CopyRewriter(Protocol):
+    """Rewrites the data of one COPY … TO STDOUT; memory is bounded by its longest row."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...

@@ -1,0 +1,227 @@
+"""Messages of the PostgreSQL protocol, as far as the gateway reads or writes them. Spec: PostgreSQL 55.7 and 55.8."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from protocols.base import ColumnDescription, Peer, ProtocolError, RowPlan
+
+HEADER = struct.Struct("!BI")  # type, length; the length counts itself but not the type
+_INT16 = struct.Struct("!H")
+_INT32 = struct.Struct("!i")
+_COLUMN = struct.Struct("!IhIhih")  # after the name: table OID, attribute, type OID, typlen, typmod, format
+
+FLUSH = b"H\x00\x00\x00\x04"
+SYNC = b"S\x00\x00\x00\x04"
+TERMINATE = b"X\x00\x00\x00\x04"
+
+
+def frame(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def read_cstring(data: bytes, at: int, peer: Peer = Peer.CLIENT) -> tuple[bytes, int]:
+    """The bytes up to the next NUL, and the position behind it."""
+    end = data.find(0, at)
+    if end < 0:
+        raise ProtocolError("string without its terminator", peer=peer)
+    return data[at:end], end + 1
+
+
+class Parse(NamedTuple):
+    name: bytes
+    text: bytes
+    types: tuple[int, ...]
+
+
+def decode_parse(body: bytes) -> Parse:
+    name, at = read_cstring(body, 0)
+    text, at = read_cstring(body, at)
+    if len(body) - at < 2:
+        raise ProtocolError("Parse ends early")
+    count = _INT16.unpack_from(body, at)[0]
+    if len(body) - at != 2 + 4 * count:
+        raise ProtocolError("Parse has another length than its parameter types")
+    return Parse(name, text, struct.unpack_from(f"!{count}I", body, at + 2))
+
+
+def encode_parse(name: bytes, text: bytes, types: Sequence[int] = ()) -> bytes:
+    return frame(b"P", name + b"\0" + text + b"\0" + struct.pack(f"!H{len(types)}I", len(types), *types))
+
+
+def encode_query(text: bytes) -> bytes:
+    return frame(b"Q", text + b"\0")
+
+
+def encode_describe_portal(name: bytes) -> bytes:
+    return frame(b"D", b"P" + name + b"\0")
+
+
+class Bind(NamedTuple):
+    portal: bytes
+    statement: bytes
+    formats: tuple[int, ...]  # one for each parameter
+    parameters: tuple[bytes | None, ...]
+
+
+def decode_bind_names(body: bytes) -> tuple[bytes, bytes, int]:
+    """Portal, statement, and the position behind them: all that can be read of a Bind that is streamed."""
+    portal, at = read_cstring(body, 0)
+    statement, at = read_cstring(body, at)
+    return portal, statement, at
+
+
+def decode_bind(body: bytes) -> Bind:
+    portal, statement, at = decode_bind_names(body)
+    try:
+        (format_count,) = _INT16.unpack_from(body, at)
+        formats = struct.unpack_from(f"!{format_count}h", body, at + 2)
+        at += 2 + 2 * format_count
+        (count,) = _INT16.unpack_from(body, at)
+        at += 2
+        parameters: list[bytes | None] = []
+        for _ in range(count):
+            (length,) = _INT32.unpack_from(body, at)
+            at += 4
+            if length < 0:
+                parameters.append(None)
+                continue
+            if at + length > len(body):
+                raise ProtocolError("Bind: a parameter is longer than the message")
+            parameters.append(body[at : at + length])
+            at += length
+        (result_count,) = _INT16.unpack_from(body, at)
+    except struct.error as error:
+        raise ProtocolError("Bind ends early") from error
+    if at + 2 + 2 * result_count != len(body):
+        raise ProtocolError("Bind has another length than its contents")
+    if format_count not in (0, 1, count):
+        raise ProtocolError(f"Bind has {format_count} parameter formats but {count} parameters")
+    if format_count == 0:
+        formats = (0,) * count
+    elif format_count == 1:
+        formats = formats * count
+    return Bind(portal, statement, formats, tuple(parameters))
+
+
+def decode_row_description(body: bytes) -> tuple[ColumnDescription, ...]:
+    try:
+        (count,) = _INT16.unpack_from(body, 0)
+        at = 2
+        columns = []
+        for _ in range(count):
+            name, at = read_cstring(body, at, Peer.SERVER)
+            table, attribute, type_oid, _, _, code = _COLUMN.unpack_from(body, at)
+            at += _COLUMN.size
+            columns.append(ColumnDescription(name, table, attribute, type_oid, code == 1))
+    except struct.error as error:
+        raise ProtocolError("RowDescription ends early", peer=Peer.SERVER) from error
+    if at != len(body):
+        raise ProtocolError("RowDescription has another length than its columns", peer=Peer.SERVER)
+    return tuple(columns)
+
+
+def rewrite_row(body: bytes, plan: RowPlan) -> bytes:
+    """A DataRow frame with the planned columns replaced. A row of another arity is a protocol error: it cannot be masked.
+
+    Spec: 55.7 DataRow: Int16 columns, then for each an Int32 length (-1: NULL) and the value.
+    """
+    count = int.from_bytes(body[:2], "big")
+    if count != len(plan):
+        raise ProtocolError(f"a row of {count} columns where {len(plan)} were described", peer=Peer.SERVER)
+    parts = [body[:2]]
+    at = kept = 2
+    for masker in plan:
+        length = int.from_bytes(body[at : at + 4], "big", signed=True)
+        end = at + 4 + (length if length > 0 else 0)
+        if end > len(body):
+            raise ProtocolError("a row's field is longer than the row", peer=Peer.SERVER)
+        if masker is not None:
+            masked = masker(None if length < 0 else body[at + 4 : end])
+            parts.append(body[kept:at])
+            parts.append(b"\xff\xff\xff\xff" if masked is None else len(masked).to_bytes(4, "big") + masked)
+            kept = end
+        at = end
+    if at != len(body):
+        raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
+    parts.append(body[kept:])
+    new = b"".join(parts)
+    return b"D" + (len(new) + 4).to_bytes(4, "big") + new
+
+
+def decode_fields(body: bytes) -> dict[str, bytes]:
+    """ErrorResponse and NoticeResponse. Spec: 55.8; later fields of the same code win, as in libpq."""
+    fields: dict[str, bytes] = {}
+    at = 0
+    while at < len(body) and body[at]:
+        value, end = read_cstring(body, at + 1, Peer.SERVER)
+        fields[chr(body[at])] = value
+        at = end
+    return fields
+
+
+def encode_fields(kind: bytes, fields: Mapping[str, bytes]) -> bytes:
+    """`kind` is b"E" or b"N"."""
+    # a NUL inside a value would let what follows be read as other fields
+    parts = [code.encode("ascii") + value.replace(b"\0", b"") + b"\0" for code, value in fields.items()]
+    return frame(kind, b"".join(parts) + b"\0")
+
+
+def error_fields(
+    sqlstate: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
+) -> dict[str, bytes]:
+    fields = {
+        "S": severity.encode(),
+        "V": severity.encode(),
+        "C": sqlstate.encode(),
+        "M": message.encode(),
+    }
+    if detail:
+        fields["D"] = detail.encode()
+    if hint:
+        fields["H"] = hint.encode()
+    return fields
+
+
+def error_response(
+    sqlstate: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
+) -> bytes:
+    return encode_fields(b"E", error_fields(sqlstate, message, detail=detail, hint=hint, severity=severity))
+
+
+def notice_response(sqlstate: str, message: str, *, detail: str = "", hint: str = "") -> bytes:
+    return encode_fields(b"N", error_fields(sqlstate, message, detail=detail, hint=hint, severity="NOTICE"))
+
+
+def decode_notification(body: bytes) -> tuple[int, bytes, bytes]:
+    """Process id, channel, payload."""
+    if len(body) < 4:
+        raise ProtocolError("NotificationResponse ends early", peer=Peer.SERVER)
+    channel, at = read_cstring(body, 4, Peer.SERVER)
+    payload, _ = read_cstring(body, at, Peer.SERVER)
+    return int.from_bytes(body[:4], "big"), channel, payload
+
+
+def encode_notification(process_id: int, channel: bytes, payload: bytes) -> bytes:
+    return frame(b"A", process_id.to_bytes(4, "big") + channel + b"\0" + payload + b"\0")
+
+
+def decode_parameter_status(body: bytes) -> tuple[bytes, bytes]:
+    name, at = read_cstring(body, 0, Peer.SERVER)
+    value, _ = read_cstring(body, at, Peer.SERVER)
+    return name, value
+
+
+def decode_copy_response(body: bytes) -> tuple[bool, int]:
+    """CopyInResponse and CopyOutResponse: whether it is binary, and how many columns."""
+    if len(body) < 3:
+        raise ProtocolError("CopyResponse ends early", peer=Peer.SERVER)
+    return body[0] == 1, int.from_bytes(body[1:3], "big")
+
+
+def decode_parameter_description(body: bytes) -> tuple[int, ...]:
+    if len(body) < 2 or len(body) != 2 + 4 * int.from_bytes(body[:2], "big"):
+        raise ProtocolError("ParameterDescription has another length than its types", peer=Peer.SERVER)
+    return struct.unpack_from(f"!{(len(body) - 2) // 4}I", body, 2)
