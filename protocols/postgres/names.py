@@ -1,0 +1,116 @@
+"""Names of prepared statements and portals, as the server will know them.
+
+A change is *tentative* from when the message that makes it is sent until the server confirms it or errs. A look-up finds the
+last tentative change, and says whether it is *certain*: within one run of extended-query messages up to Sync it is, because
+if the change fails, the server skips everything behind it; across a Sync, or when a simple Query makes the change, it is not.
+Acting on an uncertain name would let a client swap the statement behind it (prepare an existing name again in one pipeline:
+the Parse fails, the old statement stays, and the Bind behind Sync runs it), so the caller waits until the server has answered.
+
+SQL's PREPARE/DECLARE and the protocol's Parse/Bind share one space each (Spec: PostgreSQL, PREPARE; 55.2.3), and the server
+keeps the first 63 bytes (NAMEDATALEN - 1) of a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from protocols.base import NameChange
+
+NAME_BYTES = 63
+UNCERTAIN = -1  # the segment of changes made by a simple Query: its failure does not make the server skip anything
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What stands behind a name."""
+
+    text: bytes | None
+    attachment: object = None
+    ticket: int = 0
+    types: tuple[int, ...] = ()
+    look: bool = False
+    record_bytes: int = 0
+    epoch: int = 0
+    declared: bool = False  # by SQL: may outlive the transaction (WITH HOLD)
+    statement: bytes = b""  # of a portal: the prepared statement it was bound from
+    parameters: tuple[bytes | None, ...] | None = None
+    formats: tuple[int, ...] = ()
+    barrier: bool = False
+    names: tuple[NameChange, ...] = ()
+    taints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A tentative change. `named` None: the name goes; `name` None: all names go."""
+
+    space: str
+    name: bytes | None
+    named: Named | None
+    segment: int
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    named: Named | None
+    certain: bool
+
+
+@dataclass(slots=True)
+class NameSpace:
+    confirmed: dict[bytes, Named] = field(default_factory=dict)
+    tentative: list[Change] = field(default_factory=list)
+
+    def look_up(self, name: bytes, segment: int) -> Found:
+        name = name[:NAME_BYTES]
+        for change in reversed(self.tentative):
+            if change.name is None or change.name == name:
+                return Found(change.named, change.segment == segment)
+        return Found(self.confirmed.get(name), True)
+
+
+class Names:
+    """Both name spaces of one session. `tainted`: the server may know names, or meanings of names, that this does not."""
+
+    __slots__ = ("portals", "statements", "tainted")
+
+    def __init__(self) -> None:
+        self.statements = NameSpace()
+        self.portals = NameSpace()
+        self.tainted = False
+
+    def _space(self, change: Change) -> NameSpace:
+        return self.statements if change.space == "statement" else self.portals
+
+    def propose(self, change: Change) -> None:
+        self._space(change).tentative.append(change)
+
+    def confirm(self, change: Change) -> None:
+        space = self._space(change)
+        space.tentative.remove(change)
+        if change.name is None:
+            # the unnamed portal and statement are out of SQL's reach, but DISCARD ALL drops every one
+            space.confirmed.clear()
+        elif change.named is None:
+            space.confirmed.pop(change.name, None)
+        else:
+            space.confirmed[change.name] = change.named
+
+    def roll_back(self, change: Change) -> None:
+        self._space(change).tentative.remove(change)
+
+    def transaction_ended(self) -> None:
+        """Portals of the protocol die with their transaction; cursors declared WITH HOLD may stay."""
+        confirmed = self.portals.confirmed
+        if confirmed:
+            self.portals.confirmed = {name: named for name, named in confirmed.items() if named.declared}
+
+    def taint(self) -> None:
+        """Something ran that could PREPARE, DEALLOCATE or DECLARE by itself: what stands behind a name is unknown now.
+
+        The empty names stay: SQL cannot reach them.
+        """
+        self.tainted = True
+        for space in (self.statements, self.portals):
+            space.confirmed = {name: named for name, named in space.confirmed.items() if name == b""}

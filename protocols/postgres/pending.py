@@ -1,0 +1,125 @@
+"""What the server still owes: one entry for each message that it will answer, in the order in which it was sent.
+
+Pushed on send, popped on arrival. An error in the extended protocol takes every entry up to the next Sync with it, because the
+server skips those messages (Spec: PostgreSQL 55.2.3, "reads and discards messages until a Sync is reached").
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable
+
+from protocols.base import CopyRewriter, Fields, RowPlan
+from protocols.postgres.names import Change
+
+
+class Owed(enum.IntEnum):
+    QUERY = 1
+    PARSE = 2
+    BIND = 3
+    DESCRIBE_STATEMENT = 4
+    DESCRIBE_PORTAL = 5
+    EXECUTE = 6
+    CLOSE = 7
+    SYNC = 8
+    FUNCTION_CALL = 9
+
+
+class Entry:
+    """One owed answer. Mutable: the answer to a Query or an Execute arrives in many messages."""
+
+    __slots__ = (
+        "attachment",
+        "changes",
+        "columns_seen",
+        "copy",
+        "copying",
+        "described",
+        "index",
+        "injected",
+        "kind",
+        "look",
+        "plan",
+        "record_bytes",
+        "record_left",
+        "refusal",
+        "rows",
+        "size_bytes",
+        "taints",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        kind: Owed,
+        ticket: int = 0,
+        *,
+        attachment: object = None,
+        refusal: Fields | None = None,
+        injected: bool = False,
+        look: bool = False,
+        record_bytes: int = 0,
+        changes: tuple[Change, ...] = (),
+        taints: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.ticket = ticket
+        self.attachment = attachment
+        self.refusal = refusal  # the server was sent something that must fail, and this goes out in its error's place
+        self.injected = injected  # the gateway's own message: the client does not hear of its answer
+        self.look = look
+        self.record_bytes = record_bytes
+        self.record_left = record_bytes
+        self.changes = changes
+        self.taints = taints
+        self.index = 0  # of the statement in a batch
+        self.rows = 0
+        self.size_bytes = 0
+        self.described = False  # a plan stands for the rows to come
+        self.columns_seen = 0  # RowDescriptions within the current statement
+        self.plan: RowPlan | None = None
+        self.copy: CopyRewriter | None = None
+        self.copying = False
+
+    def next_statement(self) -> None:
+        """A batch goes on: counters and plans belong to one statement."""
+        self.index += 1
+        self.rows = self.size_bytes = self.columns_seen = 0
+        self.record_left = self.record_bytes
+        self.described = False
+        self.plan = None
+        self.copy = None
+        self.copying = False
+
+
+class Pending:
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def push(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    @property
+    def head(self) -> Entry | None:
+        return self.entries[0] if self.entries else None
+
+    def pop(self) -> Entry:
+        return self.entries.popleft()
+
+    def skip_to_sync(self) -> Iterable[Entry]:
+        """Take out, and give, the entries that the server will not answer after an error."""
+        while self.entries and self.entries[0].kind is not Owed.SYNC:
+            yield self.entries.popleft()
+
+    def drop_syncs_behind_head(self) -> None:
+        """COPY FROM STDIN has begun: Syncs that came behind its Execute are eaten by the copy (Spec: 55.2.6)."""
+        head = self.entries.popleft()
+        while self.entries and self.entries[0].kind is Owed.SYNC:
+            self.entries.popleft()
+        self.entries.appendleft(head)
