@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all that a newcomer needs; both make what they stand on. Root or not, nothing outside
+# this folder and a cache of downloaded servers (~/.cache/wireproxy, /var/cache/wireproxy for root) is changed.
+SHELL = /bin/sh
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+# an environment with everything also serves the demo: do not install twice
+DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
+
+.PHONY: help demo test check bench regress format clean
+help:
+	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
+	@echo "make test     every test, against real servers"
+	@echo "make check    ruff, mypy --strict, the import rule"
+	@echo "make bench    pgbench: directly, through pgbouncer, through the gateway"
+	@echo "make regress  all of PostgreSQL's own regression files, directly and through the gateway"
+	@echo "make clean    removes what these made in this folder"
+
+demo: $(DEMO_READY)
+	$(BIN)/wireproxy demo
+
+test: $(VENV)/.ready-all
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.ready-all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_imports.py
+
+bench: $(VENV)/.ready-all
+	$(BIN)/python -m bench.pgbench $(BENCH_ARGS)
+
+regress: $(VENV)/.ready-all
+	WIREPROXY_REGRESS=all $(BIN)/python -m pytest --timeout 3600 -s tests/integration/test_regress.py
+
+format: $(VENV)/.ready-all
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	PYTHON=$(PYTHON) .ci/venv $(VENV)
+
+$(VENV)/.ready-demo: pyproject.toml | $(BIN)/python
+	$(PIP) install -q -e '.[demo]'
+	@touch $@
+
+$(VENV)/.ready-all: pyproject.toml | $(BIN)/python
+	$(PIP) install -q -e '.[demo,store-postgres,test,dev]'
+	@touch $@
