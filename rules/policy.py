@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, assert_never
 
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
-from rules.model import Effect, Kind
+from rules.conditions import Facts, When, applies_to, effect_words, matches
+from rules.model import Allow, Decision, Deny, Hold, Identity, Kind, Statement, severity
+
+__all__ = [
+    "DEFAULT_RULE", "Facts", "Limit", "MaskRule", "Policy", "Rule", "When",
+    "applicable", "decide", "decide_batch", "decides_by_estimate", "worst",
+]  # fmt: skip
+
+DEFAULT_RULE = "default"  # the name under which `Policy.default` appears in a decision
+Action = Literal["allow", "observe", "hold", "deny"]
 
 
 @frozen
-class When:
-    """Conditions of a rule; all that are given must hold. Empty sets and None mean "not asked"."""
+class Limit:
+    """How much one identity may do under one rule in a window of time. None: not limited."""
 
-    kinds: frozenset[Kind] = frozenset()
-    effects: frozenset[Effect] = frozenset()  # any of these
-    only_effects: frozenset[Effect] = frozenset()  # no effect outside these
-    relations: tuple[str, ...] = ()  # globs over schema.name: any relation matches
-    only_relations: tuple[str, ...] = ()  # every relation matches
-    access: Literal["read", "write", "ddl", "any"] = "any"  # which relations the globs look at
-    functions: tuple[str, ...] = ()  # globs over schema.name
-    missing_where: bool | None = None
-    batch: bool | None = None
-    identities: frozenset[str] = frozenset()
-    groups: frozenset[str] = frozenset()
-    databases: tuple[str, ...] = ()
-    hours: tuple[int, int] | None = None  # minutes of the day, [from, to); from > to wraps midnight
-    days: frozenset[int] = frozenset()  # 0 Monday … 6 Sunday
-    estimated_rows_over: int | None = None
+    statements: int | None = None
+    rows: int | None = None  # rows returned or changed
+    bytes: int | None = None  # of results
+    time_s: float | None = None  # the server's time between statement and completion
+    window_s: float = 3600.0
 
 
 @frozen
 class Rule:
     name: str
-    action: Literal["allow", "observe", "hold", "deny"]
+    action: Action
     reason: str = ""
     hint: str = ""
-    when: When = When()
+    when: When = Factory(When)
     approvers: frozenset[str] = frozenset()
     quorum: int = 1
     wait_s: float | None = None
     expires_s: float | None = None
     maximum_rows: int | None = None
+    limit: Limit | None = None  # of an allow or observe rule: above it, the statement is refused until the window ends
+
+    @property
+    def lets_through(self) -> bool:
+        return self.action in ("allow", "observe")
 
 
 @frozen
@@ -52,6 +57,15 @@ class Policy:
     version: str = ""
     derived: Literal["mask", "hold", "deny"] = "mask"  # what an expression over a masked column gets
     predicates: Literal["allow", "equality", "hold", "deny"] = "equality"  # what a condition over one gets
+    read_only: bool = False  # nothing that it lets through writes: the upstream session is pinned read-only as well
+
+    @property
+    def asks_clock(self) -> bool:
+        return any(rule.when.asks_clock for rule in self.rules)
+
+    @property
+    def asks_estimate(self) -> bool:
+        return any(rule.when.estimated_rows_over is not None for rule in self.rules)
 
 
 @frozen
@@ -63,3 +77,87 @@ class MaskRule:
     databases: tuple[str, ...] = ("*",)
     except_groups: frozenset[str] = frozenset()
     argument: str | None = None  # of maskers that take one: first-n, constant, bucket
+
+
+def decide(policy: Policy, statement: Statement, facts: Facts) -> Decision:
+    """The decision about one statement, what it carries inside included.
+
+    What PREPARE, DECLARE and COPY carry is decided as well, and the worse of the two counts. A plain EXPLAIN does not
+    run what it carries; EXPLAIN ANALYZE does, and is of the kind of what it runs.
+    """
+    own = _decide_own(policy, statement, facts)
+    if statement.inner is None or statement.kind is Kind.EXPLAIN:
+        return own
+    return worst((own, decide(policy, statement.inner, facts)))
+
+
+def decide_batch(policy: Policy, statements: tuple[Statement, ...], facts: Facts) -> tuple[Decision, ...]:
+    """One decision for each statement; `worst` of them is the batch's. An empty text does nothing and is allowed."""
+    facts = evolve(facts, batch=statements)
+    return tuple(decide(policy, statement, facts) for statement in statements)
+
+
+def worst(decisions: Iterable[Decision]) -> Decision:
+    """The most severe one, the first of its kind. Nothing at all is allowed: there is nothing to run."""
+    found: Decision | None = None
+    for decision in decisions:
+        if found is None or severity(decision) > severity(found):
+            found = decision
+    return found if found is not None else Allow("empty")
+
+
+def applicable(policy: Policy, identity: Identity, database: str, masked: bool) -> Policy:
+    """The policy without the rules that can never match in a session of this identity."""
+    rules = tuple(rule for rule in policy.rules if applies_to(rule.when, identity, database, masked))
+    return policy if len(rules) == len(policy.rules) else evolve(policy, rules=rules)
+
+
+def decides_by_estimate(policy: Policy, statements: tuple[Statement, ...], facts: Facts) -> bool:
+    """Whether the number of rows that the planner expects could change the decision: only then is it worth asking."""
+    if not policy.asks_estimate:
+        return False
+    few = decide_batch(policy, statements, evolve(facts, estimated_rows=0))
+    many = decide_batch(policy, statements, evolve(facts, estimated_rows=2**63))
+    return few != many
+
+
+def _decide_own(policy: Policy, statement: Statement, facts: Facts) -> Decision:
+    for rule in policy.rules:
+        found = matches(rule.when, statement, facts, lets_through=rule.lets_through)
+        if found is not None:
+            return _decision(policy, rule, found)
+    return _default(policy, statement)
+
+
+def _decision(policy: Policy, rule: Rule, found: tuple[str, ...]) -> Decision:
+    reasons = (rule.reason, *found) if rule.reason else found
+    match rule.action:
+        case "allow" | "observe":
+            return Allow(rule.name, reasons, observe=rule.action == "observe", read_only=policy.read_only)
+        case "hold":
+            return Hold(
+                rule.name,
+                reasons,
+                rule.hint,
+                rule.approvers,
+                rule.quorum,
+                rule.wait_s,
+                rule.expires_s,
+                rule.maximum_rows,
+            )
+        case "deny":
+            return Deny(rule.name, reasons, rule.hint)
+        case _:
+            assert_never(rule.action)
+
+
+def _default(policy: Policy, statement: Statement) -> Decision:
+    """No rule spoke. Even a default of "allow" holds what was not understood: that takes a rule that names it."""
+    reasons: tuple[str, ...] = ("no rule lets it through", *effect_words(statement.effects))
+    if statement.opaque is not None or statement.kind is Kind.OPAQUE:
+        reasons = (statement.opaque or "not understood", "no rule names what could not be understood")
+    if policy.default == "deny":
+        return Deny(DEFAULT_RULE, reasons)
+    if policy.default == "hold" or statement.opaque is not None or statement.kind is Kind.OPAQUE:
+        return Hold(DEFAULT_RULE, reasons)
+    return Allow(DEFAULT_RULE, ("no rule stops it",), read_only=policy.read_only)

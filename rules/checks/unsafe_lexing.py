@@ -1,0 +1,42 @@
+"""A setting that changes how later text is read, to a value under which it can be read in two ways.
+
+Under UTF-8 and ASCII every quote and backslash is one; there are encodings whose second byte may look like either (SJIS,
+BIG5, GBK, GB18030, JOHAB, UHC). A value that is not a constant is unsafe, and so is RESET: the default is not known.
+"""
+
+from __future__ import annotations
+
+from rules.model import Effect, Setting, Statement
+
+_UTF8 = frozenset({"utf8", "utf-8", "unicode", "utf8mb4", "utf8mb3", "sql_ascii"})
+# the value that leaves text as the standard reads it
+_SAFE_VALUES: dict[str, frozenset[str]] = {
+    "client_encoding": _UTF8,
+    "names": _UTF8,  # SET NAMES of both dialects
+    "standard_conforming_strings": frozenset({"on", "true", "yes", "1", "t", "tr", "tru", "y", "ye"}),
+    "backslash_quote": frozenset({"off", "safe_encoding", "false", "no", "0"}),
+    "escape_string_warning": frozenset({"on", "off", "true", "false", "1", "0"}),
+    "character_set_client": _UTF8,
+    "character_set_connection": _UTF8,
+    "character_set_results": _UTF8 | {"null", ""},
+    "character set": _UTF8,
+}
+
+
+def unsafe_lexing(statement: Statement, _batch: tuple[Statement, ...]) -> str | None:
+    if Effect.LEXING not in statement.effects:
+        return None
+    if statement.functions or not statement.settings:
+        return "it changes how later text is read, in a way that can't be foreseen"
+    for setting in statement.settings:
+        if not _safe(setting):
+            value = "a value that is not in the text" if setting.value is None else setting.value
+            return f"{setting.name} = {value} changes how later text is read"
+    return None
+
+
+def _safe(setting: Setting) -> bool:
+    allowed = _SAFE_VALUES.get(setting.name)
+    if allowed is None:
+        return False
+    return setting.value is not None and setting.value.strip().lower() in allowed
