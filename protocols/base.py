@@ -73,7 +73,7 @@ class Described(NamedTuple):
     """A result is about to come. Answered by `plan`; no row of it leaves before."""
 
     ticket: int
-    index: int  # which statement of a batch
+    position: int  # which statement of a batch
     columns: tuple[ColumnDescription, ...]
     attachment: object
     again: bool  # a second result of the same statement: what was planned for the first does not hold for it
@@ -83,7 +83,7 @@ class CopyOut(NamedTuple):
     """COPY … TO STDOUT is about to send rows. Answered by `plan_copy`."""
 
     ticket: int
-    index: int
+    position: int
     binary: bool
     columns: int
     attachment: object
@@ -93,7 +93,7 @@ class Completed(NamedTuple):
     """A statement ended well (or a portal was suspended: tag is empty)."""
 
     ticket: int
-    index: int
+    position: int
     tag: bytes
     rows: int
     size_bytes: int
@@ -141,7 +141,7 @@ class NameChange(NamedTuple):
     created: bool
     text: bytes | None = None  # of a created name: its own text, where it is known
     attachment: object = None
-    index: int = 0  # which statement of the batch makes the change
+    position: int = 0  # which statement of the batch makes the change
     types: tuple[int, ...] = ()
 
 

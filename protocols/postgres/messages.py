@@ -185,9 +185,7 @@ def error_fields(
     return fields
 
 
-def error_response(
-    sqlstate: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
-) -> bytes:
+def error_response(sqlstate: str, message: str, *, detail: str = "", hint: str = "", severity: str = "ERROR") -> bytes:
     return encode_fields(b"E", error_fields(sqlstate, message, detail=detail, hint=hint, severity=severity))
 
 

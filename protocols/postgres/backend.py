@@ -1,0 +1,414 @@
+"""The server's half of a relay: what the database answers, on its way to the client.
+
+Theory of operation. Each message is cut at its header; runs that need no look are forwarded as one slice of what was read. The
+head of the owed answers says what a message belongs to, and `_EXPECTED` says which messages that head may get: anything else is
+a protocol error, because a gateway that has lost its place can neither mask nor refuse. A row of a result that is to be looked
+at never leaves before its description has been planned; where the client did not ask for the description, the client's half has
+put a Describe of the gateway's own in front of the Execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from protocols.base import (
+    Completed,
+    CopyOut,
+    CopyRewriter,
+    Described,
+    Failed,
+    Fields,
+    ParameterChanged,
+    Peer,
+    ProtocolError,
+    RowPlan,
+    Rows,
+)
+from protocols.buffer import Inbox
+from protocols.postgres.messages import (
+    HEADER,
+    decode_copy_response,
+    decode_fields,
+    decode_notification,
+    decode_parameter_description,
+    decode_parameter_status,
+    decode_row_description,
+    encode_fields,
+    encode_notification,
+    frame,
+    rewrite_row,
+)
+from protocols.postgres.pending import Entry, Owed
+from protocols.postgres.shared import Shared
+
+_ROW: Final = ord("D")
+_COPY_DATA: Final = ord("d")
+_unpack_header = HEADER.unpack_from
+
+# What may arrive while an entry is the head. ErrorResponse, NoticeResponse, ParameterStatus and NotificationResponse may arrive
+# at any time and are not listed. Spec: PostgreSQL 55.2.2 and 55.2.3.
+_EXPECTED: Final[dict[Owed, bytes]] = {
+    Owed.QUERY: b"TDCIGHdcZ",
+    Owed.PARSE: b"1",
+    Owed.BIND: b"2",
+    Owed.DESCRIBE_STATEMENT: b"tTn",
+    Owed.DESCRIBE_PORTAL: b"Tn",
+    Owed.EXECUTE: b"DCIsGHdc",
+    Owed.CLOSE: b"3",
+    Owed.SYNC: b"Z",
+    Owed.FUNCTION_CALL: b"Z",  # always refused: its error, then ReadyForQuery
+}
+
+
+class Backend:
+    """Reads what the server sent; writes to `shared.to_client`."""
+
+    __slots__ = ("_asked", "_handlers", "_inbox", "_passing", "shared")
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self._inbox = Inbox()
+        self._passing = 0  # bytes of a message that is streamed through and has not ended
+        self._asked: Entry | None = None  # the entry whose result waits for a plan
+        self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
+            ord("1"): self._confirmed,
+            ord("2"): self._confirmed,
+            ord("3"): self._confirmed,
+            ord("t"): self._parameter_description,
+            ord("T"): self._row_description,
+            ord("n"): self._no_data,
+            ord("C"): self._completed,
+            ord("I"): self._completed,
+            ord("s"): self._completed,
+            ord("G"): self._copy_in,
+            ord("H"): self._copy_out,
+            ord("c"): self._copy_done,
+            ord("E"): self._error,
+            ord("N"): self._notice,
+            ord("S"): self._parameter_status,
+            ord("A"): self._notification,
+            ord("Z"): self._ready,
+        }
+
+    @property
+    def waiting(self) -> bool:
+        """A plan is awaited: nothing more is read from the server until then."""
+        return self._asked is not None
+
+    def feed(self, data: bytes) -> None:
+        self._inbox.add(data)
+
+    @property
+    def at_boundary(self) -> bool:
+        return self._passing == 0
+
+    def advance(self) -> None:
+        """Cut and handle what is here, up to the first thing that must be answered."""
+        if self._asked is not None or not self._inbox.ready:
+            return
+        buffer = self._inbox.take()
+        size = len(buffer)
+        needed = 5
+        shared = self.shared
+        out = shared.to_client
+        at = start = 0  # bytes from start to at are whole messages that go out as they are
+        if self._passing:
+            at = min(self._passing, size)
+            self._passing -= at
+            if self._passing:
+                out.append(buffer)
+                return
+        while size - at >= 5:
+            kind, length = _unpack_header(buffer, at)
+            end = at + 1 + length
+            if length < 4:
+                raise ProtocolError("a message shorter than its header", peer=Peer.SERVER)
+            if kind == _ROW or kind == _COPY_DATA:
+                head = shared.pending.head
+                if head is None or kind not in _EXPECTED[head.kind] or head.refusal is not None:
+                    raise ProtocolError("the server sent rows that nobody asked for", peer=Peer.SERVER)
+                if (head.plan is None if kind == _ROW else head.copy is None) and not (
+                    head.look and not head.described
+                ):
+                    if kind == _ROW:
+                        head.rows += 1
+                    head.size_bytes += length + 1
+                    if head.record_left:
+                        self._record(head, buffer[at : min(end, size)], end <= size)
+                    if end > size:  # streamed: it may be a gigabyte
+                        out.append(buffer[start:])
+                        self._passing = end - size
+                        return
+                    at = end
+                    continue
+                if end > size:
+                    if length > shared.limits.masked_row_bytes:
+                        raise ProtocolError(
+                            f"a row of {length} bytes is longer than masked_row_bytes",
+                            peer=Peer.SERVER,
+                            sqlstate="54000",
+                        )
+                    break
+                if at > start:
+                    out.append(buffer[start:at])
+                self._rewrite(head, kind, buffer[at + 5 : end])
+                at = start = end
+                continue
+            if end > size:
+                if length > shared.limits.message_bytes:
+                    raise ProtocolError("a message is longer than message_bytes", peer=Peer.SERVER)
+                needed = end - at
+                break
+            if at > start:
+                out.append(buffer[start:at])
+            handler = self._handlers.get(kind)
+            if handler is None:
+                raise ProtocolError(f"the server sent a message of unknown type {kind:#x}", peer=Peer.SERVER)
+            handler(buffer[at:end], buffer[at + 5 : end])
+            at = start = end
+            if self.waiting:
+                break
+        if at > start:
+            out.append(buffer[start:at])
+        self._inbox.put_back(buffer, at, needed)
+
+    def deliver_notices(self) -> None:
+        """Messages of the gateway's own go out between two messages of the server, never inside one."""
+        shared = self.shared
+        if shared.notices and not self._passing:
+            shared.to_client.extend(shared.notices)
+            shared.notices.clear()
+
+    # -- rows
+
+    def _record(self, head: Entry, data: bytes, whole: bool) -> None:
+        """Keep a frame for the record; the last kept one may be cut, which its own length tells."""
+        kept = data[: head.record_left]
+        head.record_left = head.record_left - len(kept) if whole and len(kept) == len(data) else 0
+        self.shared.effects.append(Rows(head.ticket, kept))
+
+    def _rewrite(self, head: Entry, kind: int, body: bytes) -> None:
+        if kind == _ROW:
+            if head.plan is None:
+                raise ProtocolError("a row came before its description", peer=Peer.SERVER)
+            new = rewrite_row(body, head.plan)
+            head.rows += 1
+        else:
+            if head.copy is None:
+                raise ProtocolError("copy data came before its plan", peer=Peer.SERVER)
+            data = head.copy.feed(body)
+            if not data:
+                return
+            new = frame(b"d", data)
+        head.size_bytes += len(new)
+        if head.record_left:
+            self._record(head, new, True)
+        self.shared.to_client.append(new)
+
+    def _expect(self, kind: bytes) -> Entry:
+        head = self.shared.pending.head
+        if head is None or kind[0] not in _EXPECTED[head.kind]:
+            wanted = "nothing" if head is None else head.kind.name
+            raise ProtocolError(f"the server sent {kind!r} where {wanted} was to be answered", peer=Peer.SERVER)
+        if head.refusal is not None and kind != b"Z":
+            # what stood in for a refused message did not fail: whatever it did, the client must not take it for an answer
+            raise ProtocolError(f"the server answered {kind!r} to a refused message", peer=Peer.SERVER)
+        return head
+
+    def _row_description(self, message: bytes, body: bytes) -> None:
+        head = self._expect(b"T")
+        if head.kind is Owed.DESCRIBE_STATEMENT:
+            self.shared.pending.pop()
+            self.shared.to_client.append(message)
+            return
+        if head.kind is Owed.DESCRIBE_PORTAL:
+            if not head.injected:
+                self.shared.pending.pop()
+                self.shared.to_client.append(message)
+                return
+        else:
+            self.shared.to_client.append(message)
+            head.size_bytes += len(message)
+            if head.record_left:
+                self._record(head, message, True)
+        if head.look:
+            columns = decode_row_description(body)
+            again = head.columns_seen > 0
+            head.columns_seen += 1
+            self._asked = head
+            self.shared.effects.append(Described(head.ticket, head.index, columns, head.attachment, again))
+        elif head.injected:
+            raise ProtocolError("a description came that was not to be looked at", peer=Peer.SERVER)
+
+    def plan(self, plan: RowPlan | None) -> None:
+        """The answer to `Described`."""
+        head = self._asked
+        assert head is not None
+        self._asked = None
+        if head.kind is Owed.DESCRIBE_PORTAL:
+            self.shared.pending.pop()
+            target = self.shared.pending.head
+            # an injected Describe is always followed by its Execute
+            assert target is not None
+            assert target.kind is Owed.EXECUTE
+            head = target
+        head.plan = plan
+        head.described = True
+
+    def _no_data(self, message: bytes, _body: bytes) -> None:
+        head = self._expect(b"n")
+        self.shared.pending.pop()
+        if not head.injected:
+            self.shared.to_client.append(message)
+
+    def _parameter_description(self, message: bytes, body: bytes) -> None:
+        decode_parameter_description(body)
+        self._expect(b"t")
+        self.shared.to_client.append(message)
+
+    # -- ends
+
+    def _confirmed(self, message: bytes, _body: bytes) -> None:
+        head = self._expect(message[:1])
+        self.shared.pending.pop()
+        for change in head.changes:
+            self.shared.names.confirm(change)
+        if not head.injected:
+            self.shared.to_client.append(message)
+
+    def _completed(self, message: bytes, body: bytes) -> None:
+        shared = self.shared
+        head = self._expect(message[:1])
+        for change in head.changes:
+            if change.index == head.index:
+                shared.names.confirm(change)
+        if head.taints:
+            shared.names.taint()
+        if head.copy is not None:
+            head.copy = None
+        shared.copy_in = False
+        tag = body[:-1] if message[0] == 0x43 else b""
+        shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
+        if head.kind is Owed.EXECUTE:
+            shared.pending.pop()
+        else:
+            head.changes = tuple(change for change in head.changes if change.index != head.index)
+            head.next_statement()
+        shared.to_client.append(message)
+
+    def _error(self, message: bytes, body: bytes) -> None:
+        shared = self.shared
+        fields: Fields = decode_fields(body)
+        head = shared.pending.head
+        fatal = fields.get("V", fields.get("S", b"")) in (b"FATAL", b"PANIC")
+        ticket = head.ticket if head is not None and head.kind is not Owed.SYNC else None
+        attachment = head.attachment if head is not None else None
+        shared.copy_in = False
+        if head is not None and head.refusal is not None and not fatal:
+            out: Fields = head.refusal
+        elif shared.scrub is not None:
+            out = shared.scrub(fields)
+        else:
+            out = fields
+        shared.to_client.append(message if out is fields else encode_fields(b"E", out))
+        shared.effects.append(Failed(ticket, out, attachment))
+        if head is None or fatal:
+            return
+        if head.taints:
+            shared.names.taint()  # what it did before it failed is not undone: PREPARE is not transactional
+        if head.kind in (Owed.QUERY, Owed.FUNCTION_CALL):
+            self._undo(head)
+            head.changes = ()
+            head.refusal = None
+            head.next_statement()
+            return
+        if head.kind is Owed.SYNC:
+            # committing at Sync failed (a deferred constraint): ReadyForQuery still comes, and nothing is skipped
+            return
+        for entry in shared.pending.skip_to_sync():
+            self._undo(entry)
+        # the client's half may still be on its way to that Sync
+        shared.skipping = shared.pending.head is None
+
+    def _undo(self, entry: Entry) -> None:
+        for change in entry.changes:
+            self.shared.names.roll_back(change)
+
+    def _ready(self, message: bytes, body: bytes) -> None:
+        shared = self.shared
+        if len(body) != 1 or body not in (b"I", b"T", b"E"):
+            raise ProtocolError("ReadyForQuery with an unknown status", peer=Peer.SERVER)
+        if shared.swallowed_syncs and (shared.pending.head is None or shared.pending.head.kind is not Owed.SYNC):
+            shared.swallowed_syncs -= 1
+        else:
+            head = self._expect(b"Z")
+            if head.kind is Owed.FUNCTION_CALL and head.refusal is not None:
+                raise ProtocolError("the server answered a refused function call", peer=Peer.SERVER)
+            if head.changes:
+                # a batch ended well and yet not every name it makes was seen to be made: the count of statements is off
+                self._undo(head)
+                shared.names.taint()
+            shared.pending.pop()
+        shared.copy_in = False
+        shared.transaction_status = body
+        if body == b"I":
+            shared.names.transaction_ended()
+        shared.to_client.append(message)
+
+    # -- COPY
+
+    def _copy_in(self, message: bytes, _body: bytes) -> None:
+        shared = self.shared
+        head = self._expect(b"G")
+        if head.kind is Owed.EXECUTE:
+            shared.pending.drop_syncs_behind_head()
+        shared.copy_in = True
+        shared.to_client.append(message)
+
+    def _copy_out(self, message: bytes, body: bytes) -> None:
+        head = self._expect(b"H")
+        binary, columns = decode_copy_response(body)
+        self.shared.to_client.append(message)
+        head.copying = True
+        if head.record_left:
+            self._record(head, message, True)
+        if head.look:
+            self._asked = head
+            self.shared.effects.append(CopyOut(head.ticket, head.index, binary, columns, head.attachment))
+
+    def plan_copy(self, rewriter: CopyRewriter | None) -> None:
+        """The answer to `CopyOut`."""
+        head = self._asked
+        assert head is not None
+        self._asked = None
+        head.copy = rewriter
+        head.described = True
+
+    def _copy_done(self, message: bytes, _body: bytes) -> None:
+        head = self._expect(b"c")
+        if head.copy is not None and (rest := head.copy.finish()):
+            self.shared.to_client.append(frame(b"d", rest))
+        self.shared.to_client.append(message)
+
+    # -- at any time
+
+    def _notice(self, message: bytes, body: bytes) -> None:
+        if self.shared.scrub is None:
+            self.shared.to_client.append(message)
+            return
+        fields = decode_fields(body)
+        self.shared.to_client.append(encode_fields(b"N", self.shared.scrub(fields)))
+
+    def _parameter_status(self, message: bytes, body: bytes) -> None:
+        name, value = decode_parameter_status(body)
+        self.shared.effects.append(ParameterChanged(name.decode("latin-1"), value.decode("utf-8", "replace")))
+        self.shared.to_client.append(message)
+
+    def _notification(self, message: bytes, body: bytes) -> None:
+        if self.shared.scrub_notification is None:
+            self.shared.to_client.append(message)
+            return
+        process_id, channel, payload = decode_notification(body)
+        payload = self.shared.scrub_notification(channel, payload)
+        self.shared.to_client.append(encode_notification(process_id, channel, payload))

@@ -1,0 +1,534 @@
+"""The client's half of a relay: what the client asks, on its way to the database.
+
+Theory of operation. Every message that can carry or start a statement (Query, Parse, Bind, Execute, FunctionCall) becomes a
+`Question`, and nothing behind it is read before it is answered: what comes later never overtakes what is held.
+
+* `Forward`: the very bytes go out, and what the server will answer is pushed on the owed answers.
+* `Refuse`: in the message's place goes one that is sure to fail at once and carries only the ticket. The server's own error
+  then keeps the order, skips to Sync and sets the transaction's state; the other half puts the refusal in its place.
+  The stand-in for an extended message is a Parse with a name, because a failing Parse without one would drop the unnamed
+  statement, which a refused Bind or Execute does not do.
+* `Later`: the question is asked again when the server owes nothing more.
+
+After an error in the extended protocol the server discards everything up to Sync, and so does this half: what is not sent need
+not be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from protocols.base import (
+    Forward,
+    Later,
+    NameChange,
+    ProtocolError,
+    Question,
+    Refuse,
+    Stage,
+    Terminated,
+    Verdict,
+    Withdrawn,
+)
+from protocols.buffer import Inbox
+from protocols.postgres.messages import (
+    FLUSH,
+    HEADER,
+    decode_bind,
+    decode_bind_names,
+    decode_parse,
+    encode_describe_portal,
+    encode_parse,
+    encode_query,
+    read_cstring,
+)
+from protocols.postgres.names import NAME_BYTES, UNCERTAIN, Change, Named
+from protocols.postgres.pending import Entry, Owed
+from protocols.postgres.shared import Shared
+
+_unpack_header = HEADER.unpack_from
+_BIND_HEAD_BYTES: Final = (
+    1024  # two names of at most NAMEDATALEN as the server keeps them; longer ones end the stream's patience
+)
+
+
+class _Waiting:
+    """A message whose question is open."""
+
+    __slots__ = ("body", "message", "question", "retry")
+
+    def __init__(self, message: bytes, body: bytes, question: Question, retry: Callable[[], None]) -> None:
+        self.message = message
+        self.body = body
+        self.question = question
+        self.retry = retry
+
+
+class Frontend:
+    """Reads what the client sent; writes to `shared.to_server`."""
+
+    __slots__ = (
+        "_barrier",
+        "_discarding",
+        "_handlers",
+        "_inbox",
+        "_passing",
+        "_retry",
+        "_waiting",
+        "shared",
+        "terminated",
+    )
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self._inbox = Inbox()
+        self._passing = 0  # bytes of a message that is streamed through and has not ended
+        self._discarding = 0  # bytes of a message that is refused or skipped and has not ended
+        self._waiting: _Waiting | None = None
+        self._barrier = False  # nothing is read until the server owes nothing
+        self._retry: Callable[[], None] | None = None  # what was put off until then
+        self.terminated = False
+        self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
+            ord("Q"): self._query,
+            ord("P"): self._parse,
+            ord("B"): self._bind,
+            ord("E"): self._execute,
+            ord("D"): self._describe,
+            ord("C"): self._close,
+            ord("S"): self._sync,
+            ord("H"): self._flush,
+            ord("F"): self._function_call,
+            ord("c"): self._copy_end,
+            ord("f"): self._copy_end,
+            ord("X"): self._terminate,
+        }
+
+    @property
+    def asking(self) -> Question | None:
+        return self._waiting.question if self._waiting is not None else None
+
+    @property
+    def blocked(self) -> bool:
+        """Nothing more is read from the client for now: a question is open, or the server has to answer first."""
+        return self._waiting is not None or self._barrier or self.terminated
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._inbox.size
+
+    def feed(self, data: bytes) -> None:
+        self._inbox.add(data)
+
+    def advance(self) -> None:
+        shared = self.shared
+        if self._barrier:
+            if shared.pending:
+                return
+            self._barrier = False
+            if self._retry is not None:
+                retry, self._retry = self._retry, None
+                if shared.skipping:
+                    self._discard_streamed()
+                else:
+                    retry()
+        if not self._inbox.ready or self._waiting is not None or self._barrier:
+            return
+        buffer = self._inbox.take()
+        size = len(buffer)
+        at = 0
+        needed = 5
+        while not (self._waiting is not None or self._barrier or self.terminated):
+            if self._passing or self._discarding:
+                at = self._stream(buffer, at)
+                if self._passing or self._discarding:
+                    break
+            if size - at < 5:
+                break
+            kind, length = _unpack_header(buffer, at)
+            if length < 4:
+                raise ProtocolError("a message shorter than its header")
+            end = at + 1 + length
+            if shared.skipping and kind != 0x53 and kind != 0x58:  # up to Sync or Terminate
+                self._discarding = 1 + length
+                continue
+            if kind == 0x64:  # CopyData: without a copy the server ignores it
+                self._passing = 1 + length
+                continue
+            handler = self._handlers.get(kind)
+            if handler is None:
+                raise ProtocolError(f"invalid frontend message type {kind}")
+            if end > size:
+                if not self._oversize(kind, length, buffer, at):
+                    needed = min(end - at, 5 + max(shared.limits.statement_bytes, shared.limits.bind_bytes))
+                    break
+                at = size
+                continue
+            message = buffer[at:end]
+            at = end
+            handler(message, message[5:])
+        self._inbox.put_back(buffer, at, needed)
+
+    def _stream(self, buffer: bytes, at: int) -> int:
+        """Pass or discard the rest of a message whose beginning has been dealt with."""
+        rest = self._passing or self._discarding
+        taken = min(rest, len(buffer) - at)
+        if self._passing:
+            if taken:
+                self.shared.to_server.append(buffer[at : at + taken])
+            self._passing -= taken
+        else:
+            self._discarding -= taken
+        return at + taken
+
+    def _oversize(self, kind: int, length: int, buffer: bytes, at: int) -> bool:
+        """A message that does not fit: its question is asked with its beginning alone. False: wait for more of it."""
+        limits = self.shared.limits
+        head = buffer[at + 5 :]
+        if kind == 0x42:  # Bind: streamed if it is allowed
+            if length <= limits.bind_bytes or (len(head) < min(length - 4, limits.bind_bytes)):
+                return False
+            portal, statement, _ = decode_bind_names(head)
+            self._ask_bind(buffer[at:], head, portal, statement, length)
+            return True
+        if length <= limits.statement_bytes:
+            return False
+        if kind not in (0x51, 0x50, 0x46):
+            raise ProtocolError(f"a message of {length} bytes is longer than statement_bytes", sqlstate="54000")
+        if len(head) < limits.statement_bytes:
+            return False
+        stage = {0x51: Stage.QUERY, 0x50: Stage.PARSE, 0x46: Stage.FUNCTION_CALL}[kind]
+        self._discarding = 1 + length - (len(buffer) - at)
+        question = Question(
+            self.shared.next_ticket(), stage, head[: limits.statement_bytes], truncated=True, length=length
+        )
+        self._ask(b"", b"", question, lambda: None)
+        return True
+
+    # -- asking and answering
+
+    def _ask(self, message: bytes, body: bytes, question: Question, retry: Callable[[], None]) -> None:
+        if len(self.shared.pending) >= self.shared.limits.owed:
+            raise ProtocolError("too many messages without reading their answers", sqlstate="54000")
+        self._waiting = _Waiting(message, body, question, retry)
+        self.shared.effects.append(question)
+
+    def _discard_streamed(self) -> None:
+        """The rest of a Bind that would have been streamed is not wanted any more."""
+        if self._passing:
+            self._discarding, self._passing = self._passing, 0
+
+    def flush_for_hold(self) -> None:
+        """Before a long wait the server is told to send what it has for the messages before: the client may need it."""
+        if self.shared.pending:
+            self.shared.to_server.append(FLUSH)
+
+    def withdraw_if_skipped(self) -> None:
+        """The open question became moot because an earlier message of the same run failed."""
+        waiting = self._waiting
+        if waiting is None or not self.shared.skipping:
+            return
+        self._waiting = None
+        self._discard_streamed()
+        self.shared.effects.append(Withdrawn(waiting.question.ticket))
+
+    def decide(self, ticket: int, verdict: Verdict) -> None:
+        waiting = self._waiting
+        if waiting is None or waiting.question.ticket != ticket:
+            raise AssertionError("a verdict for a question that is not open")
+        self._waiting = None
+        question = waiting.question
+        match verdict:
+            case Forward():
+                if question.truncated and question.stage is not Stage.BIND:
+                    raise AssertionError("a statement that was not seen whole cannot be allowed")
+                if question.stage is Stage.FUNCTION_CALL:
+                    raise AssertionError("function calls are always refused")
+                self._forward(waiting, verdict)
+            case Refuse():
+                self._refuse(question, verdict)
+            case Later():
+                self._put_off(waiting.retry)
+
+    def _put_off(self, retry: Callable[[], None]) -> None:
+        self._barrier = True
+        self._retry = retry
+        self.flush_for_hold()
+
+    def _refuse(self, question: Question, verdict: Refuse) -> None:
+        shared = self.shared
+        text = b"wireproxy refused %d" % question.ticket  # a syntax error in every version and setting
+        self._discard_streamed()
+        if question.stage in (Stage.QUERY, Stage.FUNCTION_CALL):
+            shared.to_server.append(encode_query(text))
+            kind = Owed.QUERY
+        else:
+            name = b"" if question.stage is Stage.PARSE and not question.name else b"wireproxy_refused"
+            shared.to_server.append(encode_parse(name, text))
+            kind = Owed.PARSE
+        shared.pending.push(Entry(kind, question.ticket, refusal=verdict.fields, attachment=question.attachment))
+
+    def _forward(self, waiting: _Waiting, verdict: Forward) -> None:
+        match waiting.question.stage:
+            case Stage.QUERY:
+                self._forward_query(waiting, verdict)
+            case Stage.PARSE:
+                self._forward_parse(waiting, verdict)
+            case Stage.BIND:
+                self._forward_bind(waiting, verdict)
+            case Stage.EXECUTE:
+                self._forward_execute(waiting, verdict)
+            case Stage.FUNCTION_CALL:
+                raise AssertionError("function calls are always refused")
+        if verdict.barrier and waiting.question.stage in (Stage.QUERY, Stage.EXECUTE):
+            self._put_off(lambda: None)
+
+    def _propose(self, ticket: int, names: tuple[NameChange, ...], segment: int) -> tuple[Change, ...]:
+        changes = []
+        for change in names:
+            named = None
+            if change.created:
+                named = Named(
+                    change.text,
+                    change.attachment,
+                    ticket,
+                    change.types,
+                    declared=True,
+                    epoch=self.shared.epoch,
+                    look=True,
+                )
+            name = change.name[:NAME_BYTES] if change.name is not None else None
+            proposed = Change(change.space, name, named, segment, change.position)
+            self.shared.names.propose(proposed)
+            changes.append(proposed)
+        return tuple(changes)
+
+    # -- simple query
+
+    def _query(self, message: bytes, body: bytes) -> None:
+        if not body or body[-1]:
+            raise ProtocolError("Query without its terminator")
+        question = Question(self.shared.next_ticket(), Stage.QUERY, body[:-1], length=len(message))
+
+        def ask() -> None:
+            self._ask(message, body, question, ask)
+
+        ask()
+
+    def _forward_query(self, waiting: _Waiting, verdict: Forward) -> None:
+        shared = self.shared
+        ticket = waiting.question.ticket
+        # a simple Query drops the unnamed statement, whether it succeeds or not (Spec: 55.2.3)
+        changes = self._propose(ticket, verdict.names, UNCERTAIN)
+        shared.to_server.append(waiting.message)
+        shared.pending.push(
+            Entry(
+                Owed.QUERY,
+                ticket,
+                attachment=verdict.attachment,
+                look=verdict.look,
+                record_bytes=verdict.record_bytes,
+                changes=changes,
+                taints=verdict.taints,
+            )
+        )
+
+    # -- extended query
+
+    def _parse(self, message: bytes, body: bytes) -> None:
+        parse = decode_parse(body)
+        if parse.name and len(self.shared.names.statements.confirmed) >= self.shared.limits.prepared_statements:
+            raise ProtocolError("more prepared statements than prepared_statements allows", sqlstate="54000")
+        question = Question(
+            self.shared.next_ticket(), Stage.PARSE, parse.text, parse.name, types=parse.types, length=len(message)
+        )
+
+        def ask() -> None:
+            self._ask(message, body, question, ask)
+
+        ask()
+
+    def _forward_parse(self, waiting: _Waiting, verdict: Forward) -> None:
+        shared = self.shared
+        question = waiting.question
+        named = Named(question.text, verdict.attachment, question.ticket, question.types, epoch=shared.epoch)
+        change = Change("statement", question.name[:NAME_BYTES], named, shared.segment)
+        shared.names.propose(change)
+        shared.to_server.append(waiting.message)
+        shared.pending.push(Entry(Owed.PARSE, question.ticket, changes=(change,), attachment=verdict.attachment))
+
+    def _bind(self, message: bytes, body: bytes) -> None:
+        portal, statement, _ = decode_bind_names(body)
+        self._ask_bind(message, body, portal, statement, 0)
+
+    def _ask_bind(self, message: bytes, body: bytes, portal: bytes, statement: bytes, streamed: int) -> None:
+        """`streamed`: the length of a Bind of which only the beginning is here; 0 for one that is here whole."""
+        shared = self.shared
+
+        def ask() -> None:
+            found = shared.names.statements.look_up(statement, shared.segment)
+            if not found.certain:
+                self._put_off(ask)
+                return
+            named = found.named
+            parameters: tuple[bytes | None, ...] | None = None
+            formats: tuple[int, ...] = ()
+            if not streamed:
+                bind = decode_bind(body)
+                parameters, formats = bind.parameters, bind.formats
+            question = Question(
+                shared.next_ticket(),
+                Stage.BIND,
+                named.text if named is not None else None,
+                statement,
+                parameters,
+                formats,
+                named.types if named is not None else (),
+                named.attachment if named is not None else None,
+                bool(streamed),
+                streamed or len(message),
+            )
+            self._ask(message, portal, question, ask)
+
+        if streamed:
+            self._passing = 1 + streamed - len(message)
+        ask()
+
+    def _forward_bind(self, waiting: _Waiting, verdict: Forward) -> None:
+        shared = self.shared
+        question = waiting.question
+        portal = waiting.body[:NAME_BYTES]
+        named = Named(
+            question.text,
+            verdict.attachment,
+            question.ticket,
+            look=verdict.look,
+            record_bytes=verdict.record_bytes,
+            epoch=shared.epoch,
+            statement=question.name,
+            parameters=question.parameters,
+            formats=question.formats,
+            barrier=verdict.barrier,
+            names=verdict.names,
+            taints=verdict.taints,
+        )
+        change = Change("portal", portal, named, shared.segment)
+        shared.names.propose(change)
+        shared.to_server.append(waiting.message)
+        shared.pending.push(Entry(Owed.BIND, question.ticket, changes=(change,), attachment=verdict.attachment))
+
+    def _execute(self, message: bytes, body: bytes) -> None:
+        portal, at = read_cstring(body, 0)
+        if len(body) != at + 4:
+            raise ProtocolError("Execute has another length than its contents")
+        shared = self.shared
+
+        def run() -> None:
+            found = shared.names.portals.look_up(portal, shared.segment)
+            if not found.certain:
+                self._put_off(run)
+                return
+            named = found.named
+            if named is not None and named.epoch == shared.epoch and not named.declared:
+                self._send_execute(message, portal, named, named.ticket)
+                if named.barrier:
+                    self._put_off(lambda: None)
+                return
+            question = Question(
+                shared.next_ticket(),
+                Stage.EXECUTE,
+                named.text if named is not None else None,
+                portal,
+                named.parameters if named is not None else None,
+                named.formats if named is not None else (),
+                attachment=named.attachment if named is not None else None,
+                length=len(message),
+            )
+            self._ask(message, portal, question, run)
+
+        run()
+
+    def _forward_execute(self, waiting: _Waiting, verdict: Forward) -> None:
+        question = waiting.question
+        named = Named(
+            question.text,
+            verdict.attachment,
+            question.ticket,
+            look=verdict.look,
+            record_bytes=verdict.record_bytes,
+            names=verdict.names,
+            taints=verdict.taints,
+        )
+        self._send_execute(waiting.message, waiting.body, named, question.ticket)
+
+    def _send_execute(self, message: bytes, portal: bytes, named: Named, ticket: int) -> None:
+        shared = self.shared
+        if named.look:
+            # what the rows carry must be known before the first of them, and the client may never ask
+            shared.to_server.append(encode_describe_portal(portal))
+            shared.pending.push(
+                Entry(Owed.DESCRIBE_PORTAL, ticket, attachment=named.attachment, injected=True, look=True)
+            )
+        changes = self._propose(ticket, named.names, shared.segment) if named.names else ()
+        shared.to_server.append(message)
+        shared.pending.push(
+            Entry(
+                Owed.EXECUTE,
+                ticket,
+                attachment=named.attachment,
+                look=named.look,
+                record_bytes=named.record_bytes,
+                changes=changes,
+                taints=named.taints,
+            )
+        )
+
+    def _describe(self, message: bytes, body: bytes) -> None:
+        if len(body) < 2 or body[0] not in b"SP":
+            raise ProtocolError("Describe of something that is neither statement nor portal")
+        kind = Owed.DESCRIBE_STATEMENT if body[0] == 0x53 else Owed.DESCRIBE_PORTAL
+        self.shared.to_server.append(message)
+        self._push(Entry(kind))
+
+    def _close(self, message: bytes, body: bytes) -> None:
+        if len(body) < 2 or body[0] not in b"SP":
+            raise ProtocolError("Close of something that is neither statement nor portal")
+        name, _ = read_cstring(body, 1)
+        space = "statement" if body[0] == 0x53 else "portal"
+        change = Change(space, name[:NAME_BYTES], None, self.shared.segment)
+        self.shared.names.propose(change)
+        self.shared.to_server.append(message)
+        self._push(Entry(Owed.CLOSE, changes=(change,)))
+
+    def _push(self, entry: Entry) -> None:
+        if len(self.shared.pending) >= self.shared.limits.owed:
+            raise ProtocolError("too many messages without reading their answers", sqlstate="54000")
+        self.shared.pending.push(entry)
+
+    def _sync(self, message: bytes, body: bytes) -> None:
+        if body:
+            raise ProtocolError("Sync has contents")
+        shared = self.shared
+        shared.to_server.append(message)
+        if shared.copy_in:
+            shared.swallowed_syncs += 1
+            return
+        shared.segment += 1
+        shared.skipping = False
+        self._push(Entry(Owed.SYNC))
+
+    def _flush(self, message: bytes, _body: bytes) -> None:
+        self.shared.to_server.append(message)
+
+    def _function_call(self, message: bytes, body: bytes) -> None:
+        question = Question(self.shared.next_ticket(), Stage.FUNCTION_CALL, body, length=len(message))
+        self._ask(message, body, question, lambda: None)
+
+    def _copy_end(self, message: bytes, _body: bytes) -> None:
+        self.shared.copy_in = False
+        self.shared.to_server.append(message)
+
+    def _terminate(self, message: bytes, _body: bytes) -> None:
+        self.terminated = True
+        self.shared.to_server.append(message)
+        self.shared.effects.append(Terminated())

@@ -1,0 +1,138 @@
+"""One session between a client and a PostgreSQL server, after both have been authenticated. Sans-IO.
+
+Feed bytes, call `advance()`, answer its questions with `decide`, `plan` and `plan_copy`, call `advance()` again, and send what
+stands in the outboxes. Nothing is in `take_for_server()` that has not been decided.
+
+Spec: PostgreSQL documentation, 55.2 Message Flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.base import CopyRewriter, Effect, Question, RowPlan, Verdict
+from protocols.postgres.backend import Backend
+from protocols.postgres.frontend import Frontend
+from protocols.postgres.messages import encode_fields
+from protocols.postgres.names import Found
+from protocols.postgres.shared import NotificationScrubber, RelayLimits, Scrubber, Shared
+
+
+class Relay:
+    __slots__ = ("_backend", "_frontend", "_shared")
+
+    def __init__(
+        self,
+        limits: RelayLimits | None = None,
+        *,
+        scrub: Scrubber | None = None,
+        scrub_notification: NotificationScrubber | None = None,
+    ) -> None:
+        self._shared = Shared(limits or RelayLimits())
+        self._shared.scrub = scrub
+        self._shared.scrub_notification = scrub_notification
+        self._frontend = Frontend(self._shared)
+        self._backend = Backend(self._shared)
+
+    # -- bytes
+
+    def feed_client(self, data: bytes) -> None:
+        self._frontend.feed(data)
+
+    def feed_server(self, data: bytes) -> None:
+        self._backend.feed(data)
+
+    def advance(self) -> list[Effect]:
+        """Go as far as possible in both directions. The effects must all be handled before the next call."""
+        shared = self._shared
+        self._backend.advance()
+        self._frontend.advance()
+        if shared.skipping:
+            self._frontend.withdraw_if_skipped()
+            self._frontend.advance()
+        if shared.notices:
+            self._backend.deliver_notices()
+        effects = shared.effects
+        if effects:
+            shared.effects = []
+        return effects
+
+    def take_for_client(self) -> list[bytes]:
+        out = self._shared.to_client
+        if out:
+            self._shared.to_client = []
+        return out
+
+    def take_for_server(self) -> list[bytes]:
+        out = self._shared.to_server
+        if out:
+            self._shared.to_server = []
+        return out
+
+    # -- answers
+
+    def decide(self, ticket: int, verdict: Verdict) -> None:
+        self._frontend.decide(ticket, verdict)
+
+    def plan(self, plan: RowPlan | None) -> None:
+        self._backend.plan(plan)
+
+    def plan_copy(self, rewriter: CopyRewriter | None) -> None:
+        self._backend.plan_copy(rewriter)
+
+    def hold(self) -> None:
+        """The open question will take a while: let the client have the answers to what came before."""
+        self._frontend.flush_for_hold()
+
+    def notice(self, fields: Mapping[str, bytes]) -> None:
+        """Tell the client something, between two messages of the server."""
+        self._shared.notices.append(encode_fields(b"N", fields))
+
+    def verdicts_changed(self) -> None:
+        """A policy or a catalog is new: what was bound under the old one is asked about again before it runs."""
+        self._shared.epoch += 1
+
+    # -- state
+
+    @property
+    def asking(self) -> Question | None:
+        return self._frontend.asking
+
+    @property
+    def reads_client(self) -> bool:
+        return not self._frontend.blocked
+
+    @property
+    def reads_server(self) -> bool:
+        return not self._backend.waiting
+
+    @property
+    def transaction_status(self) -> str:
+        """I idle, T in a transaction, E in a failed one: as of the last ReadyForQuery."""
+        return self._shared.transaction_status.decode("ascii")
+
+    @property
+    def idle(self) -> bool:
+        """The server owes nothing, no transaction is open, nothing is being asked: a good moment to end the session."""
+        return (
+            not self._shared.pending
+            and self._shared.transaction_status == b"I"
+            and self._frontend.asking is None
+            and not self._frontend.buffered_bytes
+        )
+
+    @property
+    def at_message_boundary(self) -> bool:
+        """The client has whole messages only: an error of the gateway's own may be sent."""
+        return self._backend.at_boundary
+
+    @property
+    def tainted(self) -> bool:
+        return self._shared.names.tainted
+
+    def find_statement(self, name: bytes) -> Found:
+        """What SQL's EXECUTE of this name would run; not certain while a change of it is in flight."""
+        return self._shared.names.statements.look_up(name, self._shared.segment)
+
+    def find_portal(self, name: bytes) -> Found:
+        return self._shared.names.portals.look_up(name, self._shared.segment)
