@@ -147,7 +147,7 @@ def _mirrors() -> tuple[str, str | None]:
 
 def _unpack_into(folder: Path, release: str, packages: tuple[str, ...], whole: bool) -> None:
     # an apt that believes nothing is installed fetches the whole closure; one that knows what is here, the rest
-    status = "" if whole else STATUS.read_text(encoding="utf-8")
+    status = "" if whole else _installed_but(packages)
     with _apt(release, folder, "deb", status) as apt:
         apt("install", "--download-only", "--no-install-recommends", *packages)
         # both layouts of Debian's file system land in /usr
@@ -156,6 +156,13 @@ def _unpack_into(folder: Path, release: str, packages: tuple[str, ...], whole: b
             (folder / part).symlink_to(f"usr/{part}")
         for archive in sorted(apt.archives.glob("*.deb")):
             _untar(archive, folder)
+
+
+def _installed_but(packages: tuple[str, ...]) -> str:
+    """What dpkg knows of this machine, without the packages wanted and their family (`postgresql` is `postgresql-15` too)."""
+    family = tuple(f"Package: {name}" for name in packages)
+    stanzas = STATUS.read_text(encoding="utf-8").split("\n\n")
+    return "\n\n".join(stanza for stanza in stanzas if not stanza.startswith(family))
 
 
 def _untar(archive: Path, folder: Path) -> None:
