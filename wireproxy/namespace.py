@@ -1,0 +1,132 @@
+"""What the session's settings are, as far as they give a text its meaning.
+
+Some are told by the server in ParameterStatus (client_encoding, standard_conforming_strings; search_path since PostgreSQL 18).
+The others are followed: a SET that succeeded counts, ends with its transaction where it was local or rolled back, and a value
+that is not a plain constant makes the setting unknown. Unknown is dangerous: a search_path that is not known is empty here, so
+that nothing unqualified resolves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from rules.model import Effect, Namespace, Setting, Statement
+
+_UNKNOWN_PATH: tuple[str, ...] = ()
+_ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
+
+
+def split_search_path(value: str) -> tuple[str, ...]:
+    """`"$user", public` as the server reads it (Spec: PostgreSQL, SplitIdentifierString); unreadable is unknown."""
+    names: list[str] = []
+    at = 0
+    while at < len(value):
+        if value[at] in " \t\n\r\f\v,":
+            at += 1
+        elif value[at] == '"':
+            name = ""
+            at += 1
+            while True:
+                end = value.find('"', at)
+                if end < 0:
+                    return _UNKNOWN_PATH
+                name += value[at:end]
+                if value[end + 1 : end + 2] != '"':
+                    at = end + 1
+                    break
+                name += '"'
+                at = end + 2
+            names.append(name)
+        else:
+            end = at
+            while end < len(value) and value[end] not in ", \t\n\r\f\v":
+                end += 1
+            names.append(value[at:end].strip("'").lower())
+            at = end
+    return tuple(name for name in names if name)
+
+
+class PostgresNamespace:
+    """The namespace of one session, kept true by what the server says and by what succeeded."""
+
+    def __init__(self, parameters: Mapping[str, str], user: str, search_path: str | None, server_version: int) -> None:
+        self.current = Namespace(
+            search_path=split_search_path(search_path) if search_path is not None else _UNKNOWN_PATH,
+            user=user,
+            standard_conforming_strings=parameters.get("standard_conforming_strings", "on") == "on",
+            client_encoding=parameters.get("client_encoding", "UTF8"),
+            server_version=server_version,
+        )
+        self._initial_path = self.current.search_path
+        self._reports_path = "search_path" in parameters  # GUC_REPORT since PostgreSQL 18
+        self._before: Namespace | None = None  # what a rollback brings back
+        self._local: Namespace | None = None  # what the end of the transaction brings back
+        self.unsettled = False  # the next ReadyForQuery must be looked at
+
+    def reported(self, name: str, value: str) -> None:
+        """A ParameterStatus."""
+        if name == "standard_conforming_strings":
+            self.current = evolve(self.current, standard_conforming_strings=value == "on")
+        elif name == "client_encoding":
+            self.current = evolve(self.current, client_encoding=value)
+        elif name == "search_path":
+            self._reports_path = True
+            self.current = evolve(self.current, search_path=split_search_path(value))
+
+    def completed(self, statement: Statement, tag: bytes, in_transaction: bool) -> None:
+        """A statement that changes settings, or may, has ended well."""
+        if statement.transaction is not None:
+            self._transaction(statement, tag)
+        for relation in statement.relations:
+            if relation.access == "ddl" and Effect.NAMESPACE in statement.effects:
+                self.current = evolve(self.current, temporary=self.current.temporary | {relation.name})
+        for setting in statement.settings:
+            self._set(setting, in_transaction)
+        if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
+            # the server reports such a change at the next ReadyForQuery, not with the completion
+            self.current = evolve(self.current, lexing_known=False)
+            self.unsettled = True
+        if statement.effects & _ROAD_TO_ANYTHING and not self._reports_path:
+            self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
+
+    def ready(self, status: str) -> None:
+        """ReadyForQuery: everything that is reported has been reported."""
+        self.unsettled = False
+        if not self.current.lexing_known:
+            self.current = evolve(self.current, lexing_known=True)
+        if status == "I":
+            if self._local is not None:
+                self._restore(self._local)
+            self._before = self._local = None
+
+    def _transaction(self, statement: Statement, tag: bytes) -> None:
+        # COMMIT of a failed transaction answers ROLLBACK: the tag is what happened
+        if tag == b"ROLLBACK" and self._before is not None:
+            self._restore(self._before)
+            self._before = self._local = None
+        elif statement.transaction == "rollback_to" and self._before is not None and not self._reports_path:
+            # which of the changes since lie behind the savepoint is not followed
+            self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
+
+    def _restore(self, namespace: Namespace) -> None:
+        if not self._reports_path:
+            self.current = evolve(self.current, search_path=namespace.search_path)
+
+    def _set(self, setting: Setting, in_transaction: bool) -> None:
+        if self._reports_path:
+            return
+        before = self.current
+        if setting.name == "search_path":
+            path = split_search_path(setting.value) if setting.value is not None else _UNKNOWN_PATH
+        elif setting.name in ("all", "role", "session_authorization"):
+            path = _UNKNOWN_PATH
+        else:
+            return
+        if in_transaction or setting.scope == "local":
+            self._before = self._before or before
+            self.unsettled = True
+            if setting.scope == "local":
+                self._local = self._local or before
+        self.current = evolve(before, search_path=path)
