@@ -1,0 +1,56 @@
+"""Where requests live: SQLite beside one gateway, PostgreSQL for several. What changes a request is in `transitions`.
+
+Each method is one transaction. `step` functions are pure and run inside it; what they raise undoes it and is raised.
+All methods may raise StoreError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from wireproxy.store.model import Binding, Draft, Limits, Request, State
+
+Step = Callable[[Request], Request]
+
+
+class Store(Protocol):
+    async def submit(self, draft: Draft, limits: Limits) -> tuple[Request, bool]:
+        """The open request with this digest and these terms (False), or a new one (True). Raises TooManyRequests."""
+        ...
+
+    async def change(self, request_id: str, step: Step) -> Request:
+        """Raises UnknownRequest."""
+        ...
+
+    async def change_open(self, digest: bytes, step: Step) -> Request | None:
+        """The one open request with this digest, changed; None when there is none."""
+        ...
+
+    async def get(self, request_id: str) -> Request | None: ...
+
+    async def binding(self, request_id: str) -> Binding | None:
+        """What an open request is bound to; None once it is closed."""
+        ...
+
+    async def select(self, states: Collection[State], limit: int) -> tuple[Request, ...]:
+        """The newest `limit` of them, oldest first."""
+        ...
+
+    async def states(self, request_ids: Collection[str]) -> dict[str, State]: ...
+
+    async def count(self) -> dict[State, int]: ...
+
+    async def expire(self, now_ns: int, limits: Limits) -> tuple[str, ...]:
+        """Closes what is due, forgets what is old. The ids that expired."""
+        ...
+
+    async def check(self) -> None:
+        """Raises StoreError if a request could not be written now."""
+        ...
+
+    async def follow(self, changed: Callable[[str], None]) -> None:
+        """Reports ids that other gateways changed, as long as the store can say so; polling finds them anyway."""
+        ...
+
+    async def aclose(self) -> None: ...
