@@ -120,6 +120,12 @@ class ParameterChanged(NamedTuple):
     value: str
 
 
+class Ready(NamedTuple):
+    """The server waits for the next query, and has reported every parameter that changed. Given on request only."""
+
+    status: str  # I, T or E
+
+
 class Withdrawn(NamedTuple):
     """The question is moot: an earlier failure makes the server skip what it asked about."""
 
@@ -130,7 +136,7 @@ class Terminated(NamedTuple):
     """The client said goodbye."""
 
 
-Effect = Question | Described | CopyOut | Completed | Rows | Failed | ParameterChanged | Withdrawn | Terminated
+Effect = Question | Described | CopyOut | Completed | Rows | Failed | ParameterChanged | Ready | Withdrawn | Terminated
 
 
 class NameChange(NamedTuple):

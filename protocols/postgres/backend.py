@@ -22,6 +22,7 @@ from protocols.base import (
     ParameterChanged,
     Peer,
     ProtocolError,
+    Ready,
     RowPlan,
     Rows,
 )
@@ -64,13 +65,15 @@ _EXPECTED: Final[dict[Owed, bytes]] = {
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = ("_asked", "_handlers", "_inbox", "_passing", "shared")
+    __slots__ = ("_asked", "_handlers", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._inbox = Inbox()
         self._passing = 0  # bytes of a message that is streamed through and has not ended
         self._asked: Entry | None = None  # the entry whose result waits for a plan
+        self._kept: list[bytes] = []  # frames for the record, of one ticket
+        self._kept_ticket = 0
         self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
             ord("1"): self._confirmed,
             ord("2"): self._confirmed,
@@ -139,6 +142,8 @@ class Backend:
                     if end > size:  # streamed: it may be a gigabyte
                         out.append(buffer[start:])
                         self._passing = end - size
+                        if self._kept:
+                            self._give_kept()
                         return
                     at = end
                     continue
@@ -171,6 +176,8 @@ class Backend:
                 break
         if at > start:
             out.append(buffer[start:at])
+        if self._kept:
+            self._give_kept()
         self._inbox.put_back(buffer, at, needed)
 
     def deliver_notices(self) -> None:
@@ -183,10 +190,17 @@ class Backend:
     # -- rows
 
     def _record(self, head: Entry, data: bytes, whole: bool) -> None:
-        """Keep a frame for the record; the last kept one may be cut, which its own length tells."""
-        kept = data[: head.record_left]
-        head.record_left = head.record_left - len(kept) if whole and len(kept) == len(data) else 0
-        self.shared.effects.append(Rows(head.ticket, kept))
+        """Keep a frame for the record; the first that does not fit ends what is kept of this result."""
+        if not whole or len(data) > head.record_left:
+            head.record_left = 0
+            return
+        head.record_left -= len(data)
+        self._kept.append(data)
+        self._kept_ticket = head.ticket
+
+    def _give_kept(self) -> None:
+        self.shared.effects.append(Rows(self._kept_ticket, b"".join(self._kept)))
+        self._kept = []
 
     def _rewrite(self, head: Entry, kind: int, body: bytes) -> None:
         if kind == _ROW:
@@ -263,8 +277,11 @@ class Backend:
             self.shared.to_client.append(message)
 
     def _parameter_description(self, message: bytes, body: bytes) -> None:
-        decode_parameter_description(body)
-        self._expect(b"t")
+        types = decode_parameter_description(body)
+        head = self._expect(b"t")
+        named = self.shared.names.statements.confirmed.get(head.name)
+        if named is not None:
+            named.types = types  # most drivers leave the types to the server; a person who approves needs them
         self.shared.to_client.append(message)
 
     # -- ends
@@ -288,6 +305,8 @@ class Backend:
         if head.copy is not None:
             head.copy = None
         shared.copy_in = False
+        if self._kept:
+            self._give_kept()
         tag = body[:-1] if message[0] == 0x43 else b""
         shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
         if head.kind is Owed.EXECUTE:
@@ -355,6 +374,9 @@ class Backend:
         if body == b"I":
             shared.names.transaction_ended()
         shared.to_client.append(message)
+        if shared.report_ready:
+            shared.report_ready = False
+            shared.effects.append(Ready(body.decode("ascii")))
 
     # -- COPY
 

@@ -487,8 +487,9 @@ class Frontend:
         if len(body) < 2 or body[0] not in b"SP":
             raise ProtocolError("Describe of something that is neither statement nor portal")
         kind = Owed.DESCRIBE_STATEMENT if body[0] == 0x53 else Owed.DESCRIBE_PORTAL
+        name, _ = read_cstring(body, 1)
         self.shared.to_server.append(message)
-        self._push(Entry(kind))
+        self._push(Entry(kind, name=name[:NAME_BYTES]))
 
     def _close(self, message: bytes, body: bytes) -> None:
         if len(body) < 2 or body[0] not in b"SP":

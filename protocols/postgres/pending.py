@@ -40,6 +40,7 @@ class Entry:
         "injected",
         "kind",
         "look",
+        "name",
         "plan",
         "record_bytes",
         "record_left",
@@ -62,6 +63,7 @@ class Entry:
         record_bytes: int = 0,
         changes: tuple[Change, ...] = (),
         taints: bool = False,
+        name: bytes = b"",
     ) -> None:
         self.kind = kind
         self.ticket = ticket
@@ -73,6 +75,7 @@ class Entry:
         self.record_left = record_bytes
         self.changes = changes
         self.taints = taints
+        self.name = name  # of the statement that is described
         self.index = 0  # of the statement in a batch
         self.rows = 0
         self.size_bytes = 0

@@ -92,6 +92,14 @@ class Relay:
         """A policy or a catalog is new: what was bound under the old one is asked about again before it runs."""
         self._shared.epoch += 1
 
+    def scrub_with(self, scrub: Scrubber | None, scrub_notification: NotificationScrubber | None) -> None:
+        self._shared.scrub = scrub
+        self._shared.scrub_notification = scrub_notification
+
+    def report_ready(self) -> None:
+        """Give a `Ready` effect at the next ReadyForQuery."""
+        self._shared.report_ready = True
+
     # -- state
 
     @property

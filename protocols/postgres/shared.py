@@ -35,6 +35,7 @@ class Shared:
         "names",
         "notices",
         "pending",
+        "report_ready",
         "scrub",
         "scrub_notification",
         "segment",
@@ -61,6 +62,7 @@ class Shared:
         self.swallowed_syncs = 0  # sent while it did, and eaten by the copy unless that had failed already
         self.tickets = 0
         self.epoch = 0  # counts up when a verdict given earlier may not hold any more
+        self.report_ready = False  # somebody waits for the next ReadyForQuery
         self.scrub: Scrubber | None = None
         self.scrub_notification: NotificationScrubber | None = None
 
