@@ -222,6 +222,10 @@ class Desk:
         await self.sweep()
         return await self._store.select(states, limit)
 
+    def is_awaited(self, request_id: str) -> bool:
+        """Does a client of this gateway wait for the verdict right now?"""
+        return bool(self._waiting.get(request_id))
+
     async def count(self) -> dict[State, int]:
         return await self._store.count()
 

@@ -72,12 +72,18 @@ def voted(request: Request, vote: Vote, approver: Approver) -> Request:
         return evolve(
             request, state=State.DENIED, decided_ns=vote.at_ns, reason=vote.reason, votes=(*request.votes, vote)
         )
-    _check_not_requester(request, vote, approver)
+    _check_not_requester(request, approver, vote.principal)
     _check_first_vote(request, vote)
     request = evolve(request, votes=(*request.votes, vote))
     if request.missing:
         return request
     return evolve(request, state=State.APPROVED, decided_ns=vote.at_ns, reason=vote.reason)
+
+
+def check_may_decide(request: Request, approver: Approver, principal: str) -> None:
+    """Raises NotAllowed if this person's approval would not count."""
+    _check_group(request, approver)
+    _check_not_requester(request, approver, principal)
 
 
 def _check_group(request: Request, approver: Approver) -> None:
@@ -88,14 +94,14 @@ def _check_group(request: Request, approver: Approver) -> None:
         )
 
 
-def _check_not_requester(request: Request, vote: Vote, approver: Approver) -> None:
+def _check_not_requester(request: Request, approver: Approver, principal: str) -> None:
     """The requester is known by several names: as identity, as approver, and as the account behind either.
 
     Letters are compared without case: two people whose names differ in case alone lose less than a request that is
     approved by whoever made it.
     """
     requester = {name.casefold() for name in (request.facts.identity.name, request.facts.identity.subject) if name}
-    account = vote.principal.partition(":")[2]
+    account = principal.partition(":")[2]
     names = {name.casefold() for name in (approver.name, account, *approver.unix_users)}
     if requester & names:
         raise NotAllowed(
