@@ -90,7 +90,7 @@ def _initialize(plan: Plan, account: Account, data: Path, password: str) -> None
     secret.write_text(password + "\n", encoding="ascii")
     account.own(secret)
     log = plan.folder / f"{plan.name}.log"
-    place = ["-D", data, f"--pwfile={secret}"]
+    place = ["-D", str(data), f"--pwfile={secret}"]
     kind = ["-U", "postgres", "-A", "scram-sha-256", "--no-sync", "--no-locale", "-E", "UTF8"]
     process = start(account, [plan.programs / "initdb", *place, *kind], log, plan.environment)
     try:
