@@ -1,0 +1,344 @@
+"""`SessionLog`: what the gateway calls. Each method returns when its record would outlive the process, or raises LogError.
+
+Two clocks: `clock_ns` may be any steady one, only differences of it are kept; the wall time is `SessionStart.started_ns`
+plus the difference. Not for several threads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from rules.redaction import may_hold_secret, redact_parameters, redact_secrets
+from wireproxy.log import format as fmt
+from wireproxy.log import records as rec
+from wireproxy.log.appender import DEFAULT_PART_BYTES, Appender, Names
+from wireproxy.log.errors import LogError
+from wireproxy.log.ledger import Ledger
+from wireproxy.log.sealing import Auditor, new_key
+from wireproxy.log.signing import Signer
+from wireproxy.log.syncing import Sync, sync_and_close, syncer
+
+BLOCK_AGE_NS = (
+    1_000_000_000  # a record is compressed and signed at most this long after it was made, while `tick` is called
+)
+TEXT_LIMIT_BYTES = 16 * 1024 * 1024  # of a statement; longer ones are cut here, marked, and known by their digest
+PARAMETERS_LIMIT_BYTES = 16 * 1024 * 1024  # of all parameters of a statement together
+ROWS_CHUNK_BYTES = 1024 * 1024  # one record of rows
+
+ColumnHead = tuple[str, int, int] | tuple[str, int, int, int]
+"""Name, type, format, and MySQL's column flags."""
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_encode = fmt.encode_record
+
+
+def new_session_id() -> str:
+    """Random, so that a short prefix names one."""
+    return os.urandom(8).hex()
+
+
+class SessionLog:
+    """The log of one session, from its first record on."""
+
+    def __init__(
+        self,
+        directory: Path,
+        start: rec.SessionStart,
+        signer: Signer,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        sync: Sync = "decisions",
+        auditors: Sequence[Auditor] = (),
+        part_bytes: int = DEFAULT_PART_BYTES,
+        ledger: Ledger | None = None,
+    ) -> None:
+        if not _SESSION_ID.match(start.session):
+            raise LogError(f"{start.session!r} cannot be a session id: letters, digits, - and _, at most 64")
+        self.session_id = start.session
+        self._clock_ns = clock_ns
+        self._zero_ns = clock_ns()
+        self._started_ns = start.started_ns
+        self._sync: Sync = sync
+        self._sync_failure: str | None = None
+        self._auditors = tuple(auditors)
+        self._key_id = signer.key_id
+        self._block_since_ns = 0
+        self._signed_ns = 0
+        self._totals = dict.fromkeys(("statements", "held", "denied", "errors", "rows", "bytes"), 0)
+        self._ended = False
+        day = time.strftime("%Y-%m-%d", time.gmtime(start.started_ns // 1_000_000_000))
+        self._ledger = ledger if ledger is not None else ledger_of(directory, signer)
+        self._names = Names(_folder(directory / day), start.session)
+        self.path = self._names.part(1)
+        sealer, recipients = new_key(self._auditors)
+        header = fmt.Header(start.session, start.started_ns, self._key_id, recipients=recipients)
+        self._appender = Appender(self._names, header, signer, sealer, part_bytes)
+        try:
+            self._append(start, 0)
+            self._ledger.started(start.session, self.path.relative_to(directory).as_posix(), self._appender.first_link)
+        except BaseException:
+            self._appender.close()
+            raise
+
+    def statement(  # noqa: PLR0917 - the hot path: keywords cost
+        self,
+        ticket: int,
+        stage: str,
+        text: bytes,
+        parameters: Sequence[bytes | None] | None,
+        parameter_formats: Sequence[int],
+        action: str,
+        rule: str,
+        reasons: Sequence[str],
+        transaction: str,
+        request_id: str | None = None,
+        kinds: Sequence[str] = (),
+        truncated: bool = False,
+    ) -> None:
+        """A statement, and what was decided. Give the exact text and values: passwords are taken out here.
+
+        Anything but `allow` and `observe` closes the block with a signed checkpoint.
+        """
+        at_ns = self._clock_ns() - self._zero_ns
+        redacted, digest = False, None
+        if len(text) > TEXT_LIMIT_BYTES:
+            text, digest, truncated = text[:TEXT_LIMIT_BYTES], sha256(text).digest(), True
+        if may_hold_secret(text):
+            digest = digest or sha256(text).digest()
+            parameters = None if parameters is None else redact_parameters(text, parameters)
+            exact, text = text, redact_secrets(text)
+            redacted = text != exact
+            digest = digest if redacted or truncated else None
+        if parameters is not None and sum(len(value) for value in parameters if value) > PARAMETERS_LIMIT_BYTES:
+            parameters, truncated = _cut(parameters), True
+        record = rec.StatementRecord(
+            at_ns,
+            ticket,
+            stage,
+            text,
+            None if parameters is None else tuple(parameters),
+            tuple(parameter_formats),
+            action,
+            rule,
+            tuple(reasons),
+            transaction,
+            request_id,
+            tuple(kinds),
+            truncated,
+            redacted,
+            digest,
+        )
+        self._totals["statements"] += 1
+        if action in {"allow", "observe"}:
+            self._append(record, at_ns)
+        else:
+            self._count(action)
+            self._append_signed(record, at_ns)
+
+    def decision(  # noqa: PLR0917
+        self,
+        ticket: int,
+        action: str,
+        rule: str,
+        reasons: Sequence[str],
+        stage: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        """A later decision about a ticket whose statement is recorded already."""
+        at_ns = self._clock_ns() - self._zero_ns
+        record = rec.DecisionRecord(at_ns, ticket, action, rule, tuple(reasons), stage, request_id)
+        if action in {"allow", "observe"}:
+            self._append(record, at_ns)
+        else:
+            self._count(action)
+            self._append_signed(record, at_ns)
+
+    def verdict(self, ticket: int, request_id: str, verdict: str, approver: str, reason: str) -> None:
+        """What became of a held statement; signed before this returns."""
+        at_ns = self._clock_ns() - self._zero_ns
+        self._append_signed(rec.VerdictRecord(at_ns, ticket, request_id, verdict, approver, reason), at_ns)
+
+    def rows(
+        self, ticket: int, head_columns: Sequence[ColumnHead] | None, frames: bytes, truncated: bool = False
+    ) -> None:
+        """The description of a result, if `head_columns` is given, and rows as the client gets them, in whole frames."""
+        at_ns = self._clock_ns() - self._zero_ns
+        if head_columns is not None:
+            columns = tuple(rec.Column(*column) for column in head_columns)
+            self._append(rec.HeadRecord(at_ns, ticket, columns), at_ns)
+        for start in range(0, len(frames), ROWS_CHUNK_BYTES):
+            chunk = frames[start : start + ROWS_CHUNK_BYTES]
+            last = start + ROWS_CHUNK_BYTES >= len(frames)
+            self._append(rec.RowsRecord(at_ns, ticket, bytes(chunk), truncated and last), at_ns)
+        if truncated and not frames:
+            self._append(rec.RowsRecord(at_ns, ticket, b"", True), at_ns)
+
+    def completion(self, ticket: int, tag: str, rows: int, bytes: int, elapsed_ns: int) -> None:
+        """The server is done with the ticket. `bytes` is the size of its result on the wire."""
+        at_ns = self._clock_ns() - self._zero_ns
+        self._totals["rows"] += rows
+        self._totals["bytes"] += bytes
+        self._append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns), at_ns)
+
+    def error(self, ticket: int | None, fields: Mapping[str, str]) -> None:
+        """An error as the client gets it; None: it belongs to no statement."""
+        at_ns = self._clock_ns() - self._zero_ns
+        self._totals["errors"] += 1
+        self._append(rec.ErrorRecord(at_ns, ticket, dict(fields)), at_ns)
+
+    def event(self, name: str, detail: Mapping[str, str]) -> None:
+        at_ns = self._clock_ns() - self._zero_ns
+        self._append(rec.EventRecord(at_ns, name, dict(detail)), at_ns)
+
+    def end(self, reason: str) -> None:
+        """Close the log with a signature. A second call does nothing."""
+        if self._ended:
+            return
+        at_ns = self._clock_ns() - self._zero_ns
+        try:
+            self._append(rec.EndRecord(at_ns, reason, **self._totals), at_ns, through=True)
+            self._close_block(at_ns, fmt.SIGNED_END)
+            self._bring_to_disk()
+            appender = self._appender
+            self._ledger.ended(self.session_id, appender.link, appender.records, appender.part)
+        finally:
+            self._ended = True
+            self._appender.close()
+
+    def tick(self) -> None:
+        """Call about once a second: a block that has been open for one is compressed and signed."""
+        if self._ended:
+            return
+        at_ns = self._clock_ns() - self._zero_ns
+        if self._appender.open_records:
+            if at_ns - self._block_since_ns >= BLOCK_AGE_NS:
+                self._close_block(at_ns, fmt.SIGNED_RUNNING)
+        elif self._appender.unsigned and at_ns - self._signed_ns >= BLOCK_AGE_NS:
+            self._close_block(at_ns, fmt.SIGNED_RUNNING)
+
+    def abandon(self, reason: str) -> None:
+        """Close the files and write no more records, as after a LogError. The log stays unclosed, and says so."""
+        if self._ended:
+            return
+        self._ended = True
+        self._appender.close()
+        try:
+            self._ledger.abandoned(self.session_id, reason)
+        except LogError:
+            pass  # the same full disk, most likely; the log is unclosed in any case
+
+    def _append(self, record: rec.Record, at_ns: int, through: bool = False) -> None:
+        if self._sync_failure is not None:
+            raise LogError(self._sync_failure)
+        appender = self._appender
+        if not appender.open_records:
+            self._block_since_ns = at_ns
+        try:
+            payload = _encode(record)
+        except (UnicodeEncodeError, OverflowError, TypeError):
+            payload = _encode_anyway(record)
+        full = appender.append(payload, through)
+        if through:
+            return
+        if full:
+            self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
+            if appender.is_full():
+                self._next_part(at_ns)
+        elif at_ns - self._block_since_ns >= BLOCK_AGE_NS:
+            self._close_block(at_ns, fmt.SIGNED_RUNNING)
+
+    def _append_signed(self, record: rec.Record, at_ns: int) -> None:
+        self._append(record, at_ns, through=True)
+        self._close_block(at_ns, fmt.SIGNED_RUNNING)
+        self._bring_to_disk()
+
+    def _close_block(self, at_ns: int, signed: int | None) -> None:
+        self._appender.close_block(self._started_ns + at_ns, signed)
+        if signed is not None:
+            self._signed_ns = at_ns
+
+    def _next_part(self, at_ns: int) -> None:
+        sealer, recipients = new_key(self._auditors)
+        header = fmt.Header(self.session_id, 0, self._key_id, recipients=recipients)
+        self._appender.next_part(self._started_ns + at_ns, header, sealer)
+        self._signed_ns = at_ns
+
+    def _bring_to_disk(self) -> None:
+        if self._sync == "never":
+            return
+        try:
+            descriptor = self._appender.descriptor()
+        except OSError as error:
+            raise LogError(f"the session log cannot be brought to the disk: {error}") from error
+        if self._sync == "decisions":
+            syncer().submit(descriptor, self._note_sync_failure)
+            return
+        sync_and_close(descriptor, self._note_sync_failure)
+        if self._sync_failure is not None:
+            raise LogError(self._sync_failure)
+
+    def _note_sync_failure(self, reason: str) -> None:
+        self._sync_failure = reason
+
+    def _count(self, action: str) -> None:
+        self._totals["held" if action == "hold" else "denied"] += 1
+
+
+_ledgers: dict[tuple[int, Path], Ledger] = {}  # by process id too: a fork needs a ledger, and a lock, of its own
+
+
+def ledger_of(directory: Path, signer: Signer) -> Ledger:
+    """The ledger of this process in `directory`, made at the first call."""
+    key = (os.getpid(), directory.absolute())
+    if key not in _ledgers:
+        _folder(directory)
+        _ledgers[key] = Ledger(directory, signer)
+    return _ledgers[key]
+
+
+def close_ledgers() -> None:
+    """Sign off in every ledger of this process. For the end of the gateway, after its last session."""
+    for key in [key for key in _ledgers if key[0] == os.getpid()]:
+        _ledgers.pop(key).close()
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LogError(f"the log directory {path} cannot be made: {error}") from error
+    return path
+
+
+def _cut(parameters: Sequence[bytes | None]) -> list[bytes | None]:
+    """Keep the beginning of each value, as far as all of them may take up."""
+    share = PARAMETERS_LIMIT_BYTES // max(len(parameters), 1)
+    return [value if value is None else value[:share] for value in parameters]
+
+
+def _encode_anyway(record: rec.Record) -> bytes:
+    """Text that is not Unicode (a lone surrogate in a server's message) is written with escapes; nothing else is bent."""
+    try:
+        cleaned = {name: _clean(value) for name, value in msgspec.structs.asdict(record).items()}
+        return _encode(msgspec.structs.replace(record, **cleaned))
+    except (UnicodeEncodeError, OverflowError, TypeError, ValueError) as error:
+        raise LogError(f"a record cannot be written: {error}") from error
+
+
+def _clean(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_clean(key): _clean(item) for key, item in value.items()}
+        case tuple():
+            return tuple(_clean(item) for item in value)
+        case _:
+            return value
