@@ -28,6 +28,7 @@ from attrs import field, frozen
 from wireproxy import request_view
 from wireproxy.approvals import Desk, NotAllowed, RequestClosed, StoreError, UnknownRequest
 from wireproxy.config.model import Approver
+from wireproxy.request_view import RequestView
 from wireproxy.store.model import OPEN, Binding, Request, State
 from wireproxy.store.transitions import check_may_decide
 
@@ -355,7 +356,7 @@ class _Server:
             case _Watch():
                 raise AssertionError("a watch has its own way")
 
-    async def _list(self, closed: bool) -> list[dict[str, object]]:
+    async def _list(self, closed: bool) -> list[RequestView]:
         states = tuple(State) if closed else tuple(OPEN)
         return [self._short(request) for request in await self._desk.select(states, LISTED)]
 
@@ -418,10 +419,10 @@ class _Server:
     def _may_read(self, peer: Peer) -> bool:
         return peer.uid in {0, os.geteuid()} or bool(approvers_of(peer, self._approvers()))
 
-    def _whole(self, request: Request) -> dict[str, object]:
+    def _whole(self, request: Request) -> RequestView:
         return request_view.whole(request, self._hooks.clock_ns(), self._desk.is_awaited(request.id))
 
-    def _short(self, request: Request) -> dict[str, object]:
+    def _short(self, request: Request) -> RequestView:
         return request_view.short(request, self._hooks.clock_ns(), self._desk.is_awaited(request.id))
 
 
