@@ -42,7 +42,9 @@ class CatalogFunction:
     security_definer: bool = False
     body: str | None = None
     arguments: int = 0
-    returns: str = ""
+    returns: str = ""  # format_type of the result; "SETOF " in front of a set
+    columns: tuple[str, ...] = ()  # names of OUT and TABLE arguments
+    extension: str | None = None  # the extension it came with
 
 
 @define
@@ -54,6 +56,9 @@ class Catalog:
     by_oid: dict[int, CatalogRelation] = Factory(dict)
     functions: dict[tuple[str, str], tuple[CatalogFunction, ...]] = Factory(dict)
     version: int = 0  # counts up with each snapshot of one database
+    operators: dict[str, tuple[tuple[str, str], ...]] = Factory(
+        dict
+    )  # of users, by symbol: (schema, function) behind them
 
     def resolve(self, schema: str | None, name: str, search_path: Sequence[str]) -> CatalogRelation | None:
         if schema is not None:

@@ -1,0 +1,113 @@
+"""Masking: which result columns can reveal a masked column, and what the client gets in their place.
+
+`compile_masks` lays the config's rules over a catalog for one identity. The `MaskSet` then examines statements before they
+run; each `ResultMasks` turns the server's description of a result into a plan of field maskers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field
+
+from rules.catalog import Catalog
+from rules.masking.diagnostics import scrub
+from rules.masking.follow import Follow, World
+from rules.masking.marks import Marks, rules_for
+from rules.masking.maskers import MASKERS, Maskers, check_masker
+from rules.masking.plan import OutputColumn, Planner, ResultMasks, RowPlan
+from rules.masking.statements import Followed, follow_statement, from_item, parsed, query, value
+from rules.masking.values import Columns, Mark, MaskFinding
+from rules.model import Identity, Namespace, Statement
+from rules.policy import MaskRule, Policy
+
+__all__ = [
+    "MASKERS",
+    "MaskFinding",
+    "MaskSet",
+    "OutputColumn",
+    "ResultMasks",
+    "RowPlan",
+    "check_masker",
+    "compile_masks",
+]
+
+
+def compile_masks(  # noqa: PLR0917
+    rules: Sequence[MaskRule], database: str, identity: Identity, catalog: Catalog, policy: Policy, key: bytes
+) -> MaskSet | None:
+    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""
+    binding = rules_for(rules, database, identity)
+    if not binding:
+        return None
+    for rule in binding:
+        check_masker(Mark(rule.masker, rule.argument))
+    world = World(catalog, Marks(catalog, binding), policy, query, value, from_item)
+    return MaskSet(Planner(world, Maskers(key)))
+
+
+@define
+class MaskSet:
+    """Shared by all sessions of equal rights on one catalog."""
+
+    planner: Planner
+    _unknown: ResultMasks = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        everything = Columns((), self.planner.world.marks.everything)
+        self._unknown = ResultMasks(self.planner, everything, touches=True)
+
+    @property
+    def world(self) -> World:
+        return self.planner.world
+
+    def examine(self, text: str, statements: tuple[Statement, ...], namespace: Namespace) -> tuple[ResultMasks, ...]:
+        """What each statement's results may carry, one for one. Total: what cannot be read is unknown."""
+        trees = parsed(text)
+        if trees is None or len(trees) != len(statements):
+            return (self.unknown(),) * len(statements)
+        return tuple(
+            self.unknown() if statement.opaque is not None else self._examine(tree, namespace)
+            for tree, statement in zip(trees, statements, strict=True)
+        )
+
+    def _examine(self, tree: object, namespace: Namespace) -> ResultMasks:
+        follow = Follow(self.world, namespace, self.world.policy.predicates)
+        followed = follow_statement(self.world, follow, tree)
+        self._judge_derived(followed)
+        shown = followed.columns.everything().masked
+        return ResultMasks(
+            self.planner,
+            followed.columns,
+            tuple(follow.findings),
+            bool(shown or follow.findings),
+            follow.positional,
+            followed.sends_rows_of_others,
+            tuple(sorted(follow.unknown)),
+        )
+
+    def _judge_derived(self, followed: Followed) -> None:
+        action = self.world.policy.derived
+        if action == "mask" or followed.sends_rows_of_others:
+            return
+        rest = [] if followed.columns.rest is None else [followed.columns.rest]
+        for found in [*(each for _, each in followed.columns.named), *rest]:
+            if found.masked and not found.plain:
+                followed.follow.find("derived", action, "a result column is computed from a masked column")
+
+    def unknown(self) -> ResultMasks:
+        """For results whose statement is not known: the server's origins decide, and all else is masked."""
+        return self._unknown
+
+    def explain(self, text: str, namespace: Namespace) -> tuple[tuple[OutputColumn, ...], ...]:
+        """For each statement of a text, where its output columns come from and what each gets; () for a text that is no SQL."""
+        trees = parsed(text) or ()
+        return tuple(self._examine(tree, namespace).outputs() for tree in trees)
+
+    def scrub_diagnostic(self, fields: Mapping[str, bytes]) -> dict[str, bytes]:
+        """An ErrorResponse or NoticeResponse without what could carry data, by field code."""
+        return scrub(fields)
+
+    def scrub_notification(self, _channel: bytes, payload: bytes) -> bytes:
+        """A notification's payload: triggers and other sessions put rows there, so none passes."""
+        return b"" if not payload else b"***"

@@ -1,0 +1,260 @@
+"""Which masked columns an expression of Postgres can reveal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pglast import ast, enums
+
+from rules.masking.follow import Follow, Node, isa, listed
+from rules.masking.predicates import condition
+from rules.masking.scope import Scope, member
+from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
+
+# Nodes whose value is made of their parts' values in the same scope, and of nothing else.
+COMPOSED = (
+    ast.A_ArrayExpr, ast.A_Indices, ast.BoolExpr, ast.BooleanTest, ast.CoalesceExpr, ast.CollateClause, ast.GroupingFunc,
+    ast.JsonAggConstructor, ast.JsonArgument, ast.JsonArrayAgg, ast.JsonArrayConstructor, ast.JsonBehavior,
+    ast.JsonFuncExpr, ast.JsonIsPredicate, ast.JsonKeyValue, ast.JsonObjectAgg, ast.JsonObjectConstructor,
+    ast.JsonParseExpr, ast.JsonScalarExpr, ast.JsonSerializeExpr, ast.JsonValueExpr, ast.MinMaxExpr, ast.NamedArgExpr,
+    ast.NullTest, ast.ResTarget, ast.XmlExpr, ast.XmlSerialize,
+)  # fmt: skip
+INERT = (
+    ast.A_Const, ast.A_Star, ast.Boolean, ast.Float, ast.Integer, ast.String, ast.BitString, ast.TypeName, ast.JsonFormat,
+    ast.JsonOutput, ast.JsonReturning, ast.SetToDefault, ast.CurrentOfExpr, ast.SQLValueFunction, ast.MergeSupportFunc,
+)  # fmt: skip
+
+
+def names(fields: Iterable[Node] | None) -> list[str | None]:
+    """The parts of a qualified name; None for a star or anything that is no name."""
+    return [field.sval if isa(field, ast.String) else None for field in fields or ()]
+
+
+def value(follow: Follow, node: Node, scope: Scope) -> Value:
+    """What `node` can reveal. Raises Unsure."""
+    if node is None:
+        return CLEAN
+    if isinstance(node, list | tuple):
+        return union([value(follow, each, scope) for each in node])
+    handler = HANDLERS.get(type(node))
+    if handler is not None:
+        return handler(follow, node, scope)
+    if isa(node, COMPOSED):
+        return composed(follow, node, scope)
+    if isa(node, INERT):
+        return CLEAN
+    raise Unsure(type(node).__name__)
+
+
+def composed(follow: Follow, node: Node, scope: Scope) -> Value:
+    found = []
+    for attribute in node:
+        part = getattr(node, attribute)
+        if attribute == "over":
+            window(follow, part, scope)
+        elif attribute == "agg_filter":
+            condition(follow, part, scope, "a FILTER")
+        elif attribute == "agg_order":
+            found.append(ordered(follow, part, scope, "the order of an aggregate"))
+        elif isinstance(part, ast.Node | list | tuple):
+            found.append(value(follow, part, scope))
+    return union(found)
+
+
+def constant(_follow: Follow, _node: Node, _scope: Scope) -> Value:
+    return CONSTANT
+
+
+def type_cast(follow: Follow, node: Node, scope: Scope) -> Value:
+    inner = value(follow, node.arg, scope)
+    return inner if inner.constant else inner.derived()
+
+
+def array(follow: Follow, node: Node, scope: Scope) -> Value:
+    parts = [value(follow, each, scope) for each in node.elements or ()]
+    return CONSTANT if parts and all(part.constant for part in parts) else union(parts)
+
+
+def column_ref(follow: Follow, node: Node, scope: Scope) -> Value:
+    parts = names(node.fields)
+    if parts[-1] is None:
+        if len(parts) == 1:
+            return scope.columns().row()
+        return whole_row(parts[:-1], scope)
+    first = parts[0]
+    if first is None or None in parts:
+        raise Unsure("a name of stars")
+    if len(parts) == 1:
+        return scope.column(first)
+    last = parts[-1]
+    assert last is not None
+    return attribute_of(follow, whole_row(parts[:-1], scope), last)
+
+
+def whole_row(parts: list[str | None], scope: Scope) -> Value:
+    """`alias`, `schema.table` or `database.schema.table` standing before a column."""
+    if len(parts) == 1 and parts[0] is not None:
+        row = scope.row(parts[0])
+        if row is not None:
+            return row
+    elif len(parts) in (2, 3) and parts[-1] is not None:
+        item = scope.item(parts[-1], parts[-2])
+        if item is not None:
+            return item.columns.row()
+    raise Unsure("a qualified name whose table is not in sight")
+
+
+def attribute_of(follow: Follow, row: Value, name: str) -> Value:
+    """`row.name`: a column of it, or the function of that name called with the whole row."""
+    if row.fields is not None:
+        found = member(Columns(row.fields), name)
+        if found is not None:
+            return found
+    elif not follow.world.routines.called(None, name).known:
+        return row.derived()
+    return applied(follow, None, name, row)
+
+
+def indirection(follow: Follow, node: Node, scope: Scope) -> Value:
+    found = value(follow, node.arg, scope)
+    for step in node.indirection:
+        if isa(step, ast.String):
+            found = attribute_of(follow, found, step.sval)
+        elif isa(step, ast.A_Indices):
+            found = union([found, value(follow, [step.lidx, step.uidx], scope)])
+        elif not isa(step, ast.A_Star):
+            raise Unsure("an indirection")
+    return found
+
+
+def row_expression(follow: Follow, node: Node, scope: Scope) -> Value:
+    fields: list[tuple[str | None, Value]] = []
+    for part in node.args or ():
+        starred = stars(follow, part, scope)
+        if starred is not None:
+            if starred.rest is not None:
+                return Value(value(follow, node.args, scope).origins)
+            fields.extend(starred.named)
+        else:
+            fields.append((None, value(follow, part, scope)))
+    numbered = tuple((f"f{number}", found) for number, (_, found) in enumerate(fields, 1))
+    return Value(union(found for _, found in fields).origins, fields=numbered)
+
+
+def stars(follow: Follow, node: Node, scope: Scope) -> Columns | None:
+    """The columns that `*`, `alias.*` or `(row).*` stand for; None when the node is none of these."""
+    if isa(node, ast.ColumnRef) and isa(node.fields[-1], ast.A_Star):
+        if len(node.fields) == 1:
+            return scope.columns()
+        row = whole_row(names(node.fields)[:-1], scope)
+    elif isa(node, ast.A_Indirection) and isa(node.indirection[-1], ast.A_Star):
+        row = indirection(follow, node, scope)
+    else:
+        return None
+    return Columns((), row.derived()) if row.fields is None else Columns(row.fields)
+
+
+def operator(follow: Follow, node: Node, scope: Scope) -> Value:
+    found = union([value(follow, node.lexpr, scope), value(follow, node.rexpr, scope)])
+    name = names(node.name)[-1]
+    for schema, function in follow.world.catalog.operators.get(name or "", ()):
+        found = union([found, follow.world.routines.called(schema, function).shows])
+    if node.kind == enums.A_Expr_Kind.AEXPR_OP and node.lexpr is None and isa(node.rexpr, ast.A_Const):
+        return CONSTANT  # a negative number
+    return found
+
+
+def case(follow: Follow, node: Node, scope: Scope) -> Value:
+    found = [value(follow, node.defresult, scope)]
+    subject = value(follow, node.arg, scope)
+    for when in node.args:
+        if node.arg is None:
+            condition(follow, when.expr, scope, "a CASE")
+            found.append(value(follow, when.expr, scope))
+        else:
+            test = value(follow, when.expr, scope)
+            if not (subject.plain and test.constant and follow.predicates in ("allow", "equality")):
+                follow.oracle(union([subject, test]), "a CASE")
+            found.append(test)
+        found.append(value(follow, when.result, scope))
+    return union([subject, *found])
+
+
+def sublink(follow: Follow, node: Node, scope: Scope) -> Value:
+    test = value(follow, node.testexpr, scope)
+    columns = follow.query(node.subselect, Scope(outer=scope))
+    kinds = enums.SubLinkType
+    if node.subLinkType == kinds.EXISTS_SUBLINK:
+        return CLEAN  # whether a row is there; the conditions it depends on are judged in the subquery
+    if node.subLinkType == kinds.EXPR_SUBLINK and columns.rest is None and len(columns.named) == 1:
+        return columns.named[0][1]
+    if node.subLinkType in (kinds.EXPR_SUBLINK, kinds.MULTIEXPR_SUBLINK):
+        return columns.row()
+    return union([test, columns.everything()])
+
+
+def call(follow: Follow, node: Node, scope: Scope) -> Value:
+    parts = names(node.funcname)
+    name = parts[-1] or ""
+    schema = parts[-2] if len(parts) > 1 else None
+    over = window(follow, node.over, scope)
+    condition(follow, node.agg_filter, scope, "a FILTER")
+    arguments = union([value(follow, each, scope) for each in node.args or ()])
+    if node.agg_within_group:  # percentile_cont(0.5) WITHIN GROUP (ORDER BY x) is an aggregate over x
+        arguments = union([arguments, *(value(follow, each.node, scope) for each in node.agg_order or ())])
+    else:
+        arguments = union([arguments, ordered(follow, node.agg_order, scope, "the order of an aggregate")])
+    if node.agg_distinct:
+        follow.oracle(arguments, "DISTINCT in an aggregate")
+    if name == "count" and schema in (None, "pg_catalog"):
+        return follow.world.routines.called(schema, name).shows  # a number of rows, whatever they hold
+    return applied(follow, schema, name, union([arguments, over]))
+
+
+def applied(follow: Follow, schema: str | None, name: str, arguments: Value) -> Value:
+    """A function called with arguments that can reveal `arguments`."""
+    called = follow.world.routines.called(schema, name)
+    if called.runs_text:
+        follow.find("source", "hold", f"{name} reads what no lineage can follow, and columns are masked here")
+    if called.stores and arguments.masked:
+        follow.find("laundering", "hold", f"{name} may keep or show {listed(arguments.masked)} elsewhere")
+    if called.sets:
+        follow.oracle(arguments, f"the number of rows of {name}")
+    return union([arguments, called.shows])
+
+
+def window(follow: Follow, node: Node, scope: Scope) -> Value:
+    """A window's own expressions: what a window function's result depends on besides its arguments."""
+    if node is None:
+        return CLEAN
+    parts = value(follow, node.partitionClause, scope)
+    follow.oracle(parts, "the PARTITION BY of a window")
+    order = ordered(follow, node.orderClause, scope, "the ORDER BY of a window")
+    frame = value(follow, [node.startOffset, node.endOffset], scope)
+    follow.oracle(frame, "the frame of a window")
+    return union([parts, order, frame])
+
+
+def ordered(follow: Follow, clause: Iterable[Node] | None, scope: Scope, what: str) -> Value:
+    found = union([value(follow, each.node, scope) for each in clause or ()])
+    follow.oracle(found, what)
+    return found
+
+
+Handler = Callable[[Follow, Node, Scope], Value]
+HANDLERS: dict[type, Handler] = {
+    ast.A_Const: constant,
+    ast.ParamRef: constant,
+    ast.TypeCast: type_cast,
+    ast.A_ArrayExpr: array,
+    ast.ColumnRef: column_ref,
+    ast.A_Indirection: indirection,
+    ast.RowExpr: row_expression,
+    ast.A_Expr: operator,
+    ast.CaseExpr: case,
+    ast.SubLink: sublink,
+    ast.FuncCall: call,
+    ast.JsonArrayQueryConstructor: lambda follow, node, scope: follow.query(
+        node.query, Scope(outer=scope)
+    ).everything(),
+}

@@ -1,0 +1,216 @@
+"""The state of following one statement, and what stored relations and routines reveal, followed once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import UnionType
+from typing import Any, Literal
+
+from attrs import define, field
+from pglast import parser
+
+from rules.catalog import Catalog, CatalogFunction, CatalogRelation
+from rules.masking.marks import Marks
+from rules.masking.routines import Routines
+from rules.masking.scope import Scope, Source
+from rules.masking.values import CLEAN, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
+from rules.model import Namespace
+from rules.policy import Policy
+
+Node = Any  # a node of pglast.ast: the library has no types
+QueryFollower = Callable[["Follow", Node, Scope], Columns]
+ValueFollower = Callable[["Follow", Node, Scope], Value]
+FromFollower = Callable[["Follow", Node, Scope], Source]
+EMPTY_PATH = Namespace(search_path=())
+
+
+def isa(node: Node, kinds: type | tuple[type, ...] | UnionType) -> bool:
+    """`isinstance` for nodes, whose attributes no type describes well."""
+    return isinstance(node, kinds)
+
+
+@define
+class Follow:
+    """One statement on its way through the tree. Findings gather here."""
+
+    world: World
+    namespace: Namespace
+    predicates: Literal["allow", "equality", "hold", "deny"] = "equality"
+    findings: dict[MaskFinding, None] = field(factory=dict)  # in order, each once
+    unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
+    positional: bool = False  # a constant's value was looked at: ORDER BY 2
+    # Conditions look at a subquery more than once; the scope is kept so that its id stays its own.
+    _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
+
+    def find(self, kind: FindingKind, action: Literal["hold", "deny"], reason: str) -> None:
+        self.findings[MaskFinding(kind, action, reason)] = None
+
+    def oracle(self, value: Value, what: str) -> None:
+        """`what` happens in an order or a number that depends on the value."""
+        if self.predicates == "allow" or not (masked := value.masked):
+            return
+        action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
+        self.find("predicate", action, f"{what} would reveal {listed(masked)}")
+
+    def laundered(self, value: Value, into: str) -> None:
+        """A masked value is written where no mask may cover it."""
+        self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
+
+    def query(self, node: Node, scope: Scope) -> Columns:
+        """The columns of a query inside `scope`. Raises Unsure."""
+        key = (id(node), id(scope.outer or scope), len((scope.outer or scope).items))
+        known = self._queries.get(key)
+        if known is None:
+            known = self._queries[key] = (self.world.follow_query(self, node, scope), scope)
+        return known[0]
+
+    def from_item(self, node: Node, scope: Scope) -> Source:
+        """What one FROM item brings. Raises Unsure."""
+        return self.world.follow_from(self, node, scope)
+
+    def value(self, node: Node, scope: Scope) -> Value:
+        """What an expression can reveal. Raises Unsure."""
+        return self.world.follow_value(self, node, scope)
+
+    def relation(self, schema: str | None, name: str) -> Columns:
+        """The columns of the stored relation of that name, as far as the catalog can say which one it is."""
+        found = list(self.candidates(schema, name))
+        if not found:
+            self.unknown.add(name if schema is None else f"{schema}.{name}")
+            return Columns((), self.world.marks.everything)
+        if len(found) == 1:
+            return self.world.columns(found[0])
+        return Columns((), union(self.world.columns(each).everything() for each in found))
+
+    def candidates(self, schema: str | None, name: str) -> Iterable[CatalogRelation]:
+        catalog = self.world.catalog
+        if schema is not None and schema != "pg_temp":
+            found = catalog.relations.get((schema, name))
+            return [] if found is None else [found]
+        temporary = [each for each in catalog.named(name) if each.schema.startswith("pg_temp")]
+        if schema == "pg_temp":
+            return temporary
+        path = [self.namespace.user or "$user" if part == "$user" else part for part in self.namespace.search_path]
+        usual = catalog.resolve(None, name, path if "pg_catalog" in path else ["pg_catalog", *path])
+        if name in self.namespace.temporary:
+            return temporary
+        if usual is None or not self.namespace.lexing_known:
+            return list(catalog.named(name))
+        return [usual]
+
+
+def listed(origins: Iterable[Origin]) -> str:
+    """The masked columns, for a reader: three at most."""
+    names = sorted({str(origin) for origin in origins if origin.schema != "?"}) or ["a masked column"]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+@define
+class World:
+    """A catalog under one identity's marks. Shared by all statements judged for it."""
+
+    catalog: Catalog
+    marks: Marks
+    policy: Policy
+    follow_query: QueryFollower
+    follow_value: ValueFollower
+    follow_from: FromFollower
+    routines: Routines = field(init=False)
+    _columns: dict[tuple[str, str], Columns] = field(factory=dict)
+    _named: dict[str, Value] = field(factory=dict)
+    _open: set[tuple[str, str]] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.routines = Routines(self.catalog, self.marks, self.shown_by, self._sql_routine)
+
+    def shown_by(self, name: str) -> Value:
+        """All that relations of that bare name reveal, in any schema."""
+        known = self._named.get(name)
+        if known is None:
+            known = union(self.columns(each).everything() for each in self.catalog.named(name))
+            self._named[name] = known
+        return known
+
+    def columns(self, relation: CatalogRelation) -> Columns:
+        key = (relation.schema, relation.name)
+        known = self._columns.get(key)
+        if known is not None:
+            return known
+        if key in self._open:
+            raise Unsure(f"{relation.schema}.{relation.name} is defined by itself")
+        self._open.add(key)
+        try:
+            found = self._view(relation) if relation.definition is not None else self._table(relation)
+        finally:
+            self._open.discard(key)
+        self._columns[key] = found
+        return found
+
+    def _table(self, relation: CatalogRelation) -> Columns:
+        base = [(column.name, self._stored(relation, column.name, column.type_oid)) for column in relation.columns]
+        scope = Scope()
+        scope.sources.append(Columns(tuple(base)))
+        named: list[tuple[str | None, Value]] = []
+        for column, (name, value) in zip(relation.columns, base, strict=True):
+            if column.generated is not None:
+                extra = self._computed(column.generated, scope, Columns(tuple(base)))
+            else:
+                extra = self._composite(column.type_name)
+            if extra.masked:
+                value = Value(value.origins | extra.origins, False, None, value.type_oid)
+            named.append((name, value))
+        return Columns(tuple(named))
+
+    def _stored(self, relation: CatalogRelation, column: str, type_oid: int) -> Value:
+        mark = self.marks.column(relation, column)
+        return Value(frozenset({Origin(relation.schema, relation.name, column, mark)}), True, None, type_oid)
+
+    def _composite(self, type_name: str) -> Value:
+        """A column of a table's row type holds what that table's columns hold."""
+        schema, _, name = type_name.removesuffix("[]").rpartition(".")
+        relation = self.catalog.relations.get((schema.strip('"'), name.strip('"'))) if schema else None
+        if relation is None or not self.marks.of(relation):
+            return CLEAN
+        return Columns(
+            tuple((column.name, self._stored(relation, column.name, 0)) for column in relation.columns)
+        ).everything()
+
+    def _computed(self, expression: str, scope: Scope, columns: Columns) -> Value:
+        follow = Follow(self, EMPTY_PATH, "allow")
+        try:
+            (tree,) = parser.parse_sql(f"SELECT {expression}")
+            inner = Scope(outer=scope)
+            return follow.query(tree.stmt, inner).everything()
+        except (Unsure, parser.ParseError, RecursionError):
+            return columns.everything()
+
+    def _view(self, relation: CatalogRelation) -> Columns:
+        assert relation.definition is not None
+        follow = Follow(self, EMPTY_PATH, "allow")  # what the view's own conditions reveal, its owner decided
+        try:
+            (tree,) = parser.parse_sql(relation.definition)
+            found = follow.query(tree.stmt, Scope())
+        except (Unsure, parser.ParseError, RecursionError, ValueError):
+            found = Columns((), self.routines.text_shows(relation.definition))
+        exact = found.rest is None and len(found.named) == len(relation.columns)
+        named: list[tuple[str | None, Value]] = []
+        for index, column in enumerate(relation.columns):
+            value = found.named[index][1] if exact else found.everything()
+            mark = self.marks.column(relation, column.name)
+            if mark is not None:
+                own = Origin(relation.schema, relation.name, column.name, mark)
+                value = Value(value.origins | {own}, not value.masked, None, column.type_oid)
+            elif not value.type_oid:
+                value = Value(value.origins, value.plain, value.fields, column.type_oid, value.constant)
+            named.append((column.name, value))
+        return Columns(tuple(named))
+
+    def _sql_routine(self, function: CatalogFunction) -> Value:
+        """All that a routine in language sql returns. Its arguments are the caller's business."""
+        follow = Follow(self, Namespace(search_path=("public", function.schema)), "allow")
+        try:
+            trees = parser.parse_sql(function.body or "")
+            values = [follow.query(tree.stmt, Scope(parameters=CLEAN)).everything() for tree in trees]
+        except (Unsure, parser.ParseError, RecursionError, ValueError):
+            return self.routines.text_shows(function.body)
+        return union(values[-1:]) if not follow.unknown else self.routines.text_shows(function.body)

@@ -1,0 +1,150 @@
+"""Which columns are masked: the rules of the config laid over the catalog, through inheritance and partitions.
+
+A child table inherits its parent's marks, since it holds the same rows; a parent shows its children's rows, so it takes
+theirs. Columns of the server's own catalogs that carry samples of data or other people's statements are marked as soon as
+anything is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+
+from attrs import define, field
+
+from rules.catalog import Catalog, CatalogRelation
+from rules.masking.values import Mark, Origin, Value
+from rules.model import Identity
+from rules.policy import MaskRule
+
+REDACT = Mark("redact")
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+
+# Views and tables of the server that show sampled values, statement texts of others, or stored objects. "*": every column.
+# They go by name in any schema, since extensions install theirs where they like.
+SAMPLES: dict[str, frozenset[str]] = {
+    "pg_statistic": frozenset({f"stavalues{n}" for n in range(1, 6)}),
+    "pg_stats": frozenset({"most_common_vals", "histogram_bounds", "most_common_elems", "range_bounds_histogram"}),
+    "pg_statistic_ext_data": frozenset({"stxdmcv", "stxdexpr"}),
+    "pg_stats_ext": frozenset({"most_common_vals"}),
+    "pg_stats_ext_exprs": frozenset(
+        {"most_common_vals", "histogram_bounds", "most_common_elems", "range_bounds_histogram"}
+    ),
+    "pg_attribute": frozenset({"attmissingval"}),  # the old rows' value of a column added with a default
+    "pg_stat_activity": frozenset({"query"}),
+    "pg_stat_statements": frozenset({"query"}),
+    "pg_stat_monitor": frozenset({"query", "comments", "message"}),
+    "pg_store_plans": frozenset({"plan"}),
+    "pg_qualstats": frozenset({"constvalue"}),
+    "pg_qualstats_all": frozenset({"constvalue"}),
+    "pg_qualstats_pretty": frozenset({"constvalue"}),
+    "pg_prepared_statements": frozenset({"statement"}),
+    "pg_cursors": frozenset({"statement"}),
+    "pg_largeobject": frozenset({"data"}),
+}
+
+UNKNOWN = Origin("?", "?", "?", REDACT)  # what an unknown relation or function may show
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """`*` and `?` over schema.table.column; a pattern with fewer parts stands in any schema, or in any table."""
+    whole = "*." * max(0, 2 - pattern.count(".")) + pattern
+    body = "".join(".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in whole)
+    return re.compile(body, re.DOTALL)
+
+
+def rules_for(rules: Sequence[MaskRule], database: str, identity: Identity) -> tuple[MaskRule, ...]:
+    """The rules that bind this identity in this database, in their order."""
+
+    def named(patterns: Iterable[str]) -> bool:
+        return any(
+            pattern == "*" or pattern == database or _simple(pattern).fullmatch(database) for pattern in patterns
+        )
+
+    return tuple(rule for rule in rules if named(rule.databases) and not (rule.except_groups & identity.groups))
+
+
+def _simple(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join(".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in pattern))
+
+
+@define
+class Marks:
+    """The marks of one identity in one database."""
+
+    catalog: Catalog
+    rules: tuple[MaskRule, ...]
+    _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
+    _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._patterns = tuple((glob(rule.column), Mark(rule.masker, rule.argument)) for rule in self.rules)
+        self._by_relation = {}
+        for relation in self.catalog.relations.values():
+            if found := self._direct(relation):
+                self._by_relation[relation.schema, relation.name] = found
+        self._through_inheritance()
+
+    def _direct(self, relation: CatalogRelation) -> dict[str, Mark]:
+        if relation.schema == "pg_toast":  # the out-of-line pieces of any table's values
+            return {column.name: REDACT for column in relation.columns}
+        found = dict.fromkeys(SAMPLES.get(relation.name, ()), REDACT)
+        for column in relation.columns:
+            name = f"{relation.schema}.{relation.name}.{column.name}"
+            for pattern, mark in self._patterns:
+                if relation.schema in SYSTEM_SCHEMAS and pattern.pattern.startswith("."):
+                    continue  # `*.name` means the users' tables; a rule must name a system schema to reach it
+                if pattern.fullmatch(name):
+                    found[column.name] = mark
+                    break
+        return found
+
+    def _through_inheritance(self) -> None:
+        children: dict[int, list[CatalogRelation]] = {}
+        for relation in self.catalog.relations.values():
+            for parent in relation.parents:
+                children.setdefault(parent, []).append(relation)
+        direct = {key: dict(marks) for key, marks in self._by_relation.items()}
+        for key, marks in direct.items():
+            relation = self.catalog.relations[key]
+            self._spread(relation, marks, lambda found: children.get(found.oid, ()), set())
+            self._spread(relation, marks, self._parents, set())
+
+    def _parents(self, relation: CatalogRelation) -> Iterable[CatalogRelation]:
+        return (found for oid in relation.parents if (found := self.catalog.by_oid.get(oid)) is not None)
+
+    def _spread(
+        self,
+        relation: CatalogRelation,
+        marks: dict[str, Mark],
+        step: Callable[[CatalogRelation], Iterable[CatalogRelation]],
+        seen: set[int],
+    ) -> None:
+        for other in step(relation):
+            if other.oid in seen:
+                continue
+            seen.add(other.oid)
+            names = {column.name for column in other.columns}
+            into = self._by_relation.setdefault((other.schema, other.name), {})
+            for name, mark in marks.items():
+                if name in names:
+                    into.setdefault(name, mark)
+            self._spread(other, marks, step, seen)
+
+    def of(self, relation: CatalogRelation) -> dict[str, Mark]:
+        return self._by_relation.get((relation.schema, relation.name), {})
+
+    def column(self, relation: CatalogRelation, name: str) -> Mark | None:
+        return self.of(relation).get(name)
+
+    @cached_property
+    def everything(self) -> Value:
+        """What something unknown may show: any masked column."""
+        found = {
+            Origin(schema, name, column, mark)
+            for (schema, name), marks in self._by_relation.items()
+            if schema not in SYSTEM_SCHEMAS and schema != "pg_toast" and name not in SAMPLES
+            for column, mark in marks.items()
+        }
+        return Value(frozenset(found | {UNKNOWN}))

@@ -1,0 +1,267 @@
+"""Maskers: for each type and format, a function from a field's bytes to what the client gets in its place.
+
+The function is chosen once per result column and called for every row. It never fails: what it cannot mask in its own way
+it replaces by a value that says nothing. A masked value is valid for its type in both formats; where no such value is known
+(enums, composites, types of extensions) it is NULL.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import json
+import math
+import struct
+import uuid
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from attrs import define, field
+
+from rules.masking import formats
+from rules.masking.formats import STARS, zero
+from rules.masking.values import Mark
+
+FieldMasker = Callable[[bytes | None], bytes | None]
+HASH_DIGITS: Final = 16  # of the hexadecimal HMAC: 64 bits, few enough to read and enough not to collide by chance
+
+
+def replaced(value: bytes | None) -> FieldMasker:
+    """Every value but NULL becomes the same."""
+    return lambda data: None if data is None else value
+
+
+def always(value: bytes | None) -> FieldMasker:
+    """NULL too: whether something derived from a masked value is NULL can depend on it."""
+    return lambda data: value  # noqa: ARG005
+
+
+def guarded(change: Callable[[bytes], bytes], otherwise: bytes | None) -> FieldMasker:
+    """`change`, and what says nothing where it cannot read the value."""
+
+    def mask(data: bytes | None) -> bytes | None:
+        if data is None:
+            return None
+        try:
+            return change(data)
+        except (ValueError, ArithmeticError, struct.error):
+            return otherwise
+
+    return mask
+
+
+@define
+class Maskers:
+    """Makes field maskers. `key` is the gateway's, for keyed hashes."""
+
+    key: bytes
+    _made: dict[tuple[Mark, int, bool], FieldMasker] = field(factory=dict)
+
+    def field(self, mark: Mark, type_oid: int, binary: bool) -> FieldMasker:
+        found = self._made.get((mark, type_oid, binary))
+        if found is None:
+            found = self._made[mark, type_oid, binary] = self._make(mark, type_oid, binary)
+        return found
+
+    def derived(self, type_oid: int, binary: bool) -> FieldMasker:
+        return always(zero(type_oid, binary))
+
+    def _make(self, mark: Mark, type_oid: int, binary: bool) -> FieldMasker:
+        nothing = zero(type_oid, binary)
+        match mark.masker:
+            case "null":
+                return always(None)
+            case "constant":
+                return replaced(constant(mark.argument or "", type_oid, binary))
+            case "hash":
+                change = hashed(self.key, type_oid, binary)
+            case "date-to-year" | "year":
+                change = to_year(type_oid, binary)
+            case "bucket":
+                change = bucketed(number(mark), type_oid, binary)
+            case "last4" | "first-n" | "email":
+                change = shortened(mark, type_oid, binary)
+            case _:
+                change = None
+        return replaced(nothing) if change is None else guarded(change, nothing)
+
+
+def number(mark: Mark) -> int:
+    """The argument of a masker that takes a positive whole number. Raises ValueError."""
+    found = int(mark.argument or "0")
+    if found <= 0:
+        raise ValueError(f"masker {mark.masker} needs a positive whole number, not {mark.argument!r}")
+    return found
+
+
+# Names that a config may use, and whether each needs an argument.
+MASKERS: Final[dict[str, bool]] = {
+    "redact": False,
+    "null": False,
+    "last4": False,
+    "first-n": True,
+    "email": False,
+    "hash": False,
+    "date-to-year": False,
+    "bucket": True,
+    "constant": True,
+}
+
+
+def check_masker(mark: Mark) -> None:
+    """Raises ValueError with what is wrong about a masker of the config."""
+    if mark.masker not in MASKERS:
+        raise ValueError(f"unknown masker {mark.masker!r}; there are {', '.join(MASKERS)}")
+    if MASKERS[mark.masker] and mark.argument is None:
+        raise ValueError(f"masker {mark.masker} needs an argument")
+    if mark.masker in ("bucket", "first-n"):
+        number(mark)
+
+
+def shortened(mark: Mark, type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:
+    if type_oid in formats.TEXTS:
+        match mark.masker:
+            case "last4":
+                return last4
+            case "email":
+                return email
+            case _:
+                return first_n(number(mark))
+    if mark.masker == "last4" and type_oid in formats.INTEGERS:
+        return integers(lambda found: abs(found) % 10_000 if abs(found) >= 10_000_000 else 0, type_oid, binary)
+    return None
+
+
+def last4(data: bytes) -> bytes:
+    """The last four characters, if at least as many stay hidden."""
+    text = data.decode()
+    return STARS + text[-4:].encode() if len(text.strip()) >= 8 else STARS
+
+
+def first_n(count: int) -> Callable[[bytes], bytes]:
+    def mask(data: bytes) -> bytes:
+        text = data.decode()
+        return text[:count].encode() + STARS if len(text.strip()) >= 2 * count else STARS
+
+    return mask
+
+
+def email(data: bytes) -> bytes:
+    """`a***@example.com`: the first letter and the domain."""
+    local, at, domain = data.decode().rpartition("@")
+    if not at or len(local) < 2 or "@" in local or not domain.isascii() or not domain:
+        return STARS
+    return f"{local[0]}***@{domain}".encode()
+
+
+def integers(change: Callable[[int], int], type_oid: int, binary: bool) -> Callable[[bytes], bytes]:
+    form = formats.INTEGERS[type_oid][0]
+    if binary:
+        return lambda data: struct.pack(form, change(struct.unpack(form, data)[0]))
+    return lambda data: b"%d" % change(int(data))
+
+
+def hashed(key: bytes, type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:
+    """A keyed hash in the type's own form: equal values give equal results, in either format, in any column."""
+
+    def digest(canonical: bytes) -> bytes:
+        return hmac.digest(key, canonical, hashlib.sha256)
+
+    if type_oid in formats.TEXTS:
+        return lambda data: digest(data).hex()[:HASH_DIGITS].encode()
+    if type_oid in formats.INTEGERS:
+        bits = formats.INTEGERS[type_oid][1]
+        return integers(lambda found: int.from_bytes(digest(b"%d" % found)) >> (256 - bits), type_oid, binary)
+    if type_oid == formats.NUMERIC:
+
+        def numeric(found: Decimal) -> int:
+            return int.from_bytes(digest(format(found.normalize(), "f").encode())) >> (256 - 53)
+
+        if binary:
+            return lambda data: formats.encode_numeric(numeric(formats.decode_numeric(data)))
+        return lambda data: b"%d" % numeric(finite(data))
+    if type_oid == formats.UUID:
+        if binary:
+            return lambda data: digest(data)[:16]
+        return lambda data: str(uuid.UUID(bytes=digest(uuid.UUID(data.decode()).bytes)[:16])).encode()
+    if type_oid == formats.BYTEA:
+        if binary:
+            return lambda data: digest(data)[:16]
+        return lambda data: b"\\x" + digest(bytes_of_text(data))[:16].hex().encode()
+    return None
+
+
+def bytes_of_text(data: bytes) -> bytes:
+    """A bytea in its hex output form. Raises ValueError for the escape form."""
+    if data[:2] != b"\\x":
+        raise ValueError("a bytea in escape form")
+    return bytes.fromhex(data[2:].decode())
+
+
+def finite(data: bytes) -> Decimal:
+    try:
+        found = Decimal(data.decode())
+    except InvalidOperation as error:
+        raise ValueError("not a number") from error
+    if not found.is_finite():
+        raise ValueError("not a finite number")
+    return found
+
+
+def to_year(type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:
+    if type_oid == formats.DATE or type_oid in formats.TIMESTAMPS:
+        if binary:
+            return lambda data: formats.first_of_year(formats.year_of_binary(data, type_oid), type_oid, True)
+        return lambda data: formats.first_of_year(formats.year_of_text(data), type_oid, False)
+    if type_oid in formats.TEXTS:
+        return lambda data: formats.first_of_year(formats.year_of_text(data), formats.DATE, False)
+    return None
+
+
+def bucketed(size: int, type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:
+    """The lower end of the bucket the number is in."""
+    if type_oid in formats.INTEGERS:
+        low = -(1 << formats.INTEGERS[type_oid][1]) if type_oid != 26 else 0
+        return integers(lambda found: max(found // size * size, low), type_oid, binary)
+    if type_oid == formats.NUMERIC:
+        if binary:
+            return lambda data: formats.encode_numeric(math.floor(formats.decode_numeric(data) / size) * size)
+        return lambda data: b"%d" % (math.floor(finite(data) / size) * size)
+    form = formats.FLOATS.get(type_oid)
+    if form is None:
+        return None
+    if binary:
+        return lambda data: struct.pack(form, math.floor(struct.unpack(form, data)[0] / size) * size)
+    return lambda data: b"%d" % (math.floor(finite(data) / size) * size)
+
+
+def constant(text: str, type_oid: int, binary: bool) -> bytes | None:
+    """The config's constant as a value of the type; NULL where it is none."""
+    data = text.encode()
+    if type_oid in formats.TEXTS:
+        return data
+    try:
+        if type_oid in formats.INTEGERS:
+            packed = struct.pack(formats.INTEGERS[type_oid][0], int(text))
+            return packed if binary else b"%d" % int(text)
+        if type_oid in formats.FLOATS:
+            return struct.pack(formats.FLOATS[type_oid], float(text)) if binary else data
+        if type_oid == formats.NUMERIC:
+            whole = int(text)
+            return formats.encode_numeric(whole) if binary else b"%d" % whole
+        if type_oid == formats.BOOL:
+            truth = {"true": True, "false": False}[text]
+            return (b"\x01" if truth else b"\x00") if binary else (b"t" if truth else b"f")
+        if type_oid == formats.DATE:
+            days = (datetime.datetime.fromisoformat(text) - formats.EPOCH).days
+            return struct.pack("!i", days) if binary else datetime.date.fromisoformat(text).isoformat().encode()
+        if type_oid == formats.UUID:
+            return uuid.UUID(text).bytes if binary else str(uuid.UUID(text)).encode()
+        if type_oid in (formats.JSON, formats.JSONB):
+            json.loads(text)
+            return b"\x01" + data if binary and type_oid == formats.JSONB else data
+    except (ValueError, KeyError, struct.error, ArithmeticError):
+        return None
+    return None

@@ -1,0 +1,97 @@
+"""Conditions over masked columns: which of them ask no more than "is it this value, which I already have?".
+
+Under `equality` a masked column may be compared for equality with constants and parameters, and with another masked
+column (both sides come out masked). Equality with anything else is held: `JOIN generate_series(...) g ON g = salary`
+would print the salary as g.
+"""
+
+from __future__ import annotations
+
+from pglast import ast, enums
+
+from rules.masking.follow import Follow, Node, isa
+from rules.masking.scope import Scope
+from rules.masking.values import Columns, Value, union
+
+EQUALITY = frozenset({"=", "<>"})
+A = enums.A_Expr_Kind
+PLAIN_KINDS = frozenset(
+    {A.AEXPR_OP, A.AEXPR_IN, A.AEXPR_OP_ANY, A.AEXPR_OP_ALL, A.AEXPR_DISTINCT, A.AEXPR_NOT_DISTINCT}
+)
+
+
+def condition(follow: Follow, node: Node, scope: Scope, where: str) -> None:
+    """Judges one condition; findings go to `follow`. Raises Unsure."""
+    if node is None:
+        return
+    if isinstance(node, list | tuple):
+        for each in node:
+            condition(follow, each, scope, where)
+    elif isa(node, ast.BoolExpr):
+        for each in node.args:
+            condition(follow, each, scope, where)
+    elif isa(node, ast.BooleanTest) and not isa(node.arg, ast.ColumnRef):
+        condition(follow, node.arg, scope, where)
+    elif isa(node, ast.NullTest) and follow.value(node.arg, scope).plain:
+        if follow.predicates in ("hold", "deny"):
+            follow.oracle(follow.value(node.arg, scope), where)
+    elif follow.predicates != "equality" or not equality(follow, node, scope):
+        follow.oracle(follow.value(node, scope), where)
+
+
+def equality(follow: Follow, node: Node, scope: Scope) -> bool:
+    """Whether the condition is an equality that passes under `equality`."""
+    if isa(node, ast.SubLink):
+        return _in_query(follow, node, scope)
+    if not isa(node, ast.A_Expr) or node.kind not in PLAIN_KINDS:
+        return False
+    operator = [part.sval for part in node.name]
+    if operator[-1] not in EQUALITY or operator[:-1] not in ([], ["pg_catalog"]):
+        return False
+    if isa(node.lexpr, ast.RowExpr) and isa(node.rexpr, ast.RowExpr):
+        left, right = node.lexpr.args or (), node.rexpr.args or ()
+        return len(left) == len(right) and all(
+            comparable(follow.value(one, scope), follow.value(two, scope)) for one, two in zip(left, right, strict=True)
+        )
+    if isinstance(node.rexpr, tuple | list):
+        subject = follow.value(node.lexpr, scope)
+        return all(comparable(subject, follow.value(each, scope)) for each in node.rexpr)
+    return comparable(follow.value(node.lexpr, scope), follow.value(node.rexpr, scope))
+
+
+def comparable(left: Value, right: Value) -> bool:
+    """Whether `left = right` tells the client nothing but what it already holds, or shows in masked form on both sides."""
+    if not left.masked and not right.masked:
+        return True
+    if left.masked and right.masked:
+        return left.plain and right.plain
+    masked, other = (left, right) if left.masked else (right, left)
+    return masked.plain and other.constant
+
+
+def _in_query(follow: Follow, node: Node, scope: Scope) -> bool:
+    """`masked IN (SELECT masked …)`."""
+    kinds = enums.SubLinkType
+    if node.subLinkType == kinds.EXISTS_SUBLINK:
+        follow.value(node, scope)
+        return True
+    operator = [part.sval for part in node.operName or ()]
+    if node.subLinkType not in (kinds.ANY_SUBLINK, kinds.ALL_SUBLINK) or operator not in ([], ["="], ["<>"]):
+        return False
+    columns = follow.query(node.subselect, Scope(outer=scope))
+    tests = node.testexpr.args if isa(node.testexpr, ast.RowExpr) else [node.testexpr]
+    if columns.rest is not None or len(columns.named) != len(tests):
+        return False
+    return all(
+        comparable(follow.value(test, scope), found) for test, (_, found) in zip(tests, columns.named, strict=True)
+    )
+
+
+def merged(follow: Follow, left: Value, right: Value, name: str) -> None:
+    """A column that USING or NATURAL joins on."""
+    if follow.predicates != "equality" or not comparable(left, right):
+        follow.oracle(union([left, right]), f"joining on {name}")
+
+
+def distinct(follow: Follow, columns: Columns, what: str) -> None:
+    follow.oracle(columns.everything(), what)

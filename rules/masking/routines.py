@@ -1,0 +1,156 @@
+"""What a function can show beyond its arguments: tables that its body reads, files, other people's statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from rules.catalog import Catalog, CatalogFunction
+from rules.masking.marks import SAMPLES, Marks
+from rules.masking.values import CLEAN, Value, union
+from rules.model import Volatility
+
+# They run text, read a table by name, or read files and stored objects: no lineage can follow them.
+RUNS_TEXT = frozenset(
+    """
+    query_to_xml query_to_xmlschema query_to_xml_and_xmlschema table_to_xml table_to_xmlschema table_to_xml_and_xmlschema
+    schema_to_xml schema_to_xmlschema schema_to_xml_and_xmlschema database_to_xml database_to_xmlschema
+    database_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema ts_stat ts_rewrite currtid currtid2 dblink dblink_exec
+    dblink_open dblink_fetch dblink_send_query dblink_get_result dblink_get_notify dblink_build_sql_insert
+    dblink_build_sql_update dblink_build_sql_delete crosstab crosstab2 crosstab3 crosstab4 crosstabn connectby xpath_table
+    get_raw_page heap_page_items heap_page_item_attrs tuple_data_split bt_page_items gin_leafpage_items gist_page_items
+    gist_page_items_bytea hash_page_items brin_page_items pg_logical_slot_get_changes pg_logical_slot_peek_changes
+    pg_logical_slot_get_binary_changes pg_logical_slot_peek_binary_changes pg_get_wal_record_info pg_get_wal_records_info
+    pg_get_wal_block_info pg_read_file pg_read_binary_file pg_read_file_old pg_file_read pg_ls_dir pg_stat_file
+    pg_read_server_files lo_get lo_open loread lo_export lo_import lo_lseek lo_lseek64 lo_tell lo_tell64
+    plpgsql_check_function
+    """.split()  # noqa: SIM905
+)
+# They show statements or sampled values, and nothing else.
+SHOWS_SAMPLES = frozenset(
+    """
+    pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_cursor pg_stat_statements pg_stat_monitor
+    pg_qualstats pg_store_plans
+    """.split()  # noqa: SIM905
+)
+# Extensions whose functions work on their arguments alone, except those named above.
+PURE_EXTENSIONS = frozenset(
+    """
+    btree_gin btree_gist citext cube earthdistance fuzzystrmatch hstore intarray isn lo ltree pg_trgm pgcrypto seg tablefunc
+    unaccent uuid-ossp xml2 postgis postgis_raster postgis_topology vector pg_uuidv7 pgjwt ip4r semver numeral prefix hll
+    pg_similarity address_standardizer plpgsql pg_stat_statements tcn dict_int dict_xsyn bloom
+    """.split()  # noqa: SIM905
+)
+WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
+# A body that builds its statements as text, or spells names in a way that words do not show.
+DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
+
+
+@frozen
+class Called:
+    """What a call of that name can mean."""
+
+    shows: Value = CLEAN  # beyond its arguments
+    runs_text: bool = False
+    stores: bool = False  # volatile or unknown: it may keep an argument where it can be read later
+    sets: bool = False  # how many rows it returns depends on its arguments
+    columns: tuple[str | None, ...] | None = None  # of its result in FROM; None: not known
+    scalar: bool = False  # one column, named by the alias or the function
+    known: bool = True
+
+
+@define
+class Routines:
+    """Looks functions up by name alone: overloads count together, and so do schemas, since a search_path may change."""
+
+    catalog: Catalog
+    marks: Marks
+    relation_shows: Callable[[str], Value]  # bare name → all that relations of that name can reveal
+    sql_shows: Callable[[CatalogFunction], Value]  # a routine in language sql, followed; raises Unsure
+    _by_name: dict[str, list[CatalogFunction]] = field(factory=dict)
+    _called: dict[tuple[str | None, str], Called] = field(factory=dict)
+    _bodies: dict[int, Value] = field(factory=dict)
+    _relations: frozenset[str] = frozenset()
+
+    def __attrs_post_init__(self) -> None:
+        for (_, name), overloads in self.catalog.functions.items():
+            self._by_name.setdefault(name, []).extend(overloads)
+        self._relations = frozenset(name for _, name in self.catalog.relations)
+
+    def called(self, schema: str | None, name: str) -> Called:
+        found = self._called.get((schema, name))
+        if found is None:
+            found = self._called[schema, name] = self._look(schema, name)
+        return found
+
+    def _look(self, schema: str | None, name: str) -> Called:
+        everything = self.marks.everything
+        if name in RUNS_TEXT:
+            return Called(everything, runs_text=True, stores=True, sets=True)
+        overloads = self._by_name.get(name, [])
+        if schema is not None:
+            overloads = [each for each in overloads if each.schema == schema]
+        if not overloads:
+            return Called(everything, stores=True, sets=True, known=False)
+        shows = union([everything if name in SHOWS_SAMPLES else CLEAN, *(self.shows(each) for each in overloads)])
+        stores = any(each.volatility not in (Volatility.IMMUTABLE, Volatility.STABLE) for each in overloads)
+        sets = any(each.returns.startswith("SETOF") for each in overloads)
+        shapes = {self._shape(each) for each in overloads}
+        shape = shapes.pop() if len(shapes) == 1 else None
+        return Called(shows, stores=stores, sets=sets, columns=shape or None, scalar=shape == ())
+
+    def _shape(self, function: CatalogFunction) -> tuple[str | None, ...] | None:
+        """Column names of a result in FROM: () for a single value, None when they are not known."""
+        if function.columns:
+            # One OUT argument makes a plain value, whose column the alias names.
+            return function.columns if len(function.columns) > 1 else None
+        returns = function.returns.removeprefix("SETOF ")
+        if returns in ("record", "") or returns.startswith("any"):
+            return None
+        relation = self.relation_of(returns)
+        if relation is not None:
+            return tuple(relation)
+        return () if "." not in returns else None
+
+    def relation_of(self, type_name: str) -> tuple[str, ...] | None:
+        """The column names of the composite type or table of that name, as format_type spells it."""
+        schema, _, name = type_name.rpartition(".")
+        found = self.catalog.relations.get((schema.strip('"') or "pg_catalog", name.strip('"')))
+        return None if found is None else tuple(column.name for column in found.columns)
+
+    def shows(self, function: CatalogFunction) -> Value:
+        known = self._bodies.get(id(function))
+        if known is None:
+            self._bodies[id(function)] = CLEAN  # a routine that calls itself adds nothing
+            known = self._bodies[id(function)] = self._body(function)
+        return known
+
+    def _body(self, function: CatalogFunction) -> Value:
+        if function.extension in PURE_EXTENSIONS or (function.schema == "pg_catalog" and function.extension is None):
+            return CLEAN
+        match function.language:
+            case "internal":
+                return CLEAN
+            case "sql":
+                return self.sql_shows(function)
+            case "plpgsql" | "aggregate":
+                return self.text_shows(function.body)
+            case _:
+                return self.marks.everything
+
+    def text_shows(self, body: str | None) -> Value:
+        """All that the relations and routines named by any word of a body can reveal."""
+        if body is None or DYNAMIC.search(body):
+            return self.marks.everything
+        words = {word for found in WORD.findall(body) for word in (found, found.lower())}
+        words |= {quoted.replace('""', '"') for quoted in re.findall(r'"((?:[^"]|"")+)"', body)}
+        if words & RUNS_TEXT or words & SHOWS_SAMPLES or words & SAMPLES.keys():
+            return self.marks.everything
+        values = [self.relation_shows(word) for word in words & self._relations]
+        for word in words:
+            for each in self._by_name.get(word, ()):
+                if each.schema != "pg_catalog":
+                    values.append(self.shows(each))
+        return union(values)

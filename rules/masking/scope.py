@@ -1,0 +1,125 @@
+"""What a name can mean at one place of a query: FROM items, common table expressions, and the queries around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from rules.masking.values import CLEAN, Columns, Unsure, Value, merge, union
+
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid"})
+
+
+@frozen
+class Item:
+    """A FROM item that can be named: `alias.column`, or `alias` for its whole row."""
+
+    alias: str
+    columns: Columns
+    schema: str | None = None  # of a table without an alias: it can also be named with its schema
+
+
+@frozen
+class Source:
+    """What a FROM item brings: names to qualify with, and the columns that `*` and bare names see."""
+
+    items: tuple[Item, ...]
+    columns: Columns
+
+
+@define
+class Scope:
+    """One query level. Names not found here are looked for in `outer`."""
+
+    outer: Scope | None = None
+    items: list[Item] = field(factory=list)
+    sources: list[Columns] = field(factory=list)
+    ctes: dict[str, Callable[[], Columns]] = field(factory=dict)
+    outputs: Columns | None = None  # of the query itself: ORDER BY and GROUP BY may name them
+    parameters: Value | None = None  # inside a routine: what its arguments can reveal; bare names may be arguments
+
+    def add(self, source: Source) -> None:
+        self.items.extend(source.items)
+        self.sources.append(source.columns)
+
+    def columns(self) -> Columns:
+        """What `*` stands for."""
+        rests = [columns.rest for columns in self.sources if columns.rest is not None]
+        named = tuple(pair for columns in self.sources for pair in columns.named)
+        return Columns(named, union(rests) if rests else None)
+
+    def cte(self, name: str) -> Callable[[], Columns] | None:
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.ctes:
+                return scope.ctes[name]
+            scope = scope.outer
+        return None
+
+    def column(self, name: str) -> Value:
+        """A bare name: a column, else a whole row, else an argument of the routine. Raises Unsure."""
+        maybe: list[Value] = []  # a FROM item of unknown columns may have it: then what the server takes is not known
+        scope: Scope | None = self
+        while scope is not None:
+            exact, rest = find(scope.sources, name)
+            maybe.extend(rest)
+            if exact is not None:
+                return either(exact, maybe)
+            scope = scope.outer
+        if (row := self.row(name)) is not None:
+            return either(row, maybe)
+        if name in SYSTEM_COLUMNS:
+            return either(CLEAN, maybe)
+        scope = self
+        while scope is not None:
+            if scope.parameters is not None:
+                return either(scope.parameters, maybe)
+            scope = scope.outer
+        if maybe:
+            return union(maybe)
+        raise Unsure(f"column {name}")
+
+    def item(self, alias: str, schema: str | None = None) -> Item | None:
+        """The nearest FROM item of that name."""
+        scope: Scope | None = self
+        while scope is not None:
+            for item in scope.items:
+                if item.alias == alias and (schema is None or item.schema == schema):
+                    return item
+            scope = scope.outer
+        return None
+
+    def row(self, alias: str) -> Value | None:
+        item = self.item(alias)
+        return None if item is None else item.columns.row()
+
+
+def find(sources: list[Columns], name: str) -> tuple[Value | None, list[Value]]:
+    """The column of that name, and what columns of unknown names may be it instead."""
+    exact: Value | None = None
+    maybe: list[Value] = []
+    for columns in sources:
+        for found, value in columns.named:
+            if found == name:
+                exact = value if exact is None else merge(exact, value)
+            elif found is None:
+                maybe.append(value)
+        if columns.rest is not None:
+            maybe.append(columns.rest)
+    return exact, maybe
+
+
+def either(sure: Value, maybe: list[Value]) -> Value:
+    """`sure`, unless one of `maybe` is what the server takes."""
+    return sure if not any(value.origins for value in maybe) else union([sure, *maybe])
+
+
+def member(columns: Columns, name: str) -> Value | None:
+    """`item.name`; None when the item has no such column (then it is a function call in attribute notation)."""
+    exact, maybe = find([columns], name)
+    if exact is not None:
+        return either(exact, maybe)
+    if maybe:
+        return union(maybe)
+    return CLEAN if name in SYSTEM_COLUMNS else None

@@ -1,0 +1,179 @@
+"""A whole statement: the columns it sends to the client, and what rewriting them cannot make safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import field, frozen
+from pglast import ast, parser
+
+from rules.masking.expressions import names, value
+from rules.masking.follow import Follow, Node, World, isa, listed
+from rules.masking.queries import from_item, query
+from rules.masking.scope import Scope
+from rules.masking.values import CLEAN, Columns, Unsure, Value, union
+
+__all__ = ["Followed", "follow_statement", "from_item", "query", "value"]
+
+ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+# They neither show nor move a value of a table, whatever they name.
+INERT = (
+    ast.TransactionStmt, ast.VariableSetStmt, ast.VariableShowStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
+    ast.LockStmt, ast.VacuumStmt, ast.TruncateStmt, ast.DropStmt, ast.CommentStmt, ast.GrantStmt, ast.GrantRoleStmt,
+    ast.ReindexStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt, ast.RefreshMatViewStmt,
+    ast.ConstraintsSetStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.AlterSeqStmt, ast.CreateRoleStmt,
+    ast.AlterRoleStmt, ast.DropRoleStmt, ast.CreateEnumStmt, ast.AlterEnumStmt, ast.CreateExtensionStmt,
+)  # fmt: skip
+
+
+@frozen
+class Followed:
+    """What became of one statement."""
+
+    columns: Columns  # of its result, in order
+    follow: Follow
+    sends_rows_of_others: bool = False  # FETCH, EXECUTE: what another statement prepared
+
+
+@frozen
+class Copied:
+    """The columns of COPY … TO, and how they are written."""
+
+    columns: Columns
+    options: dict[str, str] = field(factory=dict)
+
+
+def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
+    """Total over trees of the parser: what cannot be followed is cautiously said to show what it names."""
+    try:
+        return statement(world, follow, tree)
+    except (Unsure, RecursionError):
+        return cautious(world, follow, tree)
+
+
+def statement(world: World, follow: Follow, tree: Node) -> Followed:
+    if isa(tree, ROWS):
+        return Followed(follow.query(tree, Scope()), follow)
+    if isa(tree, ast.ExplainStmt):
+        statement(world, follow, tree.query)  # its conditions still steer the estimates
+        return Followed(Columns((("QUERY PLAN", CLEAN),)), follow)
+    if isa(tree, ast.PrepareStmt | ast.DeclareCursorStmt):
+        return statement(world, follow, tree.query)
+    if isa(tree, ast.CreateTableAsStmt):
+        return created(follow, tree.query, tree.into.rel.relname)
+    if isa(tree, ast.ViewStmt):
+        return created(follow, tree.query, tree.view.relname)
+    if isa(tree, ast.CopyStmt):
+        return copied(follow, tree)
+    if isa(tree, ast.FetchStmt | ast.ExecuteStmt):
+        follow.value(getattr(tree, "params", None), Scope())
+        return Followed(Columns((), world.marks.everything), follow, True)
+    if isa(tree, ast.CallStmt):
+        return Followed(Columns((), follow.value(tree.funccall, Scope())), follow)
+    if isa(tree, ast.DoStmt | ast.CreateFunctionStmt):
+        return coded(world, follow, tree)
+    if isa(tree, INERT):
+        return Followed(Columns(), follow)
+    return defined(world, follow, tree)
+
+
+def created(follow: Follow, inner: Node, name: str) -> Followed:
+    if not isa(inner, ROWS):
+        follow.find(
+            "unfollowed", "hold", f"{name} would hold rows that cannot be followed, and columns are masked here"
+        )
+        return Followed(Columns(), follow)
+    columns = follow.query(inner, Scope())
+    if columns.everything().masked:
+        follow.laundered(columns.everything(), f"the new relation {name}")
+    return Followed(Columns(), follow)
+
+
+def copied(follow: Follow, tree: Node) -> Followed:
+    if tree.is_from:
+        return Followed(Columns(), follow)
+    if tree.query is not None:
+        columns = follow.query(tree.query, Scope())
+    else:
+        columns = follow.relation(tree.relation.schemaname, tree.relation.relname)
+        if tree.attlist:
+            wanted = [names([each])[0] for each in tree.attlist]
+            by_name = dict(columns.named)
+            if columns.rest is None:
+                if not set(wanted) <= by_name.keys():
+                    raise Unsure("a column of COPY")
+                columns = Columns(tuple((name, by_name[name]) for name in wanted))
+    if (tree.is_program or tree.filename is not None) and columns.everything().masked:
+        follow.laundered(columns.everything(), "a file of the server")
+    return Followed(columns, follow)
+
+
+def coded(world: World, follow: Follow, tree: Node) -> Followed:
+    """DO and CREATE FUNCTION: a body that no lineage follows."""
+    shown = CLEAN
+    for node in nodes(tree):
+        if isa(node, ast.String):
+            shown = union([shown, world.routines.text_shows(node.sval)])
+    shown = union([shown, mentioned(world, follow, tree)])
+    if shown.masked:
+        what = "a DO block" if isa(tree, ast.DoStmt) else "a routine"
+        follow.find("source", "hold", f"the body of {what} may read {listed(shown.masked)}")
+    return Followed(Columns(), follow)
+
+
+def defined(world: World, follow: Follow, tree: Node) -> Followed:
+    """Any other statement: a definition that names a masked column may carry its values elsewhere."""
+    shown = mentioned(world, follow, tree)
+    if shown.masked:
+        follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
+    return Followed(Columns((), shown), follow)
+
+
+def cautious(world: World, follow: Follow, tree: Node) -> Followed:
+    shown = mentioned(world, follow, tree)
+    if shown.masked:
+        follow.find("unfollowed", "hold", f"the statement cannot be followed, and it names {listed(shown.masked)}")
+    return Followed(Columns((), shown), follow)
+
+
+def mentioned(world: World, follow: Follow, tree: Node) -> Value:
+    """All that the relations and functions named anywhere in the tree can reveal."""
+    every = list(nodes(tree))
+    tables = {node.ctename for node in every if isa(node, ast.CommonTableExpr)}
+    found: list[Value] = []
+    for node in every:
+        if isa(node, ast.RangeVar):
+            known = list(follow.candidates(node.schemaname, node.relname))
+            if known or node.schemaname is not None or node.relname not in tables:
+                found.append(follow.relation(node.schemaname, node.relname).everything())
+        elif isa(node, ast.FuncCall):
+            parts = names(node.funcname)
+            found.append(world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "").shows)
+        elif isa(node, ast.A_Expr):
+            for schema, function in world.catalog.operators.get(names(node.name)[-1] or "", ()):
+                found.append(world.routines.called(schema, function).shows)
+        elif isa(node, ast.ColumnRef | ast.A_Indirection):
+            parts = names(node.fields if isa(node, ast.ColumnRef) else node.indirection)
+            if parts[-1] is not None and world.routines.called(None, parts[-1]).known:
+                found.append(world.routines.called(None, parts[-1]).shows)
+    return union(found)
+
+
+def nodes(tree: Node) -> Iterator[Node]:
+    """Every node below `tree`, itself included; without recursion, since statements may be deep."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list | tuple):
+            waiting.extend(node)
+        elif isinstance(node, ast.Node):
+            yield node
+            waiting.extend(getattr(node, attribute) for attribute in node)
+
+
+def parsed(text: str) -> tuple[Node, ...] | None:
+    """The statements of a text; None when the parser refuses it."""
+    try:
+        return tuple(raw.stmt for raw in parser.parse_sql(text))
+    except (parser.ParseError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,114 @@
+"""What is known about one value of a statement: which columns it can reveal, and whether it is one of them unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen
+class Mark:
+    """That a column is masked, and how."""
+
+    masker: str
+    argument: str | None = None
+
+
+@frozen
+class Origin:
+    """A column of a stored relation that a value can reveal. `mark` is None when nothing masks it."""
+
+    schema: str
+    relation: str
+    column: str
+    mark: Mark | None = None
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.relation}.{self.column}"
+
+
+@frozen
+class Value:
+    """One value of a query.
+
+    `plain` says that it is the named column itself, unchanged: it takes that column's masker and may be compared for
+    equality. `fields` are the parts of a row, where they are known.
+    """
+
+    origins: frozenset[Origin] = frozenset()
+    plain: bool = False
+    fields: tuple[tuple[str | None, Value], ...] | None = None
+    type_oid: int = 0  # of a plain column; 0: not known
+    constant: bool = False  # a constant or a parameter: the client itself brought it
+
+    @property
+    def masked(self) -> frozenset[Origin]:
+        return frozenset(origin for origin in self.origins if origin.mark is not None)
+
+    def derived(self) -> Value:
+        """The same knowledge about something computed from it."""
+        return Value(self.origins)
+
+
+CLEAN = Value()
+CONSTANT = Value(constant=True)
+
+
+def union(values: Iterable[Value]) -> Value:
+    """Something computed from all of these."""
+    found = frozenset[Origin]().union(*(value.origins for value in values))
+    return Value(found) if found else CLEAN
+
+
+def merge(left: Value, right: Value) -> Value:
+    """Either of the two: the column of a set operation, of a merged join, of rows of VALUES."""
+    if left == right:
+        return left
+    origins = left.origins | right.origins
+    plain = left.plain and right.plain and len({origin.mark for origin in origins}) == 1
+    type_oid = left.type_oid if left.type_oid == right.type_oid else 0
+    fields = None
+    if left.fields is not None and right.fields is not None and len(left.fields) == len(right.fields):
+        fields = tuple(
+            (name if name == other else None, merge(one, two))
+            for (name, one), (other, two) in zip(left.fields, right.fields, strict=True)
+        )
+    return Value(origins, plain, fields, type_oid)  # of several constants: a list of guesses, and no constant
+
+
+FindingKind = Literal["predicate", "derived", "laundering", "source", "unfollowed"]
+
+
+@frozen
+class MaskFinding:
+    """Something about a statement that rewriting its rows cannot make safe."""
+
+    kind: FindingKind
+    action: Literal["hold", "deny"]
+    reason: str
+    rule: str = "mask"
+
+
+class Unsure(Exception):
+    """The statement cannot be followed here; the caller takes the cautious answer for all of it."""
+
+
+NamedValue = tuple[str | None, Value]  # None: the name is not known, and may be any
+
+
+@frozen
+class Columns:
+    """The columns of a query or a FROM item. `rest` is set when there may be more, of unknown name and number."""
+
+    named: tuple[NamedValue, ...] = ()
+    rest: Value | None = None
+
+    def everything(self) -> Value:
+        values = [value for _, value in self.named]
+        return union(values if self.rest is None else [*values, self.rest])
+
+    def row(self) -> Value:
+        """All of it as one value: a whole row."""
+        return Value(self.everything().origins, fields=None if self.rest is not None else self.named)

@@ -1,0 +1,158 @@
+"""INSERT, UPDATE, DELETE and MERGE: what RETURNING reveals, and whether a masked value is written elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pglast import ast
+
+from rules.masking.expressions import names, stars
+from rules.masking.follow import Follow, Node, isa
+from rules.masking.predicates import condition
+from rules.masking.scope import Item, Scope, Source, member
+from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, union
+
+# Maskers that show nothing of the value: what is computed from a column may stay in it. Under the others a value could be
+# moved through the part that shows.
+OPAQUE_MASKERS = frozenset({"redact", "null", "constant"})
+
+
+def write(follow: Follow, node: Node, scope: Scope) -> Columns:
+    """The columns of RETURNING. Raises Unsure."""
+    if isa(node, ast.InsertStmt):
+        target = insert(follow, node, scope)
+    elif isa(node, ast.UpdateStmt):
+        target = update(follow, node, scope)
+    elif isa(node, ast.DeleteStmt):
+        target = delete(follow, node, scope)
+    else:
+        target = merge_into(follow, node, scope)
+    return returning(follow, node.returningClause, target, scope)
+
+
+def target_of(follow: Follow, node: Node) -> Columns:
+    return follow.relation(node.schemaname, node.relname)
+
+
+def named_target(node: Node, columns: Columns) -> Source:
+    alias = node.alias.aliasname if node.alias is not None else node.relname
+    return Source((Item(alias, columns, None if node.alias is not None else node.schemaname),), columns)
+
+
+def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
+    target = target_of(follow, node.relation)
+    source = Columns() if node.selectStmt is None else follow.query(node.selectStmt, Scope(outer=scope))
+    into = [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
+    if source.rest is not None or len(source.named) > len(into):
+        stored(follow, node.relation.relname, CLEAN, None, source.everything())
+    else:
+        for name, (_, value) in zip(into, source.named, strict=False):
+            assign(follow, node.relation.relname, target, name, value)
+    conflict = node.onConflictClause
+    scope.add(named_target(node.relation, target))
+    if conflict is not None:
+        inside = Scope(outer=scope)
+        inside.items.append(Item("excluded", target))
+        condition(follow, conflict.whereClause, inside, "a WHERE")
+        if conflict.infer is not None:
+            condition(follow, conflict.infer.whereClause, inside, "a WHERE")
+        assignments(follow, node.relation.relname, conflict.targetList, target, inside)
+    return target
+
+
+def update(follow: Follow, node: Node, scope: Scope) -> Columns:
+    target = target_of(follow, node.relation)
+    scope.add(named_target(node.relation, target))
+    for item in node.fromClause or ():
+        scope.add(follow.from_item(item, scope))
+    condition(follow, node.whereClause, scope, "a WHERE")
+    assignments(follow, node.relation.relname, node.targetList, target, scope)
+    return target
+
+
+def delete(follow: Follow, node: Node, scope: Scope) -> Columns:
+    target = target_of(follow, node.relation)
+    scope.add(named_target(node.relation, target))
+    for item in node.usingClause or ():
+        scope.add(follow.from_item(item, scope))
+    condition(follow, node.whereClause, scope, "a WHERE")
+    return target
+
+
+def merge_into(follow: Follow, node: Node, scope: Scope) -> Columns:
+    target = target_of(follow, node.relation)
+    source = follow.from_item(node.sourceRelation, scope)
+    # RETURNING * of MERGE gives the source's columns first.
+    scope.add(source)
+    scope.add(named_target(node.relation, target))
+    condition(follow, node.joinCondition, scope, "the ON of a MERGE")
+    name = node.relation.relname
+    for when in node.mergeWhenClauses or ():
+        condition(follow, when.condition, scope, "the WHEN of a MERGE")
+        if when.values is not None:
+            into = [column.name for column in when.targetList or ()] or [name for name, _ in target.named]
+            for column, cell in zip(into, when.values, strict=False):
+                assign(follow, name, target, column, follow.value(cell, scope))
+        else:
+            assignments(follow, name, when.targetList, target, scope)
+    return target
+
+
+def assignments(follow: Follow, table: str, nodes: Iterable[Node] | None, target: Columns, scope: Scope) -> None:
+    for node in nodes or ():
+        if isa(node.val, ast.MultiAssignRef):
+            value = follow.value(node.val.source, scope)
+            if value.fields is not None and 0 < node.val.colno <= len(value.fields):
+                value = value.fields[node.val.colno - 1][1]
+        else:
+            value = follow.value(node.val, scope)
+        assign(follow, table, target, node.name, value if not node.indirection else value.derived())
+
+
+def assign(follow: Follow, table: str, target: Columns, name: str | None, value: Value) -> None:
+    held = CLEAN if name is None else member(target, name)
+    if held is None:
+        raise Unsure(f"no column {name} in {table}")
+    stored(follow, table, held, name, value)
+
+
+def stored(follow: Follow, table: str, held: Value, name: str | None, value: Value) -> None:
+    """A finding unless the column that takes the value hides it as well as the one it comes from."""
+    if not value.masked:
+        return
+    own = {origin.mark for origin in held.masked}
+    came = {origin.mark for origin in value.masked}
+    if held.plain and own == came and len(own) == 1:
+        (mark,) = own
+        if value.plain or (mark is not None and mark.masker in OPAQUE_MASKERS):
+            return
+    follow.laundered(value, f"{table}.{name}" if name is not None else table)
+
+
+def returning(follow: Follow, clause: Node, target: Columns, scope: Scope) -> Columns:
+    if clause is None:
+        return Columns()
+    inside = Scope(outer=scope.outer, items=list(scope.items), sources=list(scope.sources), ctes=scope.ctes)
+    inside.parameters = scope.parameters
+    aliases = {"old": "old", "new": "new"}
+    for option in clause.options or ():
+        aliases["old" if int(option.option) == 0 else "new"] = option.value
+    taken = {item.alias for item in inside.items}
+    inside.items.extend(Item(alias, target) for alias in aliases.values() if alias not in taken)
+    named: list[NamedValue] = []
+    for node in clause.exprs:
+        starred = stars(follow, node.val, inside)
+        if starred is None:
+            name = node.name or (names(node.val.fields)[-1] if isa(node.val, ast.ColumnRef) else None)
+            named.append((name, follow.value(node.val, inside)))
+        elif starred.rest is not None:
+            return Columns(
+                (), union([starred.everything(), *(value for _, value in named), *_rest(follow, clause, inside)])
+            )
+        else:
+            named.extend(starred.named)
+    return Columns(tuple(named))
+
+
+def _rest(follow: Follow, clause: Node, scope: Scope) -> list[Value]:
+    return [follow.value(node.val, scope) for node in clause.exprs]
