@@ -218,7 +218,7 @@ async def test_a_request_shows_all_that_a_decision_needs(tmp_path: Path) -> None
         "in transaction; it has done already",
         "1. INSERT 0 3",
         "2. UPDATE 1",
-        "about 12,345",
+        "~12,345",
         "expires in 30 min",
         "its client waits right now",
         "1 approval of dba; 1 missing",

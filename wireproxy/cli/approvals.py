@@ -76,9 +76,8 @@ def approve(
     elif request.awaited:
         click.echo(f"Approved: {neutral(request.identity.name)} waits for it, it runs now.")
     else:
-        click.echo(
-            f"Approved: it runs when {neutral(request.identity.name)} sends it again, until {request_screen.clock_time(request.expires)}."
-        )
+        until = request_screen.clock_time(request.expires)
+        click.echo(f"Approved: it runs when {neutral(request.identity.name)} sends it again, until {until}.")
 
 
 @click.command()

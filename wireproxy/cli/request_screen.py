@@ -29,18 +29,18 @@ _COLOURS = {
 def table(requests: Sequence[RequestView]) -> Table:
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("request", "state", "until", "who", "database", "kind", "rows"):
-        result.add_column(name, no_wrap=name == "request")
-    result.add_column("statement", overflow="fold", ratio=1)
+        result.add_column(name, no_wrap=True)
+    result.add_column("statement", overflow="fold", ratio=1, min_width=24)
     for request in requests:
         result.add_row(
             Text(neutral(request.id), "bold"),
             Text(_state(request), _COLOURS.get(request.state, "")),
             Text(clock_time(request.expires) if request.state in {"pending", "approved"} else ""),
-            Text(cut(request.identity.name, 40)),
-            Text(cut(request.database, 40)),
+            Text(cut(request.identity.name, 24)),
+            Text(cut(request.database, 24)),
             Text(cut(", ".join(sorted(set(request.kinds))), 80)),
             Text(_rows(request.estimated_rows)),
-            Text(_shortly(request, 160)),
+            Text(_shortly(request, 120)),
         )
     return result
 
@@ -122,7 +122,7 @@ def _before(request: RequestView) -> list[tuple[str, Text]]:
         ),
         ("kind", Text(cut(", ".join(request.kinds), FIELD_CHARACTERS) or "unknown", "bold")),
         ("tables", _listed(request.relations)),
-        ("rows", Text(_rows(request.estimated_rows) or "no estimate: try preview")),
+        ("rows", Text(_rows(request.estimated_rows) or "no estimate: a preview counts them")),
         ("transaction", _transaction(request)),
     ]
 
@@ -205,7 +205,7 @@ def _quoted(reason: str) -> str:
 
 
 def _rows(estimate: float | None) -> str:
-    return "" if estimate is None else f"about {estimate:,.0f}"
+    return "" if estimate is None else f"~{estimate:,.0f}"
 
 
 def _duration(seconds: float) -> str:
