@@ -1,0 +1,197 @@
+"""The catalog of a Postgres database, read over a side connection of the gateway's own.
+
+Everything comes from `pg_catalog` with an empty search_path, so that definitions of views spell schemas out, in one
+read-only snapshot. A role needs no rights beyond CONNECT: these tables are readable by everyone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+import trio
+from psycopg.rows import TupleRow
+
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
+from rules.model import Volatility
+from wireproxy.config.model import Database
+
+STATEMENT_TIMEOUT_S: Final = 20  # of one catalog query: a hundred thousand columns take about a second
+Connection = psycopg.Connection[TupleRow]
+T = TypeVar("T")
+
+VOLATILITY: Final = {"i": Volatility.IMMUTABLE, "s": Volatility.STABLE, "v": Volatility.VOLATILE}
+
+RELATIONS: Final = """
+SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,
+       CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+            THEN pg_catalog.pg_get_viewdef(c.oid) END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'c', 't')
+"""
+COLUMNS: Final = """
+SELECT a.attrelid::bigint, a.attname, a.attnum, a.atttypid::bigint, pg_catalog.format_type(a.atttypid, NULL),
+       CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'c', 't')
+ORDER BY a.attrelid, a.attnum
+"""
+INHERITS: Final = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_catalog.pg_inherits"
+DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
+# Bodies of the server's own functions are C: their names, results and volatility are enough.
+FUNCTIONS: Final = """
+SELECT n.nspname, p.proname, p.provolatile::text, l.lanname, p.prokind::text, p.prosecdef,
+       CASE WHEN p.prokind = 'a' THEN (SELECT concat_ws(' ', g.aggtransfn::text, nullif(g.aggfinalfn::text, '-'))
+                                       FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid = p.oid)
+            WHEN n.nspname = 'pg_catalog' THEN NULL
+            ELSE coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
+       p.pronargs, CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END || pg_catalog.format_type(p.prorettype, NULL),
+       p.proargnames, p.proargmodes::text[], e.extname
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+LEFT JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.objid = p.oid
+      AND x.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND x.deptype = 'e'
+LEFT JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid
+"""
+OPERATORS: Final = """
+SELECT DISTINCT o.oprname, fn.nspname, f.proname
+FROM pg_catalog.pg_operator o
+JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+JOIN pg_catalog.pg_proc f ON f.oid = o.oprcode
+JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
+WHERE n.nspname <> 'pg_catalog'
+"""
+
+
+class CatalogError(Exception):
+    """The catalog could not be read; the message says why, without credentials."""
+
+
+def parameters(database: Database, password: str | None, application: str) -> dict[str, str | int]:
+    """libpq connection parameters of a side connection to a target."""
+    found: dict[str, str | int] = {
+        "host": database.host,
+        "port": database.port,
+        "dbname": database.dbname,
+        "user": database.user,
+        "sslmode": database.tls,
+        "connect_timeout": max(2, round(database.connect_timeout_s)),
+        "application_name": application,
+        "client_encoding": "UTF8",
+    }
+    if password is not None:
+        found["password"] = password
+    if database.tls_ca is not None:
+        found["sslrootcert"] = str(database.tls_ca)
+    return found
+
+
+@contextmanager
+def side_connection(database: Database, password: str | None, application: str) -> Iterator[Connection]:
+    """A connection that is closed at the end, whatever happens. Raises CatalogError instead of psycopg's errors."""
+    try:
+        # libpq reads PG* variables of the environment where a parameter is missing: all that matter are given.
+        connection = psycopg.connect(**parameters(database, password, application), autocommit=False)  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise CatalogError(f"cannot connect to {database.name}: {error}") from None
+    try:
+        yield connection
+    except psycopg.Error as error:
+        raise CatalogError(f"{database.name}: {error}") from None
+    finally:
+        connection.close()
+
+
+async def load_postgres(database: Database, password: str | None, version: int = 1) -> Catalog:
+    """Reads the whole catalog of a Postgres target. `version` numbers the snapshot. Raises CatalogError."""
+
+    def work() -> Catalog:
+        with side_connection(database, password, "wireproxy catalog") as connection:
+            return read(connection, version)
+
+    return await in_thread(work, database.connect_timeout_s + 6 * STATEMENT_TIMEOUT_S)
+
+
+async def in_thread(work: Callable[[], T], timeout_s: float) -> T:
+    """Runs blocking work beside the loop. When the time is up its thread is left to its own timeouts."""
+    try:
+        with trio.fail_after(timeout_s):
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except trio.TooSlowError:
+        raise CatalogError(f"no answer within {timeout_s:.0f} s") from None
+
+
+def read(connection: Connection, version: int) -> Catalog:
+    """One snapshot, as a value. Raises psycopg.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
+        cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+
+        def rows(query: str) -> list[Any]:
+            return cursor.execute(query).fetchall()
+
+        found = Catalog(server_version=connection.info.server_version, version=version)
+        add_relations(found, rows)
+        add_functions(found, rows(FUNCTIONS))
+        for symbol, schema, function in rows(OPERATORS):
+            found.operators[symbol] = (*found.operators.get(symbol, ()), (schema, function))
+    connection.rollback()
+    return found
+
+
+def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
+    bases: dict[int, int] = dict(rows(DOMAINS))
+    columns: dict[int, list[CatalogColumn]] = defaultdict(list)
+    for relation, name, attribute, type_oid, type_name, generated in rows(COLUMNS):
+        columns[relation].append(CatalogColumn(name, attribute, base_type(type_oid, bases), type_name, generated))
+    parents: dict[int, list[int]] = defaultdict(list)
+    for child, parent in rows(INHERITS):
+        parents[child].append(parent)
+    for oid, schema, name, kind, definition in rows(RELATIONS):
+        relation = CatalogRelation(schema, name, kind, oid, tuple(columns[oid]), definition, tuple(parents[oid]))
+        catalog.relations[schema, name] = relation
+        catalog.by_oid[oid] = relation
+
+
+def base_type(type_oid: int, bases: dict[int, int]) -> int:
+    """What lies beneath a domain: the type under which the server sends its values."""
+    while type_oid in bases:
+        type_oid = bases[type_oid]
+    return type_oid
+
+
+def add_functions(catalog: Catalog, rows: list[Any]) -> None:
+    overloads: dict[tuple[str, str], list[CatalogFunction]] = defaultdict(list)
+    for schema, name, volatile, language, kind, definer, body, arguments, returns, names, modes, extension in rows:
+        overloads[schema, name].append(
+            CatalogFunction(
+                schema=schema,
+                name=name,
+                volatility=VOLATILITY.get(volatile, Volatility.UNKNOWN),
+                language="aggregate" if kind == "a" and schema != "pg_catalog" else language,
+                kind=kind,
+                security_definer=definer,
+                body=body,
+                arguments=arguments,
+                returns=returns,
+                columns=tuple(
+                    name for name, mode in zip(names or (), modes or (), strict=True) if mode in ("o", "b", "t")
+                )
+                if modes and names
+                else (),
+                extension=extension,
+            )
+        )
+    catalog.functions.update({key: tuple(found) for key, found in overloads.items()})
+
+
+def stale(catalog: Catalog, names: tuple[str, ...]) -> bool:
+    """Whether a newer snapshot may know what this one does not: `names` are those that a statement missed."""
+    return any(name.rpartition(".")[2] not in {known for _, known in catalog.relations} for name in names)
