@@ -59,10 +59,11 @@ class PostgresNamespace:
             client_encoding=parameters.get("client_encoding", "UTF8"),
             server_version=server_version,
         )
-        self._initial_path = self.current.search_path
         self._reports_path = "search_path" in parameters  # GUC_REPORT since PostgreSQL 18
         self._before: Namespace | None = None  # what a rollback brings back
         self._local: Namespace | None = None  # what the end of the transaction brings back
+        self._failed = False  # since the transaction began
+        self.in_transaction = False  # an explicit one
         self.unsettled = False  # the next ReadyForQuery must be looked at
 
     def reported(self, name: str, value: str) -> None:
@@ -75,15 +76,15 @@ class PostgresNamespace:
             self._reports_path = True
             self.current = evolve(self.current, search_path=split_search_path(value))
 
-    def completed(self, statement: Statement, tag: bytes, in_transaction: bool) -> None:
-        """A statement that changes settings, or may, has ended well."""
+    def completed(self, statement: Statement, tag: bytes) -> None:
+        """A statement that changes settings, or may, or that begins or ends a transaction, has ended well."""
         if statement.transaction is not None:
             self._transaction(statement, tag)
         for relation in statement.relations:
             if relation.access == "ddl" and Effect.NAMESPACE in statement.effects:
                 self.current = evolve(self.current, temporary=self.current.temporary | {relation.name})
         for setting in statement.settings:
-            self._set(setting, in_transaction)
+            self._set(setting)
         if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
             # the server reports such a change at the next ReadyForQuery, not with the completion
             self.current = evolve(self.current, lexing_known=False)
@@ -91,30 +92,42 @@ class PostgresNamespace:
         if statement.effects & _ROAD_TO_ANYTHING and not self._reports_path:
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
 
+    def failed(self) -> None:
+        """An error: an implicit transaction is rolled back at the next ReadyForQuery, an explicit one when the client says so."""
+        self._failed = True
+
     def ready(self, status: str) -> None:
         """ReadyForQuery: everything that is reported has been reported."""
-        self.unsettled = False
         if not self.current.lexing_known:
             self.current = evolve(self.current, lexing_known=True)
+        self.in_transaction = status != "I"
         if status == "I":
-            if self._local is not None:
-                self._restore(self._local)
+            back = self._before if self._failed else self._local
+            if back is not None:
+                self._restore(back)
             self._before = self._local = None
+            self._failed = False
+        self.unsettled = self._before is not None or self._local is not None
 
     def _transaction(self, statement: Statement, tag: bytes) -> None:
         # COMMIT of a failed transaction answers ROLLBACK: the tag is what happened
-        if tag == b"ROLLBACK" and self._before is not None:
-            self._restore(self._before)
-            self._before = self._local = None
+        self.unsettled = True
+        if tag == b"COMMIT":
+            self._failed = False
+            self._before = None
+        elif tag == b"ROLLBACK" and statement.transaction != "rollback_to":
+            self._failed = True
         elif statement.transaction == "rollback_to" and self._before is not None and not self._reports_path:
             # which of the changes since lie behind the savepoint is not followed
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
+        elif statement.transaction in ("begin", "begin_write"):
+            self.in_transaction = True
 
     def _restore(self, namespace: Namespace) -> None:
         if not self._reports_path:
             self.current = evolve(self.current, search_path=namespace.search_path)
 
-    def _set(self, setting: Setting, in_transaction: bool) -> None:
+    def _set(self, setting: Setting) -> None:
         if self._reports_path:
             return
         before = self.current
@@ -124,9 +137,8 @@ class PostgresNamespace:
             path = _UNKNOWN_PATH
         else:
             return
-        if in_transaction or setting.scope == "local":
-            self._before = self._before or before
-            self.unsettled = True
-            if setting.scope == "local":
-                self._local = self._local or before
+        self._before = self._before or before
+        self.unsettled = True
+        if setting.scope == "local":
+            self._local = self._local or before
         self.current = evolve(before, search_path=path)

@@ -19,6 +19,7 @@ import trio
 READABLE = select.EPOLLIN
 WRITABLE = select.EPOLLOUT
 HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+GONE = select.EPOLLHUP | select.EPOLLERR  # in both directions; EPOLLRDHUP alone: it will send nothing more
 _EVENTS_PER_POLL = 128
 _ROUNDS_PER_WAKE = 16  # then other trio tasks (accept, holds, timers) get their turn
 _IOV_MAX = 64  # pieces joined for one send
@@ -81,7 +82,20 @@ class Leg:
     leg while `backlog_bytes` is not zero.
     """
 
-    __slots__ = ("_backlog", "_hub", "_mask", "_on_ready", "_sock", "_tls", "backlog_bytes", "closed", "fd", "read_bytes", "reading")
+    __slots__ = (
+        "_backlog",
+        "_heeds_hang_up",
+        "_hub",
+        "_mask",
+        "_on_ready",
+        "_sock",
+        "_tls",
+        "backlog_bytes",
+        "closed",
+        "fd",
+        "read_bytes",
+        "reading",
+    )
 
     def __init__(self, hub: Hub, sock: socket.socket, on_ready: Ready, read_bytes: int) -> None:
         self._hub = hub
@@ -94,6 +108,7 @@ class Leg:
         self.read_bytes = read_bytes
         self.reading = True
         self.closed = False
+        self._heeds_hang_up = True
         self.fd = sock.fileno()
         hub.add(self.fd, self._mask, on_ready)
 
@@ -187,12 +202,24 @@ class Leg:
                 self._hub.soon(lambda: None if self.closed else self._on_ready(READABLE))
 
     def _update(self) -> None:
-        mask = select.EPOLLRDHUP if not self.reading else READABLE | select.EPOLLRDHUP
+        mask = select.EPOLLRDHUP if self._heeds_hang_up else 0
+        if self.reading:
+            mask |= READABLE
         if self._backlog:
             mask |= WRITABLE
         if mask != self._mask and not self.closed:
             self._mask = mask
             self._hub.change(self.fd, mask)
+
+    def drop_backlog(self) -> None:
+        """The peer is gone: what it has not read is nobody's any more."""
+        self._backlog.clear()
+        self.backlog_bytes = 0
+
+    def ignore_hang_up(self) -> None:
+        """It will send nothing more, and what it sent is not wanted yet: without this the set would be ready for ever."""
+        self._heeds_hang_up = False
+        self._update()
 
     def stop_watching(self) -> None:
         """Out of the set: a socket at its end is ready for ever, and the hub would spin."""

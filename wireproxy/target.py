@@ -100,9 +100,7 @@ class Target:
         bench = self._benches.get(key)
         if bench is None:
             policy = self._config.policies[name]
-            masks = compile_masks(
-                self._config.masks, self.database.name, identity, catalog, policy, self._mask_key
-            )
+            masks = compile_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
             judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
             bench = Bench(judge, masks, catalog, name, policy.version)
             self._benches[key] = bench

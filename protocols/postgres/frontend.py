@@ -114,6 +114,10 @@ class Frontend:
         return self._waiting is not None or self._barrier or self.terminated
 
     @property
+    def at_boundary(self) -> bool:
+        return self._passing == 0
+
+    @property
     def buffered_bytes(self) -> int:
         return self._inbox.size
 
@@ -266,6 +270,7 @@ class Frontend:
             name = b"" if question.stage is Stage.PARSE and not question.name else b"wireproxy_refused"
             shared.to_server.append(encode_parse(name, text))
             kind = Owed.PARSE
+            shared.skipping = True  # the server will skip up to Sync: what it skips need not be held first
         shared.pending.push(Entry(kind, question.ticket, refusal=verdict.fields, attachment=question.attachment))
 
     def _forward(self, waiting: _Waiting, verdict: Forward) -> None:

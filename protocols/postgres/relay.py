@@ -130,6 +130,21 @@ class Relay:
         )
 
     @property
+    def busy(self) -> bool:
+        """The server owes an answer."""
+        return len(self._shared.pending) > 0
+
+    @property
+    def terminated(self) -> bool:
+        """The client has said goodbye."""
+        return self._frontend.terminated
+
+    @property
+    def at_client_boundary(self) -> bool:
+        """The server has whole messages only: one of the gateway's own may be sent."""
+        return self._frontend.at_boundary
+
+    @property
     def at_message_boundary(self) -> bool:
         """The client has whole messages only: an error of the gateway's own may be sent."""
         return self._backend.at_boundary

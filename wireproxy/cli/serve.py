@@ -1,0 +1,81 @@
+"""`wireproxy serve`: run the gateway until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import click
+import structlog
+import trio
+
+from wireproxy.config.load import ConfigErrors, load
+from wireproxy.config.model import Config
+from wireproxy.control import ControlError
+from wireproxy.gateway import Gateway
+from wireproxy.log import KeyFileError
+from wireproxy.store.model import StoreError
+from wireproxy.tls import TlsError
+
+
+@click.command(help="Run the gateway.")
+@click.option(
+    "-c", "--config", "path", type=click.Path(path_type=Path), default=Path("wireproxy.toml"), show_default=True,
+    envvar="WIREPROXY_CONFIG", help="The configuration file.",
+)  # fmt: skip
+@click.option("--json-log", is_flag=True, help="Diagnostics as one JSON object a line.")
+def serve(path: Path, json_log: bool) -> None:
+    configure_diagnostics(json_log)
+    try:
+        config = load(path)
+    except ConfigErrors as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    try:
+        trio.run(run, config)
+    except* (ControlError, KeyFileError, StoreError, TlsError, OSError) as group:
+        for error in group.exceptions:
+            click.echo(f"wireproxy: cannot start: {error}", err=True)
+        sys.exit(1)
+
+
+async def run(config: Config) -> None:
+    config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.log.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    gateway = Gateway(config)
+    with trio.open_signal_receiver(signal.SIGHUP, signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_heed, gateway, signals)
+            await nursery.start(gateway.run)
+            structlog.get_logger("gateway").info("ready", sessions=config.limits.sessions)
+            await gateway.stopped.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _heed(gateway: Gateway, signals: object) -> None:
+    log = structlog.get_logger("gateway")
+    async for number in signals:  # type: ignore[attr-defined]
+        if number == signal.SIGHUP:
+            try:
+                await gateway.reload()
+            except ConfigErrors as error:
+                log.error("reload_refused", errors=str(error))
+        else:
+            await gateway.drain()
+            return
+
+
+def configure_diagnostics(json_log: bool) -> None:
+    """Diagnostics go to standard error; what sessions do goes into the session logs alone."""
+    renderer = structlog.processors.JSONRenderer() if json_log else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )

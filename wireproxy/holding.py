@@ -1,0 +1,190 @@
+"""A statement that waits for people.
+
+It ends in one of these ways, and only the first two let the statement run: an approval that was given before is used up; an
+approval comes while it waits; it is denied; the wait is over and the client is told to come back; the client hangs up or cancels;
+an earlier statement of the same pipeline fails. What was held when its client went away never runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from protocols.base import Question
+from protocols.postgres.messages import error_fields
+from rules.model import Effect, Hold
+from rules.redaction import redact_secrets
+from rules.refusal import Refusal, cancelled, denied, expired, pending, unavailable
+from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
+from wireproxy.display import display_parameters
+from wireproxy.judging import Weighed
+
+if TYPE_CHECKING:
+    from wireproxy.session import Session
+
+ESTIMATE_S = 2.0  # the planner's estimate is a help to the approver, not a condition
+
+
+class Holding:
+    def __init__(self, session: Session, question: Question, weighed: Weighed, hold: Hold) -> None:
+        self._session = session
+        self._question = question
+        self._weighed = weighed
+        self._hold = hold
+        self._scope = trio.CancelScope()
+        self._ended: str | None = None  # why the wait is over before its time
+        self._cancelled = False
+        self.request_id: str | None = None
+
+    def end(self, reason: str) -> None:
+        """The client went away, or the statement is moot: it will not run."""
+        self._ended = self._ended or reason
+        self._scope.cancel()
+
+    def cancel(self) -> None:
+        """The client asked for the statement to be cancelled; the session goes on."""
+        self._cancelled = True
+        self.end("the client cancelled it")
+
+    async def run(self) -> None:
+        try:
+            with self._scope:
+                await self._decide()
+        except (StoreError, UnknownRequest) as error:
+            self._answer(unavailable(str(error)))
+            return
+        if self._ended is None:
+            return
+        if self.request_id is not None:
+            await self._withdraw(self._ended)
+        if self._cancelled:
+            self._answer(cancelled(self.request_id or ""))
+
+    async def _withdraw(self, reason: str) -> None:
+        assert self.request_id is not None
+        session = self._session
+        try:
+            await session.desk.withdraw(self.request_id, reason)
+        except StoreError:
+            pass  # it expires by itself, and was never sent
+        session.log.verdict(self._question.ticket, self.request_id, "withdrawn", "", reason)
+
+    async def _decide(self) -> None:
+        session, question, hold = self._session, self._question, self._hold
+        if question.truncated:
+            self._answer(unavailable("its values are longer than bind_bytes, so nobody could see what they approve"))
+            return
+        binding = self._binding()
+        claim = await session.desk.claim(binding, hold)
+        if claim is not None:
+            self.request_id = claim.request_id
+            session.record_hold(question, self._weighed, hold, claim.request_id)
+            self._approved(claim.request_id, claim.approvers, claim.reason)
+            return
+        try:
+            request = await session.desk.submit(binding, await self._facts(), hold)
+        except TooManyRequests as error:
+            self._answer(unavailable(str(error)))
+            return
+        self.request_id = request.id
+        session.record_hold(question, self._weighed, hold, request.id)
+        wait_s = session.desk.wait_s(hold)
+        notice = pending(request.id, hold, wait_s)
+        session.relay.hold()
+        session.relay.notice({"S": b"NOTICE", "V": b"NOTICE", "C": b"00000"} | _texts(notice))
+        session.step()
+        verdict = await session.desk.wait(request.id, wait_s)
+        await self._act(request.id, binding, verdict)
+
+    async def _act(self, request_id: str, binding: Binding, verdict: Verdict | None) -> None:
+        session = self._session
+        if verdict is None:
+            session.log.decision(self._question.ticket, "pending", self._hold.rule, (), "", request_id)
+            self._answer(expired(request_id, self._hold))
+        elif verdict.approved and await session.desk.consume(request_id, binding):
+            self._approved(request_id, verdict.approvers, verdict.reason)
+        else:
+            state = verdict.state if verdict.state is not State.APPROVED else State.USED
+            session.log.verdict(
+                self._question.ticket, request_id, state.value, ", ".join(verdict.approvers), verdict.reason
+            )
+            self._answer(denied(request_id, state.value, verdict.reason, verdict.approvers))
+
+    def _approved(self, request_id: str, approvers: tuple[str, ...], reason: str) -> None:
+        session = self._session
+        session.metrics.approved += 1
+
+        def forward() -> None:
+            # asked for in the step that sends: the client may have gone while the approval was being used up
+            if self._ended is not None or session.relay.asking is not self._question:
+                return
+            session.log.verdict(self._question.ticket, request_id, "approved", ", ".join(approvers), reason)
+            session.forward(self._question, self._weighed)
+
+        session.release(self, forward)
+
+    def _answer(self, text: Refusal) -> None:
+        session = self._session
+
+        def refuse() -> None:
+            if session.relay.asking is self._question:
+                session.refuse(
+                    self._question, error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint)
+                )
+
+        session.release(self, refuse)
+
+    def _binding(self) -> Binding:
+        session, question = self._session, self._question
+        return Binding.of(
+            dialect=session.database.dialect,
+            identity=session.identity,
+            database=session.database.name,
+            statement=question.text or b"",
+            namespace=session.namespace.current,
+            parameters=question.parameters,
+            formats=question.formats or None,
+            type_oids=question.types or None,
+        )
+
+    async def _facts(self) -> RequestFacts:
+        session, question = self._session, self._question
+        statements = self._weighed.judgement.statements
+        status = {"I": "idle", "T": "in transaction", "E": "failed transaction"}[session.relay.transaction_status]
+        text = redact_secrets(question.text or b"").decode("utf-8", "replace")
+        return RequestFacts(
+            identity=session.identity,
+            session_id=session.log.session_id,
+            client=session.arrival.client,
+            application=session.arrival.parameters.get("application_name", ""),
+            sql=text,
+            parameters=display_parameters(question.parameters, question.formats, question.types),
+            kinds=tuple(statement.kind.value for statement in statements),
+            relations=tuple(
+                f"{relation} ({relation.access})" for statement in statements for relation in statement.relations
+            ),
+            rule=self._hold.rule,
+            reasons=self._hold.reasons,
+            transaction=status,
+            done=tuple(session.done),
+            estimated_rows=await self._estimate(),
+            batch=len(statements),
+        )
+
+    async def _estimate(self) -> float | None:
+        statements = self._weighed.judgement.statements
+        if len(statements) != 1 or Effect.WRITE not in statements[0].effects or statements[0].opaque is not None:
+            return None
+        with trio.move_on_after(ESTIMATE_S):
+            return await self._session.target.estimate(self._question, statements[0], self._session.namespace.current)
+        return None
+
+
+def _texts(text: Refusal) -> dict[str, bytes]:
+    fields = {"M": text.message.encode()}
+    if text.detail:
+        fields["D"] = text.detail.encode()
+    if text.hint:
+        fields["H"] = text.hint.encode()
+    return fields

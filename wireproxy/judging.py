@@ -1,0 +1,241 @@
+"""From a question of the relay to what the policy says of it, the names that it refers to included.
+
+SQL can refer to what was prepared or declared before (EXECUTE, FETCH). Such a statement is decided twice, as itself and as what
+stands behind the name, and the worse decision counts. A name whose last change is still in flight has no meaning yet: the
+question is put off. A name that may have been made in ways nobody saw is opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from protocols.base import NameChange, Question, Stage
+from protocols.postgres.relay import Relay
+from rules.classify import opaque
+from rules.judge import may_prepare
+from rules.masking import ResultMasks
+from rules.model import Allow, Decision, Deny, Effect, Judgement, NameEffect, Namespace, Statement
+from rules.policy import worst
+from wireproxy.target import Bench
+
+_SETTLES = frozenset(
+    {
+        Effect.LEXING,
+        Effect.NAMESPACE,
+        Effect.ROLE,
+        Effect.UNKNOWN,
+        Effect.CODE,
+        Effect.DYNAMIC_SQL,
+        Effect.DDL,
+        Effect.SETTING,
+    }
+)
+_TAINTS = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
+
+Masks = tuple[ResultMasks | None, ...]
+
+
+@frozen
+class Weighed:
+    """A question's answer before it is acted on."""
+
+    judgement: Judgement
+    decision: Decision
+    masks: Masks  # one for each statement
+    look: bool  # its results may carry something masked
+    settles: bool  # its end may change what later text means: nothing is judged before
+    taints: bool
+    transactional: bool  # it begins or ends a transaction, or a savepoint
+    changes_definitions: bool
+    names: tuple[NameChange, ...]
+
+
+@frozen
+class Attached:
+    """What a verdict attaches to a statement, and every effect of it brings back."""
+
+    weighed: Weighed
+    text: bytes
+    namespace: Namespace  # as it was when the server read the text
+    started_ns: int
+
+
+def weigh(
+    question: Question, bench: Bench, namespace: Namespace, relay: Relay, minute_of_week: int | None
+) -> Weighed | None:
+    """None: ask again once the server has answered what is in flight."""
+    text = question.text
+    if question.truncated and question.stage is not Stage.BIND:
+        return _settled(
+            bench, namespace, f"a statement of {question.length} bytes is longer than statement_bytes", deny=True
+        )
+    if question.stage is Stage.FUNCTION_CALL:
+        return _settled(
+            bench, namespace, "the function call message of the protocol names a function by number", deny=True
+        )
+    if text is None:
+        return _unknown_name(question, bench, namespace, relay)
+    if isinstance(question.attachment, Attached) and question.stage is Stage.BIND:
+        # the server read the text when it was prepared, and resolves its names again now
+        then = question.attachment.namespace
+        namespace = evolve(
+            namespace,
+            standard_conforming_strings=then.standard_conforming_strings,
+            client_encoding=then.client_encoding,
+            lexing_known=then.lexing_known,
+        )
+    judgement = bench.judge.judge(text, namespace, minute_of_week)
+    weighed = _weigh(judgement, bench, namespace, relay, minute_of_week)
+    if weighed is None:
+        return None
+    if question.stage is Stage.PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
+        # prepared is not run: values come with Bind, and only with them there is something to approve
+        rule = getattr(weighed.decision, "rule", "")
+        return evolve(weighed, decision=Allow(rule, ("prepared; decided when it is run",)))
+    return weighed
+
+
+def _weigh(
+    judgement: Judgement, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
+) -> Weighed | None:
+    statements = judgement.statements
+    masks = _masks_of(judgement, len(statements))
+    decision = judgement.decision
+    names: tuple[NameChange, ...] = ()
+    if any(statement.names for statement in statements):
+        resolved = _resolve(judgement, masks, bench, namespace, relay, minute)
+        if resolved is None:
+            return None
+        decision, masks, names = resolved
+    if len(statements) == 1:
+        effects = statements[0].effects
+        changes = bool(statements[0].settings)
+    else:
+        effects = frozenset().union(*(statement.effects for statement in statements))
+        changes = any(statement.settings for statement in statements)
+    return Weighed(
+        judgement,
+        decision,
+        masks,
+        look=any(mask is not None and mask.touches for mask in masks),
+        settles=changes or not effects.isdisjoint(_SETTLES),
+        taints=not effects.isdisjoint(_TAINTS),
+        transactional=Effect.TRANSACTION in effects,
+        changes_definitions=Effect.DDL in effects,
+        names=names,
+    )
+
+
+def _masks_of(judgement: Judgement, count: int) -> Masks:
+    masks = judgement.masks
+    if masks is None:
+        return (None,) * count
+    assert isinstance(masks, tuple)
+    return masks
+
+
+def _resolve(
+    judgement: Judgement, masks: Masks, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
+) -> tuple[Decision, Masks, tuple[NameChange, ...]] | None:
+    decisions: list[Decision] = [judgement.decision]
+    seen = list(masks)
+    changes: list[NameChange] = []
+    # what earlier statements of the same batch prepare or declare
+    local: dict[tuple[str, bytes], Statement] = {}
+    for position, statement in enumerate(judgement.statements):
+        for effect in statement.names:
+            if effect.action in ("execute", "fetch"):
+                behind = _behind(effect, local, bench, namespace, relay, minute)
+                if behind is None:
+                    return None
+                decision, mask = behind
+                decisions.append(decision)
+                if mask is not None:
+                    seen[position] = mask
+            change = _change(effect, statement, position)
+            if change is not None:
+                changes.append(change)
+                if change.created and statement.inner is not None and change.name is not None:
+                    local[change.space, change.name] = statement.inner
+    return worst(decisions), tuple(seen), tuple(changes)
+
+
+def _behind(
+    effect: NameEffect,
+    local: dict[tuple[str, bytes], Statement],
+    bench: Bench,
+    namespace: Namespace,
+    relay: Relay,
+    minute: int | None,
+) -> tuple[Decision, ResultMasks | None] | None:
+    """What EXECUTE or FETCH of a name does."""
+    space = "statement" if effect.action == "execute" else "portal"
+    name = (effect.name or "").encode()
+    unknown = bench.masks.unknown() if bench.masks is not None else None
+    inner = local.get((space, name))
+    if inner is not None:
+        text: bytes | None = inner.text.encode()
+    else:
+        found = relay.find_statement(name) if space == "statement" else relay.find_portal(name)
+        if not found.certain:
+            return None
+        if found.named is None and not relay.tainted:
+            return Allow("unknown-name", ("nothing of that name was prepared: the server will say so",)), unknown
+        text = found.named.text if found.named is not None else None
+    if text is None:
+        if space == "portal":
+            # a cursor that an allowed function opened: reading from it has no further effect
+            return Allow("cursor", ("a cursor that was opened by a function",)), unknown
+        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known"), unknown
+    judgement = bench.judge.judge(text, namespace, minute)
+    masks = _masks_of(judgement, len(judgement.statements))
+    return judgement.decision, masks[0] if masks else None
+
+
+def _change(effect: NameEffect, statement: Statement, position: int) -> NameChange | None:
+    name = effect.name.encode() if effect.name is not None else None
+    inner = statement.inner.text.encode() if statement.inner is not None else None
+    match effect.action:
+        case "prepare":
+            return NameChange("statement", name, True, inner, position=position)
+        case "declare":
+            return NameChange("portal", name, True, inner, position=position)
+        case "deallocate":
+            return NameChange("statement", name, False, position=position)
+        case "close":
+            return NameChange("portal", name, False, position=position)
+        case "discard":
+            return NameChange("statement", None, False, position=position)
+        case "execute" | "fetch":
+            return None
+
+
+def _unknown_name(question: Question, bench: Bench, namespace: Namespace, relay: Relay) -> Weighed:
+    """A Bind or an Execute by a name that the gateway does not know."""
+    masks: Masks = (bench.masks.unknown(),) if bench.masks is not None else (None,)
+    if question.stage is Stage.BIND and relay.tainted:
+        return _settled(
+            bench, namespace, "what stands behind the prepared statement is not known any more", masks=masks
+        )
+    decision = Allow("unknown-name", ("nothing of that name was made here: the server will say so",))
+    statement = opaque("", "unknown name")
+    judgement = Judgement((statement,), decision, (decision,), bench.policy_version)
+    return Weighed(judgement, decision, masks, bench.masks is not None, False, False, False, False, ())
+
+
+def _opaque_decision(bench: Bench, namespace: Namespace, reason: str) -> Decision:
+    judgement = Judgement((opaque("", reason),), Deny("opaque", (reason,)), (), bench.policy_version)
+    return bench.judge.again(judgement, namespace).decision
+
+
+def _settled(
+    bench: Bench, namespace: Namespace, reason: str, *, deny: bool = False, masks: Sequence[ResultMasks | None] = ()
+) -> Weighed:
+    """Something that cannot be judged by its text: opaque to the policy, or refused whatever the policy says."""
+    statement = opaque("", reason)
+    decision = Deny("limits", (reason,)) if deny else _opaque_decision(bench, namespace, reason)
+    judgement = Judgement((statement,), decision, (decision,), bench.policy_version)
+    look = any(mask is not None for mask in masks)
+    return Weighed(judgement, decision, tuple(masks) or (None,), look, True, True, False, False, ())
