@@ -255,7 +255,7 @@ async def test_no_untrusted_text_reaches_the_terminal_raw(tmp_path: Path) -> Non
     assert is_safe(request_screen.line(view))
     assert "\n" not in request_screen.line(view)
     out = io.StringIO()
-    Console(file=out, width=150, highlight=False, markup=False, emoji=False).print(request_screen.table([view]))
+    Console(file=out, width=150, highlight=False, markup=False, emoji=False).print(request_screen.listing([view]))
     Console(file=out, width=150, highlight=False, markup=False, emoji=False).print(
         request_screen.effect({HOSTILE: [HOSTILE]})
     )

@@ -43,7 +43,7 @@ def approvals(socket_option: Path | None, config_option: Path | None, as_json: b
     elif not requests:
         click.echo("Nothing waits." if not closed else "There were no requests yet.")
     else:
-        _console().print(request_screen.table(requests))
+        _console().print(request_screen.listing(requests))
 
 
 @click.command()
@@ -147,4 +147,4 @@ def _watch_live(events: Iterator[tuple[str, RequestView | None]]) -> None:
             elif request is not None:
                 known.pop(request.id, None)
                 closed = [*closed, request][-5:]
-            live.update(request_screen.table([*closed, *known.values()]), refresh=True)
+            live.update(request_screen.listing([*closed, *known.values()]), refresh=True)

@@ -26,23 +26,26 @@ _COLOURS = {
 }
 
 
-def table(requests: Sequence[RequestView]) -> Table:
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("request", "state", "until", "who", "database", "kind", "rows"):
-        result.add_column(name, no_wrap=True)
-    result.add_column("statement", overflow="fold", ratio=1, min_width=24)
-    for request in requests:
-        result.add_row(
-            Text(neutral(request.id), "bold"),
-            Text(_state(request), _COLOURS.get(request.state, "")),
-            Text(clock_time(request.expires) if request.state in {"pending", "approved"} else ""),
-            Text(cut(request.identity.name, 24)),
-            Text(cut(request.database, 24)),
-            Text(cut(", ".join(sorted(set(request.kinds))), 80)),
-            Text(_rows(request.estimated_rows)),
-            Text(_shortly(request, 120)),
-        )
-    return result
+def listing(requests: Sequence[RequestView]) -> Text:
+    """Two lines for each: how it stands, and what it is."""
+    return Text("\n").join(_block(request) for request in requests)
+
+
+def _block(request: RequestView) -> Text:
+    is_open = request.state in {"pending", "approved"}
+    rows = f"  {_rows(request.estimated_rows)} rows" if request.estimated_rows is not None else ""
+    until = f"  until {clock_time(request.expires)}" if is_open else ""
+    return Text.assemble(
+        (neutral(request.id), "bold"),
+        "  ",
+        (_state(request), _COLOURS.get(request.state, "")),
+        until,
+        ("  waits now" if request.awaited and is_open else "", "bold"),
+        f"  {cut(request.identity.name, 24)}@{cut(request.database, 24)}",
+        f"  {cut(', '.join(sorted(set(request.kinds))), 40)}{rows}",
+        f"\n    {_shortly(request, 160)}",
+        overflow="fold",
+    )
 
 
 def line(request: RequestView) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from wireproxy.store.model import Binding, Draft, Limits, Request, State
+from wireproxy.config.model import Config
+from wireproxy.store.model import Binding, Draft, Limits, Request, State, StoreError
 
 Step = Callable[[Request], Request]
 
@@ -54,3 +55,20 @@ class Store(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+SQLITE_NAME = "approvals.db"  # in the state directory
+
+
+async def open_store(config: Config) -> Store:
+    """The store that `[approvals] store` names. Raises StoreError."""
+    address = config.approvals.store
+    if not address:
+        from wireproxy.store.sqlite import SqliteStore
+
+        return await SqliteStore.open(config.state_dir / SQLITE_NAME)
+    if address.startswith(("postgresql://", "postgres://")):
+        from wireproxy.store.postgres import PostgresStore
+
+        return await PostgresStore.open(address)
+    raise StoreError('approvals.store is empty (SQLite in the state directory) or a "postgresql://…" address')
