@@ -25,6 +25,8 @@ _SECRET_NAME = re.compile(
     rb"|credential|(?:auth|access|refresh|bearer|session|api|id)_?token|^token$",
     re.IGNORECASE,
 )
+# In lower case, and beginning with one class of letters: a third of the time of a search that ignores case.
+_hint = re.compile(rb"[pktcsieh:](?:ass|wd|ey|oken|rypt|ecret|dentified|redential|//|yj|cram-|mac)").search
 _NAME_ONLY = re.compile(rb"[\w.$ -]{1,64}\Z")
 _KEY_FUNCTIONS = frozenset(
     b"crypt encrypt decrypt encrypt_iv decrypt_iv pgp_sym_encrypt pgp_sym_encrypt_bytea pgp_sym_decrypt pgp_sym_decrypt_bytea "
@@ -98,21 +100,7 @@ _LEXERS = {
 
 def may_hold_secret(text: bytes) -> bool:
     """Quick, and true for every text that `redact_secrets` would change."""
-    low = text.lower()
-    return (  # written out: a loop takes three times as long, and this is asked for every statement
-        b"pass" in low
-        or b"pwd" in low
-        or b"key" in low
-        or b"token" in low
-        or b"crypt" in low
-        or b"secret" in low
-        or b"identified" in low
-        or b"credential" in low
-        or b"://" in low
-        or b"eyj" in low
-        or b"scram-" in low
-        or b"hmac" in low
-    )
+    return _hint(text.lower()) is not None
 
 
 def redact_secrets(text: bytes, dialect: Dialect | None = None, backslash_escapes: bool | None = None) -> bytes:

@@ -64,19 +64,15 @@ class Appender:
         self._part_bytes = part_bytes
         self._fd = self._journal_fd = -1
         self._broken: str | None = None
-        self._records = header.first  # accepted so far, in the whole session
+        self.records = header.first  # accepted so far, in the whole session
         self._size = self._journal_size = 0  # bytes of both files
         self._block_at = 0  # offset of the last block
         self._link = self._first_link = b""  # after the last item; before the first
         self._record_link = self._journal_link = b""  # after the last record; the same of what is stored in the journal
-        self._frames: list[bytes] = []  # of the open block
+        self.open_frames: list[bytes] = []  # records in the journal and in no block yet
         self._raw_bytes = 0
         self._unsigned = True
         self._begin(header)
-
-    @property
-    def records(self) -> int:
-        return self._records
 
     @property
     def link(self) -> bytes:
@@ -86,11 +82,6 @@ class Appender:
     @property
     def first_link(self) -> bytes:
         return self._first_link
-
-    @property
-    def open_records(self) -> int:
-        """How many records the journal holds that are in no block yet."""
-        return len(self._frames)
 
     @property
     def unsigned(self) -> bool:
@@ -111,19 +102,28 @@ class Appender:
         """
         if self._broken is not None:
             raise LogError(self._broken)
-        if len(payload) > fmt.RECORD_LIMIT_BYTES:
-            raise self._fail(
-                f"a record of {len(payload)} bytes is longer than the {fmt.RECORD_LIMIT_BYTES} of the format"
-            )
         frame = _pack_length(len(payload)) + payload
+        size = len(frame)
         link = sha256(self._record_link + frame).digest()
-        full = self._raw_bytes + len(frame) >= BLOCK_BYTES or len(frame) >= DIRECT_BYTES
+        raw_bytes = self._raw_bytes + size
+        full = raw_bytes >= BLOCK_BYTES or size >= DIRECT_BYTES
         if not (full or through):
-            self._write_journal(frame, link)
+            stored = frame + link if self._sealer is None else self._seal(frame)
+            if self._journal_fd < 0:
+                self._open_journal()
+            try:
+                written = os.write(self._journal_fd, stored)
+            except OSError as error:
+                raise self._fail(f"the session log cannot be written: {error}") from error
+            if written != len(stored):
+                self._write(self._journal_fd, stored[written:], self._journal_size)
+            self._journal_size += len(stored)
+        elif size > fmt.RECORD_LIMIT_BYTES:
+            raise self._fail(f"a record of {size} bytes is longer than the {fmt.RECORD_LIMIT_BYTES} of the format")
         self._record_link = link
-        self._frames.append(frame)
-        self._raw_bytes += len(frame)
-        self._records += 1
+        self.open_frames.append(frame)
+        self._raw_bytes = raw_bytes
+        self.records += 1
         return full
 
     def close_block(self, at_ns: int, signed: int | None) -> None:
@@ -152,7 +152,7 @@ class Appender:
             key_id=header.key_id,
             part=self._header.part + 1,
             previous=self._link,
-            first=self._records,
+            first=self.records,
             recipients=header.recipients,
         )
         try:
@@ -184,48 +184,42 @@ class Appender:
         self._unsigned = True
 
     def _take_block(self) -> bytes:
-        if not self._frames:
+        if not self.open_frames:
             return b""
-        raw = b"".join(self._frames) + self._record_link
+        raw = b"".join(self.open_frames) + self._record_link
         payload, coding = _compress(raw), fmt.ZSTD
         if len(payload) >= len(raw):
             payload, coding = raw, fmt.PLAIN
-        first = self._records - len(self._frames)
+        first = self.records - len(self.open_frames)
         if self._sealer is not None:
             payload, coding = self._sealer.seal_block(first, payload), coding | fmt.SEALED
-        item = fmt.encode_block(fmt.Block(first, len(self._frames), len(raw), coding, payload))
+        item = fmt.encode_block(fmt.Block(first, len(self.open_frames), len(raw), coding, payload))
         self._block_at = self._size
         self._link = self._record_link = fmt.next_link(self._link, item)
-        self._frames = []
+        self.open_frames = []
         self._raw_bytes = 0
         self._unsigned = True
         return item
 
     def _sign(self, kind: int, at_ns: int) -> bytes:
-        body = fmt.encode_checkpoint_body(kind, self._records, at_ns, self._block_at, self._link)
+        body = fmt.encode_checkpoint_body(kind, self.records, at_ns, self._block_at, self._link)
         item = fmt.encode_checkpoint(body, self._signer.sign(fmt.checkpoint_message(self._first_link, body)))
         self._link = self._record_link = fmt.next_link(self._link, item)
         self._unsigned = False
         return item
 
-    def _write_journal(self, frame: bytes, link: bytes) -> None:
+    def _seal(self, frame: bytes) -> bytes:
+        assert self._sealer is not None
         if self._journal_fd < 0:
-            self._open_journal()
-        if self._sealer is not None:
-            frame = self._sealer.seal_frame(self._records, frame, self._journal_link)
-            link = self._journal_link = sha256(self._journal_link + frame).digest()
-        stored = frame + link
-        try:
-            written = os.write(self._journal_fd, stored)
-        except OSError as error:
-            raise self._fail(f"the session log cannot be written: {error}") from error
-        if written != len(stored):
-            self._write(self._journal_fd, stored[written:], self._journal_size)
-        self._journal_size += len(stored)
+            self._journal_link = self._link
+        sealed = self._sealer.seal_frame(self.records, frame, self._journal_link)
+        self._journal_link = sha256(
+            self._journal_link + sealed
+        ).digest()  # a link over plain text would let it be guessed at
+        return sealed + self._journal_link
 
     def _open_journal(self) -> None:
-        head = fmt.JOURNAL.pack(fmt.JOURNAL_MAGIC, self._records, self._link)
-        self._journal_link = self._link  # of what is stored: a link over the plain text would let it be guessed at
+        head = fmt.JOURNAL.pack(fmt.JOURNAL_MAGIC, self.records, self._link)
         try:
             self._journal_fd = os.open(self._names.journal, _NEW, 0o600)
         except OSError as error:

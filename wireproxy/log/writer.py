@@ -217,7 +217,7 @@ class SessionLog:
         if self._ended:
             return
         at_ns = self._clock_ns() - self._zero_ns
-        if self._appender.open_records:
+        if self._appender.open_frames:
             if at_ns - self._block_since_ns >= BLOCK_AGE_NS:
                 self._close_block(at_ns, fmt.SIGNED_RUNNING)
         elif self._appender.unsigned and at_ns - self._signed_ns >= BLOCK_AGE_NS:
@@ -238,7 +238,7 @@ class SessionLog:
         if self._sync_failure is not None:
             raise LogError(self._sync_failure)
         appender = self._appender
-        if not appender.open_records:
+        if not appender.open_frames:
             self._block_since_ns = at_ns
         try:
             payload = _encode(record)
