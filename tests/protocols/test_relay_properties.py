@@ -108,7 +108,17 @@ def chunked(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
 
 
-SCRIPTS = st.lists(MESSAGES, min_size=1, max_size=14)
+# few words, so that the sequences that matter (prepare, fail to prepare again, run) are found
+NARROW = st.one_of(
+    st.builds(
+        lambda text: p.parse(text, "a") + p.bind("a") + p.execute() + p.SYNC, st.sampled_from(["ok bad", "ok 1"])
+    ),
+    st.just(p.bind("a") + p.execute() + p.SYNC),
+    st.just(p.bind("a", "c") + p.execute("c")),
+    st.just(p.execute("c")),
+    st.sampled_from([p.query("deallocate a"), p.query("prepare a: ok 1"), p.query("begin"), p.query("commit"), p.SYNC]),
+)
+SCRIPTS = st.one_of(st.lists(MESSAGES, min_size=1, max_size=14), st.lists(NARROW, min_size=2, max_size=10))
 CUTS = st.lists(st.integers(0, 5000), max_size=6)
 DELAYS = st.lists(st.booleans(), max_size=4)
 
