@@ -76,11 +76,11 @@ def find_config(config_option: Path | None) -> Path:
 
 def find_control_socket(config_path: Path) -> Path:
     """Raises Failed."""
-    from wireproxy.config.load import ConfigError, load
+    from wireproxy.config.load import ConfigErrors, load
 
     try:
         return load(config_path).control_socket
-    except ConfigError as error:
+    except ConfigErrors as error:
         raise Failed(f"{error}\nor name the gateway's socket with --socket") from error
 
 

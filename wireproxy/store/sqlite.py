@@ -194,6 +194,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _make_private(path: Path) -> None:
     """SQLite gives its -wal and -shm files the mode of the file itself, so this one is enough."""
     try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(
