@@ -84,6 +84,7 @@ class MaskSet:
             follow.positional,
             followed.sends_rows_of_others,
             tuple(sorted(follow.unknown)),
+            followed.copy,
         )
 
     def _judge_derived(self, followed: Followed) -> None:

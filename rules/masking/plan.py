@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import define, evolve, field, frozen
 
+from rules.masking.copying import CopyShape
 from rules.masking.follow import World
 from rules.masking.maskers import Maskers
 from rules.masking.values import Columns, MaskFinding, Value
@@ -65,6 +66,7 @@ class ResultMasks:
     literal: bool = False  # a constant's value was looked at: not to be cached by shape
     follows_names: bool = False  # FETCH, EXECUTE: take the masks of the statement behind the name instead
     unknown: tuple[str, ...] = ()  # relations that the catalog does not have: a newer one may know them
+    copy: CopyShape | None = None  # of COPY … TO STDOUT
 
     def plan(self, columns: Sequence[Column]) -> RowPlan | None:
         """What to do with each field of a row described so; None: nothing.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import field, frozen
+from attrs import frozen
 from pglast import ast, parser
 
+from rules.masking.copying import CopyShape, cuttable, shape_of
 from rules.masking.expressions import names, value
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.queries import from_item, query
@@ -33,14 +34,7 @@ class Followed:
     columns: Columns  # of its result, in order
     follow: Follow
     sends_rows_of_others: bool = False  # FETCH, EXECUTE: what another statement prepared
-
-
-@frozen
-class Copied:
-    """The columns of COPY … TO, and how they are written."""
-
-    columns: Columns
-    options: dict[str, str] = field(factory=dict)
+    copy: CopyShape | None = None
 
 
 def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
@@ -105,7 +99,13 @@ def copied(follow: Follow, tree: Node) -> Followed:
                 columns = Columns(tuple((name, by_name[name]) for name in wanted))
     if (tree.is_program or tree.filename is not None) and columns.everything().masked:
         follow.laundered(columns.everything(), "a file of the server")
-    return Followed(columns, follow)
+    shape, encoding = shape_of(tree.options)
+    if columns.everything().masked and not cuttable(encoding or follow.namespace.client_encoding):
+        # the second byte of a character may look like a delimiter there
+        follow.find(
+            "unfollowed", "deny", "rows in an encoding whose characters contain ASCII bytes cannot be masked in COPY"
+        )
+    return Followed(columns, follow, copy=shape)
 
 
 def coded(world: World, follow: Follow, tree: Node) -> Followed:
