@@ -1,0 +1,116 @@
+"""What an approver may want to know before deciding: how many rows a statement would touch, by estimate or by trying it.
+
+Both run on a side connection with timeouts and leave nothing behind: the estimate in a read-only transaction, the preview in
+one that is rolled back whatever happens. A preview still takes row locks for its moment, and draws from sequences.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+from attrs import frozen
+from psycopg import pq
+from psycopg.pq.abc import PGconn, PGresult
+
+from wireproxy.catalog import CatalogError, in_thread, side_connection
+from wireproxy.config.model import Database
+
+ESTIMATE_TIMEOUT_MS: Final = 2_000  # the planner alone; it does not run the statement
+PREVIEW_TIMEOUT_MS: Final = 30_000
+LOCK_TIMEOUT_MS: Final = 1_000  # an approver's look must not queue up behind, or in front of, the application
+
+PREVIEWED: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+
+
+@frozen
+class Parameters:
+    """Values of a Bind as the client sent them. `types` are OIDs, 0 where the client gave none."""
+
+    values: tuple[bytes | None, ...] = ()
+    formats: tuple[int, ...] = ()  # 0 text, 1 binary; one for each value
+    types: tuple[int, ...] = ()
+
+
+@frozen
+class Preview:
+    """What a statement did before it was rolled back."""
+
+    rows: int
+    tag: str
+
+
+async def estimate_rows(
+    database: Database, password: str | None, sql: str, parameters: Parameters = Parameters(), search_path: str = ""
+) -> int:
+    """The planner's estimate of the rows that one statement touches or returns. Raises CatalogError."""
+
+    def work() -> int:
+        with side_connection(database, password, "wireproxy estimate") as connection:
+            raw = begin(connection.pgconn, "READ ONLY", ESTIMATE_TIMEOUT_MS, search_path)
+            result = run(raw, f"EXPLAIN (FORMAT JSON) {sql}".encode(), parameters)
+            plan = json.loads(result.get_value(0, 0) or b"null")
+            return rows_of(plan[0]["Plan"])
+
+    return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
+
+
+async def preview(
+    database: Database, password: str | None, sql: str, parameters: Parameters = Parameters(), search_path: str = ""
+) -> Preview:
+    """Runs one INSERT, UPDATE, DELETE or MERGE, counts its rows and rolls it back. Raises CatalogError.
+
+    The caller has made sure that it is one of these and calls nothing that reaches outside the transaction; the server is
+    asked to run it through the extended protocol, which takes one statement only.
+    """
+
+    def work() -> Preview:
+        with side_connection(database, password, "wireproxy preview") as connection:
+            raw = begin(connection.pgconn, "READ WRITE", PREVIEW_TIMEOUT_MS, search_path)
+            try:
+                result = run(raw, sql.encode(), parameters)
+                tag = (result.command_status or b"").decode()
+                if tag.partition(" ")[0] not in PREVIEWED:
+                    raise CatalogError(f"a preview of {tag or 'nothing'} is not made")
+                return Preview(result.command_tuples or 0, tag)
+            finally:
+                raw.exec_(b"ROLLBACK")
+
+    return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
+
+
+def rows_of(plan: dict[str, object]) -> int:
+    """The rows of a plan; of a change, those that its source feeds it, since its own node shows what it returns."""
+    children = plan.get("Plans")
+    if plan.get("Node Type") == "ModifyTable" and isinstance(children, list) and children:
+        own = [child for child in children if child.get("Parent Relationship") not in ("InitPlan", "SubPlan")]
+        return sum(int(child.get("Plan Rows", 0)) for child in own or children)
+    rows = plan.get("Plan Rows", 0)
+    return int(rows) if isinstance(rows, int | float) else 0
+
+
+def begin(raw: PGconn, access: str, timeout_ms: int, search_path: str) -> PGconn:
+    """Opens a transaction in which nothing waits long. Raises psycopg.Error."""
+    run(raw, f"BEGIN {access}".encode(), Parameters())
+    for name, value in (
+        ("statement_timeout", str(timeout_ms)),
+        ("lock_timeout", str(min(LOCK_TIMEOUT_MS, timeout_ms))),
+        ("idle_in_transaction_session_timeout", str(2 * timeout_ms)),
+        *((("search_path", search_path),) if search_path else ()),
+    ):
+        run(raw, b"SELECT pg_catalog.set_config($1, $2, true)", Parameters((name.encode(), value.encode()), (0, 0)))
+    return raw
+
+
+def run(raw: PGconn, sql: bytes, parameters: Parameters) -> PGresult:
+    """One statement with the values as the client bound them. Raises psycopg.Error."""
+    types: Sequence[int] | None = None
+    if parameters.types:
+        types = [*parameters.types, *[0] * (len(parameters.values) - len(parameters.types))][: len(parameters.values)]
+    result = raw.exec_params(sql, parameters.values or None, types, parameters.formats or None)
+    if result.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+        message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"it failed"
+        raise psycopg.OperationalError(message.decode("utf-8", "replace"))
+    return result
