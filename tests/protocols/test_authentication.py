@@ -109,7 +109,7 @@ def test_no_messages_of_a_client_get_it_in(messages: list[bytes]) -> None:
 # --- the gateway as a client
 
 
-@pytest.mark.parametrize(("channel", "binding"), [(CLEAR, None), (TLS, b"bound"), (TLS, None), (CLEAR, None)])
+@pytest.mark.parametrize(("channel", "binding"), [(CLEAR, None), (TLS, b"bound"), (TLS, None)])
 def test_scram_ends_with_both_sides_proved(channel: Channel, binding: bytes | None) -> None:
     client, server = a_client(channel), SaslServer(ScramServer(VERIFIER, "servernonce", binding=binding))
     sasl_through(client, server)
