@@ -75,7 +75,7 @@ def main(
         rounds=rounds,
         scale=scale,
     )
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = Console() if sys.stdout.isatty() else Console(width=132)
     with _bench(plan) as (server, ways):
         results = list(_run(plan, server, ways, console))
         about = _about(plan, server)

@@ -12,7 +12,7 @@ from bench.measurements import Measurement, Workload
 
 def table(results: Sequence[Measurement]) -> Table:
     """One line for each workload and route. Ratios are to the direct run and to pgbouncer in the same workload."""
-    shown = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     shown.add_column("workload", no_wrap=True)
     shown.add_column("route", no_wrap=True)
     for name in ("tps", "/direct", "/pgbouncer", "mean ms", "p99 ms", "CPU µs/tx", "user + system", "/pgbouncer"):

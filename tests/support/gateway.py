@@ -55,8 +55,8 @@ class Gateway:
     process: Popen[bytes]
     log: Path  # what the process writes to its standard error
 
-    def dsn(self, user: str = "agent", dbname: str | None = None) -> str:
-        return f"postgresql://{user}:{user}-secret@127.0.0.1:{self.port}/{dbname or self.dbname}"
+    def dsn(self, user: str = "agent", dbname: str | None = None, password: str | None = None) -> str:
+        return f"postgresql://{user}:{password or user + '-secret'}@127.0.0.1:{self.port}/{dbname or self.dbname}"
 
     def cli(self, *arguments: str, timeout_s: float = 30.0) -> CompletedProcess[str]:
         """Runs a command of the CLI against this gateway, as a DBA does."""
@@ -70,18 +70,25 @@ def wireproxy_command() -> list[str]:
 
 @contextmanager
 def running_gateway(plan: GatewayPlan, folder: Path) -> Iterator[Gateway]:
-    """Starts `wireproxy serve` in `folder`, waits until it accepts, and ends it by its own pid."""
+    """Starts a gateway in `folder` with a configuration made from `plan`."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "wireproxy.toml"
     config.write_text(configuration(plan, folder, port), encoding="utf-8")
     config.chmod(0o600)
-    log = folder / "serve.log"
+    with serving(config, port, plan.dbname or plan.server.dbname) as gateway:
+        yield gateway
+
+
+@contextmanager
+def serving(config: Path, port: int, dbname: str) -> Iterator[Gateway]:
+    """Runs `wireproxy serve` with a configuration, waits until it accepts, and ends it by its own pid."""
+    log = config.with_name("serve.log")
     with log.open("wb") as output:
         process = Popen([*wireproxy_command(), "serve", "-c", config], stdout=output, stderr=STDOUT)
     try:
         _await_port(process, port, log)
-        yield Gateway(config, port, plan.dbname or plan.server.dbname, process, log)
+        yield Gateway(config, port, dbname, process, log)
     finally:
         stop(process, signal.SIGTERM)
 
