@@ -6,7 +6,7 @@ import hmac
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,27 +16,28 @@ from attrs import Factory, define
 
 from protocols.base import ProtocolError
 from protocols.postgres.messages import error_fields
-from rules.model import Dialect
 from wireproxy import __version__
 from wireproxy.approvals import Binding, Desk, Request
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
-from wireproxy.identity import Identification, may_connect
+from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.log import LogError, SessionLog, SessionStart, Signer, close_ledgers, new_session_id
 from wireproxy.metrics import Metrics, serve_http
 from wireproxy.opening import open_namespace
 from wireproxy.pump import Hub
-from wireproxy.session import Session
+from wireproxy.session import Session, where
 from wireproxy.store import open_store
-from wireproxy.target import CatalogError, Target
+from wireproxy.store.model import StoreError
+from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.tls import ServerCertificate, certificate_for
-from wireproxy.upstream import UpstreamError, connect
-from wireproxy.welcome import Arrival, CancelArrival, finish_welcome, refuse_welcome, welcome
+from wireproxy.upstream import Upstream, UpstreamError, connect
+from wireproxy.welcome import Arrival, CancelArrival, finish_welcome, new_secret, refuse_welcome, welcome
 from wireproxy.wire import BrokenWire, Wire
 
 ACCEPT_PAUSE_S = 0.1  # out of file descriptors: the next accept would fail as well
 BACKLOG = 256
+LAST_WORDS_S = 5.0  # what a session that is ended may take to tell its client and close its log
 
 
 def minute_of_week() -> int:
@@ -66,8 +67,11 @@ class Gateway:
         self._diagnostics = structlog.get_logger("gateway")
         self._signer = Signer.load_or_create(config.log.signing_key or config.state_dir / "gateway.key")
         self._mask_key = mask_key(config.state_dir / "mask.key")
-        self._identification = Identification(config)
-        self._idle = trio.Event()
+        self._identification = Identification(
+            config, report=self._login_failed, report_keys=lambda text: self._diagnostics.warning("keys", reason=text)
+        )
+        self.stopped = trio.Event()
+        self._session_ended = trio.Event()
         self.desk: Desk | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -90,13 +94,13 @@ class Gateway:
                     serve_control, self.config.control_socket, self.desk, hooks, lambda: self.config.approvers
                 )
                 if self.config.http is not None:
-                    await nursery.start(serve_http, self.config.http, self.metrics, self.ready)
+                    await nursery.start(serve_http, self.config.http, self.metrics, self.ready, self._requests)
                 for listen in self.config.listen:
                     sock = await bind(listen)
                     certificate = certificate_for(listen, self._report)
                     nursery.start_soon(self._accept, nursery, sock, listen, certificate)
                 task_status.started()
-                await self._idle.wait()
+                await self.stopped.wait()
                 nursery.cancel_scope.cancel()
         finally:
             await self.desk.aclose()
@@ -106,7 +110,11 @@ class Gateway:
     # -- accepting
 
     async def _accept(
-        self, nursery: trio.Nursery, listener: trio.socket.SocketType, listen: Listen, certificate: ServerCertificate | None
+        self,
+        nursery: trio.Nursery,
+        listener: trio.socket.SocketType,
+        listen: Listen,
+        certificate: ServerCertificate | None,
     ) -> None:
         with listener:
             self._diagnostics.info("listening", dialect=listen.dialect.value, host=listen.host, port=listen.port)
@@ -143,8 +151,8 @@ class Gateway:
                         self.metrics.refused_logins += 1
         except (BrokenWire, ProtocolError) as error:
             self._diagnostics.info("connection_ended", error=str(error))
-        except Exception as error:  # a bug of ours ends one connection, and shows no data
-            self._diagnostics.error("internal_error", error=type(error).__name__, text=str(error)[:200])
+        except Exception as error:  # noqa: BLE001  a bug of ours ends one connection, and shows no data
+            self._diagnostics.error("internal_error", error=type(error).__name__, where=where(error))
         finally:
             if counted:
                 self._pending -= 1
@@ -158,45 +166,50 @@ class Gateway:
                     self._diagnostics.info("cancel_failed", reason=error.reason)
 
     async def _serve(self, arrival: Arrival) -> None:
-        limits = self.config.limits
-        mine = sum(1 for live in self.sessions.values() if live.session.identity.name == arrival.identity.name)
-        if self.draining:
-            await refuse_welcome(arrival, "57P03", "wireproxy: the gateway is shutting down")
-            return
-        if len(self.sessions) >= limits.sessions or mine >= limits.sessions_per_user:
-            await refuse_welcome(arrival, "53300", "wireproxy: too many sessions")
-            return
-        target = self.target(arrival.database.name)
         try:
+            self._admit(arrival)
+            target = self.target(arrival.database.name)
             bench = await target.bench(arrival.identity)
-            upstream = await connect(arrival.database, arrival.parameters, arrival.minor)
+            upstream = await connect(arrival.database, arrival.parameters, arrival.protocol[1])
         except UpstreamError as error:
-            self._diagnostics.warning("upstream_failed", database=arrival.database.name, reason=error.reason)
+            self._diagnostics.warning("no_session", database=arrival.database.name, reason=error.reason)
             self.metrics.upstream_errors += 1
-            await refuse_welcome(arrival, error.sqlstate, error.message, error.fields)
+            refuse_welcome(arrival.wire, error)
             return
         except CatalogError as error:
-            await refuse_welcome(arrival, "58000", f"wireproxy: {error}")
+            refuse_welcome(arrival.wire, UpstreamError("58000", f"wireproxy: {error}"))
             return
         with upstream.wire:
-            await self._run(arrival, upstream, target, bench)
+            try:
+                await self._open(arrival, upstream, target, bench)
+            except UpstreamError as error:
+                self._diagnostics.warning("no_session", database=arrival.database.name, reason=error.reason)
+                refuse_welcome(arrival.wire, error)
 
-    async def _run(self, arrival, upstream, target, bench) -> None:  # type: ignore[no-untyped-def]
-        try:
-            namespace = await open_namespace(upstream, read_only=bench.read_only)
-        except UpstreamError as error:
-            await refuse_welcome(arrival, error.sqlstate, error.message, error.fields)
-            return
+    def _admit(self, arrival: Arrival) -> None:
+        limits = self.config.limits
+        if self.draining:
+            raise UpstreamError("57P03", "wireproxy: the gateway is shutting down")
+        mine = sum(1 for live in self.sessions.values() if live.session.identity.name == arrival.identity.name)
+        if len(self.sessions) >= limits.sessions or mine >= limits.sessions_per_user:
+            raise UpstreamError("53300", "wireproxy: too many sessions are open")
+
+    async def _open(self, arrival: Arrival, upstream: Upstream, target: Target, bench: Bench) -> None:
+        namespace = await open_namespace(upstream, read_only=bench.read_only)
         session_id = new_session_id()
-        secret = os.urandom(32 if arrival.minor >= 2 else 4)
+        secret = new_secret(arrival.protocol)
+        start = self._start(session_id, arrival, upstream, bench)
         try:
-            log = SessionLog(self.config.log.directory, self._start(session_id, arrival, upstream, bench), self._signer)
+            log = SessionLog(self.config.log.directory, start, self._signer)
         except LogError as error:
-            self._diagnostics.error("log_failed", error=str(error))
-            await refuse_welcome(arrival, "58030", "wireproxy: the session log cannot be written")
-            return
+            raise UpstreamError("58030", "wireproxy: the session log cannot be written", str(error)) from error
         assert self.desk is not None
-        await finish_welcome(arrival, upstream, secret)
+        scrub = bench.masks.scrub_diagnostic if bench.masks is not None else None
+        try:
+            await finish_welcome(arrival.wire, upstream, upstream.process_id, secret, scrub=scrub)
+        except BrokenWire:
+            log.end("the client hung up")
+            raise
         session = Session(
             self.hub, arrival, upstream, target, bench, self.desk, log, self.config, self.metrics, namespace,
             time.monotonic_ns, minute_of_week,
@@ -207,11 +220,11 @@ class Gateway:
             await session.run()
         finally:
             del self.sessions[session_id]
+            self._session_ended.set()
+            self._session_ended = trio.Event()
             self.metrics.sessions_closed += 1
-            if self.draining and not self.sessions:
-                self._idle.set()
 
-    def _start(self, session_id, arrival, upstream, bench) -> SessionStart:  # type: ignore[no-untyped-def]
+    def _start(self, session_id: str, arrival: Arrival, upstream: Upstream, bench: Bench) -> SessionStart:
         database = arrival.database
         return SessionStart(
             session=session_id,
@@ -235,7 +248,7 @@ class Gateway:
             config_version=self.config.version,
             gateway=self.config.gateway,
             wireproxy=__version__,
-            protocol=f"3.{arrival.minor}",
+            protocol=f"{arrival.protocol[0]}.{arrival.protocol[1]}",
             tls="yes" if arrival.tls else "",
             parameters=dict(arrival.parameters),
             server_process_id=upstream.process_id,
@@ -259,15 +272,26 @@ class Gateway:
     def _report(self, text: str) -> None:
         self._diagnostics.warning("certificate", reason=text)
 
+    def _login_failed(self, failure: AuthenticationFailure) -> None:
+        self._diagnostics.warning(
+            "login_failed", user=failure.user, client=failure.address, database=failure.database, reason=failure.reason
+        )
+
     async def reload(self) -> None:
         """Read the configuration again. Raises ConfigErrors, and changes nothing then."""
-        config = await trio.to_thread.run_sync(load, self.config.path)
+        try:
+            config = await trio.to_thread.run_sync(load, self.config.path)
+            gate = self._identification.renewed(config)
+        except (ConfigErrors, ValueError):
+            self.metrics.reload_failures += 1
+            raise
         kept = ("state_dir", "control_socket", "http", "listen", "log")
         changed = [name for name in kept if getattr(config, name) != getattr(self.config, name)]
         if changed:
             self._diagnostics.warning("needs_restart", settings=changed)
         self.config = config
-        self._identification.reconfigure(config)
+        self._identification = gate
+        self.metrics.reloads += 1
         for name in list(self.targets):
             database = config.databases.get(name)
             if database is None:
@@ -292,7 +316,7 @@ class Gateway:
     async def reload_for_control(self) -> Mapping[str, object]:
         try:
             await self.reload()
-        except ConfigErrors as error:
+        except (ConfigErrors, ValueError) as error:
             raise ControlRefused(str(error)) from error
         return {"version": self.config.version}
 
@@ -303,12 +327,13 @@ class Gateway:
         with trio.move_on_after(self.config.drain_s):
             while self.sessions:
                 self._end_sessions(only_idle=True)
-                await trio.sleep(0.1)
+                with trio.move_on_after(0.1):  # those that were not idle may be by then
+                    await self._session_ended.wait()
         self._end_sessions(only_idle=False)
-        with trio.move_on_after(5):
+        with trio.move_on_after(LAST_WORDS_S):
             while self.sessions:
-                await trio.sleep(0.05)
-        self._idle.set()
+                await self._session_ended.wait()
+        self.stopped.set()
 
     def _end_sessions(self, *, only_idle: bool) -> None:
         fields = error_fields(
@@ -346,6 +371,10 @@ class Gateway:
             for name, live in self.sessions.items()
         ]
 
+    async def _requests(self) -> Mapping[str, int]:
+        assert self.desk is not None
+        return {state.value: number for state, number in (await self.desk.count()).items()}
+
     async def ready(self) -> Mapping[str, str]:
         """What keeps the gateway from serving, by part; empty when nothing does."""
         problems: dict[str, str] = {}
@@ -356,7 +385,7 @@ class Gateway:
         assert self.desk is not None
         try:
             await self.desk.check()
-        except Exception as error:  # whatever the store raises, it is not ready
+        except StoreError as error:
             problems["store"] = str(error)
         return problems
 

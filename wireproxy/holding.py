@@ -19,6 +19,7 @@ from rules.refusal import Refusal, cancelled, denied, expired, pending, unavaila
 from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
 from wireproxy.display import display_parameters
 from wireproxy.judging import Weighed
+from wireproxy.side import Parameters
 
 if TYPE_CHECKING:
     from wireproxy.session import Session
@@ -176,8 +177,11 @@ class Holding:
         statements = self._weighed.judgement.statements
         if len(statements) != 1 or Effect.WRITE not in statements[0].effects or statements[0].opaque is not None:
             return None
+        question = self._question
+        parameters = Parameters(question.parameters or (), question.formats, question.types)
+        path = self._session.namespace.current.search_path
         with trio.move_on_after(ESTIMATE_S):
-            return await self._session.target.estimate(self._question, statements[0], self._session.namespace.current)
+            return await self._session.target.estimate(statements[0].text, parameters, path)
         return None
 
 

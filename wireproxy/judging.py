@@ -119,7 +119,8 @@ def _weigh(
         judgement,
         decision,
         masks,
-        look=any(mask is not None and mask.touches for mask in masks),
+        # where anything is masked, the server's own word on where a column comes from is heard as well
+        look=any(mask is not None for mask in masks),
         settles=changes or not effects.isdisjoint(_SETTLES),
         taints=not effects.isdisjoint(_TAINTS),
         transactional=Effect.TRANSACTION in effects,

@@ -13,7 +13,9 @@ from protocols.postgres.messages import decode_fields, encode_query, read_cstrin
 from wireproxy.namespace import PostgresNamespace
 from wireproxy.upstream import Upstream, UpstreamError, read_message
 
-_ASK = b"SELECT pg_catalog.current_setting('search_path'), current_user, pg_catalog.current_setting('server_version_num')"
+_ASK = (
+    b"SELECT pg_catalog.current_setting('search_path'), current_user, pg_catalog.current_setting('server_version_num')"
+)
 _READ_ONLY = b"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 _MESSAGE_BYTES = 64 * 1024
 

@@ -31,10 +31,10 @@ from protocols.base import (
     Ready,
     Refuse,
     Rows,
-    Stage,
     Terminated,
     Withdrawn,
 )
+from protocols.postgres.copy import CopyFormat, copy_rewriter
 from protocols.postgres.messages import TERMINATE, decode_row_description, encode_fields, error_fields
 from protocols.postgres.relay import Relay
 from protocols.postgres.shared import RelayLimits
@@ -144,7 +144,7 @@ class Session:
                 await self._wake.wait()
                 self._wake = trio.Event()
                 while self._jobs and self._over is None:
-                    await self._jobs.popleft()()
+                    await self._do(self._jobs.popleft())
             await self._wind_up()
         except trio.Cancelled:
             self._over = self._over or "the gateway stopped"
@@ -156,6 +156,12 @@ class Session:
                 self.log.end(self._over or "an error of the gateway")
             except LogError as error:
                 self._diagnostics.error("log_not_ended", error=str(error))
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await job()
+        except Exception as error:  # noqa: BLE001  a job that fails would leave its question open for ever
+            self._fail_internally(error)
 
     async def _wind_up(self) -> None:
         """What is on its way still arrives, within bounds."""
@@ -229,9 +235,12 @@ class Session:
         except LogError as error:
             self._diagnostics.error("log_failed", error=str(error))
             self.fail("58030", "wireproxy: the session log cannot be written, so nothing more may run")
-        except Exception as error:  # a bug of ours must fail closed, and must not show data in a traceback
-            self._diagnostics.error("internal_error", error=type(error).__name__, where=_where(error))
-            self.fail("XX000", "wireproxy: internal error; the session was ended")
+        except Exception as error:  # noqa: BLE001  a bug of ours must fail closed, and must not show data
+            self._fail_internally(error)
+
+    def _fail_internally(self, error: Exception) -> None:
+        self._diagnostics.error("internal_error", error=type(error).__name__, where=where(error))
+        self.fail("XX000", "wireproxy: internal error; the session was ended")
 
     def fail(self, sqlstate: str, message: str) -> None:
         self.end(message, error_fields(sqlstate, message, severity="FATAL"))
@@ -345,7 +354,7 @@ class Session:
     async def _renew_bench(self, question: Question) -> None:
         try:
             self._use(await self.target.bench(self.identity))
-        except CatalogError as error:
+        except CatalogError:
             self._guarded(lambda: self._refuse(question, Refusal("58000", f"wireproxy: {error}", "", "")))
             return
         self.relay.verdicts_changed()
@@ -358,6 +367,9 @@ class Session:
         if weighed is None:
             self.relay.decide(question.ticket, Later())
             return True
+        if any(mask is not None and mask.unknown for mask in weighed.masks) and self.target.missing():
+            self.job(lambda: self._renew_bench(question))
+            return False
         match weighed.decision:
             case Allow() as allow:
                 self._record(question, weighed, "observe" if allow.observe else "allow", allow.rule, allow.reasons)
@@ -453,6 +465,8 @@ class Session:
             Column(c.name.decode("utf-8", "replace"), c.type_oid, c.table_oid, c.attribute, binary=c.binary)
             for c in described.columns
         ]
+        if mask.unknown_origins(columns):
+            self.target.missing()
         try:
             plan = mask.plan(columns)
         except ValueError as error:
@@ -466,9 +480,24 @@ class Session:
         attached = copy.attachment
         assert isinstance(attached, Attached)
         mask = attached.weighed.masks[copy.position] if copy.position < len(attached.weighed.masks) else None
-        if mask is None and self.bench.masks is not None:
-            mask = self.bench.masks.unknown()
-        self.relay.plan_copy(mask.copy_rewriter(copy.binary, copy.columns) if mask is not None else None)
+        if mask is None:
+            if self.bench.masks is not None:
+                raise ProtocolError("copied rows of which it is not known what they carry cannot be masked")
+            self.relay.plan_copy(None)
+            return True
+        shape = mask.copy
+        if shape is None or (shape.style == "binary") != copy.binary:
+            raise ProtocolError("copied rows in a form that is not known cannot be masked")
+        try:
+            plan = mask.copy_plan(shape.style, copy.columns)
+        except ValueError as error:
+            raise ProtocolError(f"copied rows have other columns than their statement: {error}") from error
+        if plan is None:
+            self.relay.plan_copy(None)
+            return True
+        self.metrics.masked_results += 1
+        form = CopyFormat(shape.style, shape.delimiter, shape.null, shape.quote, shape.escape, shape.header)
+        self.relay.plan_copy(copy_rewriter(form, plan, self.config.limits.masked_row_bytes))
         return True
 
     def _on_completed(self, completed: Completed) -> bool:
@@ -552,7 +581,7 @@ def void(_: object) -> None:
     return None
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
     """The last frames of a traceback as file:line, without the values that a rendered one may show."""
     frames = []
     trace = error.__traceback__

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 
 import structlog
 import trio
@@ -17,18 +18,21 @@ from attrs import frozen
 from rules.catalog import Catalog
 from rules.judge import Judge
 from rules.masking import MaskSet, compile_masks
-from rules.model import Dialect, Identity
-from wireproxy.catalog import load_postgres
+from rules.model import Dialect, Effect, Identity, Namespace
+from wireproxy.approvals import Binding, Request
+from wireproxy.catalog import CatalogError, load_postgres
 from wireproxy.config.model import Config, Database
-from wireproxy.credential import read_password
+from wireproxy.control import ControlRefused
+from wireproxy.credential import CredentialError, read_password
 from wireproxy.identity import policy_for
+from wireproxy.side import Parameters, estimate_rows, preview
+
+__all__ = ["Bench", "CatalogError", "Target", "quoted_path", "search_path_of"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
+CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statement read the catalog
 _JUDGES_KEPT = 256  # each holds a bounded cache
-
-
-class CatalogError(Exception):
-    """The catalog could not be read: nothing can be judged against it."""
+_UNDONE = frozenset({Effect.READ, Effect.WRITE, Effect.ROW_LOCK, Effect.SEQUENCE})  # what a rollback undoes, or nearly
 
 
 @frozen
@@ -40,6 +44,7 @@ class Bench:
     catalog: Catalog
     policy: str
     policy_version: str
+    read_only: bool
 
 
 class Target:
@@ -72,6 +77,12 @@ class Target:
         """A definition changed, or a table appeared that is not known."""
         self._stale = True
 
+    def missing(self) -> bool:
+        """A name was not found: whether a newer catalog is worth reading."""
+        if trio.current_time() - self._loaded_at > CATALOG_MIN_AGE_S:
+            self._stale = True
+        return self._stale
+
     async def refresh(self) -> Catalog:
         """The catalog, read again if it is stale. Raises CatalogError."""
         async with self._loading:
@@ -79,18 +90,21 @@ class Target:
                 return self._catalog
             self._stale = False  # what changes while it is being read makes it stale again
             try:
-                password = await read_password(self.database)
-                catalog = await load_postgres(self.database, password)
-            except Exception as error:  # whatever the driver raises: without a catalog nothing may be judged
+                catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
+            except (CatalogError, CredentialError) as error:
                 self._stale = True
-                self._log.warning("catalog_unreadable", error=type(error).__name__)
+                self._log.warning("catalog_unreadable", reason=str(error))
                 raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
             self._versions += 1
-            catalog.version = self._versions
             self._catalog = catalog
             self._loaded_at = trio.current_time()
             self._benches.clear()
             return catalog
+
+    async def password(self) -> str | None:
+        """Raises CredentialError."""
+        password = await read_password(self.database.password)
+        return password.reveal() if password is not None else None
 
     async def bench(self, identity: Identity) -> Bench:
         """Raises CatalogError."""
@@ -102,8 +116,51 @@ class Target:
             policy = self._config.policies[name]
             masks = compile_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
             judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
-            bench = Bench(judge, masks, catalog, name, policy.version)
+            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only)
             self._benches[key] = bench
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)
         return bench
+
+    async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:
+        """Rows that the planner expects a statement to touch; None when it cannot say."""
+        try:
+            return await estimate_rows(self.database, await self.password(), text, parameters, quoted_path(search_path))
+        except (CatalogError, CredentialError):
+            return None
+
+    async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:
+        """Run what is held in a transaction that is rolled back, and tell how many rows it touched.
+
+        Raises ControlRefused for anything that a rollback would not undo.
+        """
+        path = search_path_of(binding)
+        bench = await self.bench(request.facts.identity)
+        judgement = bench.judge.judge(binding.statement, Namespace(search_path=path, user=self.database.user))
+        effects = frozenset().union(*(statement.effects for statement in judgement.statements))
+        if len(judgement.statements) != 1 or not effects <= _UNDONE or Effect.WRITE not in effects:
+            raise ControlRefused("only a single INSERT, UPDATE, DELETE or MERGE can be tried and rolled back")
+        parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
+        try:
+            seen = await preview(
+                self.database, await self.password(), binding.statement.decode(), parameters, quoted_path(path)
+            )
+        except (CatalogError, CredentialError) as error:
+            raise ControlRefused(f"the dry run failed: {error}") from error
+        return {"rows": seen.rows, "tag": seen.tag}
+
+
+def quoted_path(path: Sequence[str]) -> str:
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in path)
+
+
+def search_path_of(binding: Binding) -> tuple[str, ...]:
+    """The search_path under which the statement was held, from the binding's length-prefixed form of it."""
+    names: list[str] = []
+    for word in binding.meaning:
+        rest = word.removeprefix("search_path=")
+        while rest and rest != word:
+            length, _, tail = rest.partition(":")
+            names.append(tail[: int(length)])
+            rest = tail[int(length) :]
+    return tuple(names)

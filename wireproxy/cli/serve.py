@@ -36,8 +36,8 @@ def serve(path: Path, json_log: bool) -> None:
     try:
         trio.run(run, config)
     except* (ControlError, KeyFileError, StoreError, TlsError, OSError) as group:
-        for error in group.exceptions:
-            click.echo(f"wireproxy: cannot start: {error}", err=True)
+        for cause in group.exceptions:
+            click.echo(f"wireproxy: cannot start: {cause}", err=True)
         sys.exit(1)
 
 
@@ -51,7 +51,6 @@ async def run(config: Config) -> None:
             await nursery.start(gateway.run)
             structlog.get_logger("gateway").info("ready", sessions=config.limits.sessions)
             await gateway.stopped.wait()
-            nursery.cancel_scope.cancel()
 
 
 async def _heed(gateway: Gateway, signals: object) -> None:
@@ -60,7 +59,7 @@ async def _heed(gateway: Gateway, signals: object) -> None:
         if number == signal.SIGHUP:
             try:
                 await gateway.reload()
-            except ConfigErrors as error:
+            except (ConfigErrors, ValueError) as error:
                 log.error("reload_refused", errors=str(error))
         else:
             await gateway.drain()
