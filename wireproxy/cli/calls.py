@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from wireproxy.cli.screen import neutral
+from wireproxy.config.model import Config
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -59,7 +60,10 @@ def find_socket(socket_option: Path | None, config_option: Path | None) -> Path:
     """Raises Failed."""
     if socket_option is not None:
         return socket_option
-    return find_control_socket(find_config(config_option))
+    try:
+        return load_config(find_config(config_option)).control_socket
+    except Failed as error:
+        raise Failed(f"{error.message}\nThe gateway's socket can be named with --socket as well.") from error
 
 
 def find_config(config_option: Path | None) -> Path:
@@ -74,14 +78,14 @@ def find_config(config_option: Path | None) -> Path:
     )
 
 
-def find_control_socket(config_path: Path) -> Path:
-    """Raises Failed."""
+def load_config(path: Path) -> Config:
+    """Raises Failed, with every error of the file."""
     from wireproxy.config.load import ConfigErrors, load
 
     try:
-        return load(config_path).control_socket
+        return load(path)
     except ConfigErrors as error:
-        raise Failed(f"{error}\nor name the gateway's socket with --socket") from error
+        raise Failed(str(error)) from error
 
 
 def call(path: Path, op: str, result: type[T], **arguments: object) -> T:
