@@ -116,25 +116,23 @@ class Holding:
         session = self._session
         session.metrics.approved += 1
 
-        def forward() -> None:
+        def forward(question: Question) -> None:
             # asked for in the step that sends: the client may have gone while the approval was being used up
-            if self._ended is not None or session.relay.asking is not self._question:
+            if self._ended is not None or session.relay.asking is not question:
                 return
-            session.log.verdict(self._question.ticket, request_id, "approved", ", ".join(approvers), reason)
-            session.forward(self._question, self._weighed)
+            session.log.verdict(question.ticket, request_id, "approved", ", ".join(approvers), reason)
+            session.forward(question, self._weighed)
 
-        session.release(self, forward)
+        session.release(self, forward, self._question)
 
     def _answer(self, text: Refusal) -> None:
         session = self._session
 
-        def refuse() -> None:
-            if session.relay.asking is self._question:
-                session.refuse(
-                    self._question, error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint)
-                )
+        def refuse(question: Question) -> None:
+            if session.relay.asking is question:
+                session.refuse(question, error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint))
 
-        session.release(self, refuse)
+        session.release(self, refuse, self._question)
 
     def _binding(self) -> Binding:
         session, question = self._session, self._question

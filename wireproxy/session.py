@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import structlog
 import trio
@@ -60,6 +61,7 @@ _DONE_KEPT = 20  # statements of the open transaction that an approver is shown
 _HEADS_KEPT = 64
 
 Job = Callable[[], Awaitable[None]]
+P = TypeVar("P")
 
 
 def relay_limits(config: Config) -> RelayLimits:
@@ -137,9 +139,9 @@ class Session:
         """Until either side ends. The sockets are closed and the log is ended on every way out."""
         try:
             if unread := self.arrival.wire.take_unread():
-                self._guarded(lambda: self.relay.feed_client(unread))
+                self._guarded(self.relay.feed_client, unread)
             if unread := self.upstream.wire.take_unread():
-                self._guarded(lambda: self.relay.feed_server(unread))
+                self._guarded(self.relay.feed_server, unread)
             while self._over is None:
                 await self._wake.wait()
                 self._wake = trio.Event()
@@ -187,7 +189,7 @@ class Session:
 
     def tick(self) -> None:
         """Once a second: the log closes a block that is old enough."""
-        self._guarded(self.log.tick)
+        self._guarded(lambda _: self.log.tick(), None)
 
     @property
     def idle(self) -> bool:
@@ -225,10 +227,10 @@ class Session:
 
     # -- bytes
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guarded(self, step: Callable[[P], object], argument: P) -> None:
         """Whatever goes wrong ends this session, closed and recorded, and no other."""
         try:
-            step()
+            step(argument)
             self._turn()
         except ProtocolError as error:
             self.fail(error.sqlstate, f"wireproxy: protocol violation by the {error.peer.value}: {error}")
@@ -267,8 +269,7 @@ class Session:
             if not data:
                 self._client_gone()
                 return
-            received = data
-            self._guarded(lambda: self.relay.feed_client(received))
+            self._guarded(self.relay.feed_client, data)
             if self._over is not None or not self._client.reading or not self._client.has_decrypted:
                 return
             data = self._client.receive()
@@ -310,8 +311,7 @@ class Session:
             if not data:
                 self._server_gone()
                 return
-            received = data
-            self._guarded(lambda: self.relay.feed_server(received))
+            self._guarded(self.relay.feed_server, data)
             if not self._server.reading or not self._server.has_decrypted:
                 return
             data = self._server.receive()
@@ -354,12 +354,13 @@ class Session:
     async def _renew_bench(self, question: Question) -> None:
         try:
             self._use(await self.target.bench(self.identity))
-        except CatalogError:
-            self._guarded(lambda: self._refuse(question, Refusal("58000", f"wireproxy: {error}", "", "")))
+        except CatalogError as error:
+            text = Refusal("58000", f"wireproxy: {error}", "", "")
+            self._guarded(lambda asked: self._refuse(asked, text), question)
             return
         self.relay.verdicts_changed()
         if self.relay.asking is question:
-            self._guarded(lambda: void(self._consider(question)))
+            self._guarded(self._consider, question)
 
     def _consider(self, question: Question) -> bool:
         minute = self._minute_of_week() if self.bench.judge.needs_clock else None
@@ -439,15 +440,15 @@ class Session:
     def refuse(self, question: Question, fields: Mapping[str, bytes]) -> None:
         self.relay.decide(question.ticket, Refuse(fields))
 
-    def release(self, holding: Holding, answer: Callable[[], None]) -> None:
+    def release(self, holding: Holding, answer: Callable[[Question], None], question: Question) -> None:
         """The hold is over: `answer` decides its question."""
         if self._holding is holding:
             self._holding = None
-        self._guarded(answer)
+        self._guarded(answer, question)
 
     def step(self) -> None:
         """Send what the relay has by now."""
-        self._guarded(lambda: None)
+        self._guarded(void, None)
 
     def _on_described(self, described: Described) -> bool:
         attached = described.attachment
