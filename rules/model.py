@@ -260,3 +260,4 @@ class Judgement:
     decisions: tuple[Decision, ...]  # one for each statement
     policy_version: str = ""
     masks: object | None = field(default=None, eq=False, repr=False)  # rules.masking: what its result columns may carry
+    wants_estimate: bool = False  # the planner's row estimate could change the decision: ask it, and judge again with it

@@ -1,0 +1,289 @@
+"""From the bytes of a statement to the decision about them, with what was decided before kept at hand.
+
+A `Judge` stands for one (dialect, policy, database, identity, catalog, masks); sessions that agree in these share it. Its
+caches have two levels, for each namespace: the exact bytes, and for plain queries the whole normalized text, in which
+literals are `$n`. Keys are whole texts, never a hash alone. What is kept under a normalized text is only what holds for
+every text of that shape: an allowed SELECT, INSERT, UPDATE, DELETE or MERGE in which no literal was looked at. Everything
+else is found again by its exact bytes or judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from attrs import evolve, frozen
+
+from rules.catalog import Catalog
+from rules.masking import MaskSet, ResultMasks
+from rules.model import (
+    Allow,
+    Decision,
+    Deny,
+    Dialect,
+    Effect,
+    Hold,
+    Identity,
+    Judgement,
+    Kind,
+    Namespace,
+    Statement,
+)
+from rules.policy import Facts, Policy, applicable, decide_batch, decides_by_estimate, worst
+
+_EXACT_ENTRIES = 2048  # for each namespace and generation: the statements of an application fit
+_SHAPE_ENTRIES = 1024
+_KEPT_BYTES = 2 * 1024 * 1024  # of keys in one generation: a cache never holds more than twice this
+_LONGEST_KEY = 16 * 1024  # a longer text is judged each time; that costs less than keeping it
+_NAMESPACES = 32  # a client that changes its search_path for every statement must not grow the caches
+
+_PLAIN_KINDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+# What makes a normalized text too little to go by: a value may be run as SQL, name a setting, or be anything.
+_BY_LITERAL = frozenset(
+    {Effect.DYNAMIC_SQL, Effect.UNKNOWN, Effect.CODE, Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE}
+)
+
+_Key = TypeVar("_Key", str, bytes)
+
+
+class Classify(Protocol):
+    def __call__(self, text: str, namespace: Namespace, catalog: Catalog | None = None) -> tuple[Statement, ...]: ...
+
+
+@frozen
+class Reader:
+    """How texts of one dialect are read. All three are total."""
+
+    decode: Callable[[bytes, Namespace], str | None]  # None: not text in the session's encoding
+    classify: Classify
+    shape: Callable[[str], str | None]  # the text with literals taken out; None: it has no shape to go by
+
+
+def reader_for(dialect: Dialect) -> Reader:
+    match dialect:
+        case Dialect.POSTGRES:
+            from rules.classify import shape_postgres
+            from rules.classify.postgres import classify as classify_postgres
+            from rules.classify.postgres.text import decode as decode_postgres
+
+            return Reader(decode_postgres, classify_postgres, shape_postgres)
+        case Dialect.MYSQL:
+            from rules.classify.mysql import classify as classify_mysql
+            from rules.classify.mysql import decode as decode_mysql
+
+            return Reader(decode_mysql, classify_mysql, lambda _text: None)
+
+
+def may_prepare(judgement: Judgement) -> bool:
+    """Whether the statement may be prepared though its execution waits: the server then parses it and runs nothing.
+
+    What was not understood may not: nobody knows what preparing it does.
+    """
+    return not isinstance(judgement.decision, Deny) and all(
+        statement.opaque is None and statement.kind is not Kind.OPAQUE for statement in judgement.statements
+    )
+
+
+class Judge:
+    """Total: `judge` never raises. What fails to be judged is opaque, and the policy decides about that."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        policy: Policy,
+        database: str,
+        identity: Identity,
+        catalog: Catalog | None,
+        masks: MaskSet | None,
+        *,
+        reader: Reader | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.policy = applicable(policy, identity, database, masks is not None)
+        self.needs_clock = self.policy.asks_clock
+        self.estimates = self.policy.asks_estimate
+        self._reader = reader if reader is not None else reader_for(dialect)
+        self._catalog = catalog
+        self._masks = masks
+        self._facts = Facts(identity=identity, database=database, catalog=catalog, masked=masks is not None)
+        self._caches: dict[Namespace, _Caches] = {}
+        self._by_identity: dict[int, tuple[Namespace, _Caches]] = {}
+        self._minute: int | None = None
+
+    def judge(
+        self,
+        text: bytes,
+        namespace: Namespace,
+        minute_of_week: int | None = None,
+        estimated_rows: int | None = None,
+    ) -> Judgement:
+        """`minute_of_week` counts when `needs_clock`; `estimated_rows` when a judgement said `wants_estimate`."""
+        if self.needs_clock and minute_of_week != self._minute:
+            # a rule may begin or end to hold with this minute; judging the few hundred texts anew costs less than asking
+            self._forget()
+            self._minute = minute_of_week
+        if estimated_rows is not None:
+            return self._anew(text, namespace, estimated_rows)
+        known = self._by_identity.get(id(namespace))
+        if known is None or known[0] is not namespace:
+            known = self._meet(namespace)
+        caches = known[1]
+        found = caches.exact.get(text)
+        if found is not None:
+            return found
+        return self._by_shape(text, namespace, caches)
+
+    def again(self, judgement: Judgement, namespace: Namespace, minute_of_week: int | None = None) -> Judgement:
+        """The same statements under this judge's policy and masks, without classifying them again."""
+        if self.needs_clock:
+            self._minute = minute_of_week if minute_of_week is not None else self._minute
+        masks: tuple[ResultMasks, ...] | None = None
+        if self._masks is not None:
+            masks = tuple(
+                self._masks.examine(statement.text, (statement,), namespace)[0] for statement in judgement.statements
+            )
+        return self._decide(judgement.statements, namespace, masks, None)
+
+    def _forget(self) -> None:
+        self._caches.clear()
+        self._by_identity.clear()
+
+    def _meet(self, namespace: Namespace) -> tuple[Namespace, _Caches]:
+        """Hashing a namespace costs more than the rest of a cached judgement: sessions hand in the same object each time."""
+        caches = self._caches.get(namespace)
+        if caches is None:
+            if len(self._caches) >= _NAMESPACES:
+                self._forget()
+            caches = self._caches[namespace] = _Caches()
+        if len(self._by_identity) >= 64 * _NAMESPACES:
+            self._by_identity.clear()
+        # the entry holds the namespace, so that its id is not given to another one
+        known = self._by_identity[id(namespace)] = (namespace, caches)
+        return known
+
+    def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches) -> Judgement:
+        shape = self._shape(text, namespace)
+        if shape is not None and (found := caches.shapes.get(shape)) is not None:
+            return found
+        judgement = self._anew(text, namespace, None)
+        if shape is not None and _holds_for_shape(judgement):
+            statement = evolve(judgement.statements[0], text=shape)  # without the literals of whoever came first
+            caches.shapes.put(shape, evolve(judgement, statements=(statement,)))
+        else:
+            caches.exact.put(text, judgement)
+        return judgement
+
+    def _shape(self, text: bytes, namespace: Namespace) -> str | None:
+        if len(text) > _LONGEST_KEY:
+            return None
+        decoded = self._reader.decode(text, namespace)
+        return None if decoded is None else self._reader.shape(decoded)
+
+    def _anew(self, text: bytes, namespace: Namespace, estimated_rows: int | None) -> Judgement:
+        try:
+            return self._read(text, namespace, estimated_rows)
+        except Exception as error:  # noqa: BLE001 - a bug of ours, or a text made to find one: it neither passes nor ends the session
+            return self._decide((_opaque(f"judging it failed ({type(error).__name__})"),), namespace, None, None)
+
+    def _read(self, text: bytes, namespace: Namespace, estimated_rows: int | None) -> Judgement:
+        decoded = self._reader.decode(text, namespace)
+        if decoded is None:
+            statements: tuple[Statement, ...] = (_opaque("the text is not valid in the session's encoding"),)
+        else:
+            statements = self._reader.classify(decoded, namespace, self._catalog)
+        masks = None
+        if self._masks is not None:
+            masks = self._masks.examine(decoded or "", statements, namespace)
+        return self._decide(statements, namespace, masks, estimated_rows)
+
+    def _decide(
+        self,
+        statements: tuple[Statement, ...],
+        namespace: Namespace,
+        masks: tuple[ResultMasks, ...] | None,
+        estimated_rows: int | None,
+    ) -> Judgement:
+        facts = evolve(self._facts, namespace=namespace, minute_of_week=self._minute, estimated_rows=estimated_rows)
+        decisions = decide_batch(self.policy, statements, facts)
+        if self._masks is not None and masks is None:
+            masks = (self._masks.unknown(),) * len(statements)
+        if masks is not None:
+            decisions = tuple(
+                worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
+                for decision, found in zip(decisions, masks, strict=True)
+            )
+            if not any(found.touches or found.follows_names for found in masks):
+                masks = None
+        return Judgement(
+            statements,
+            worst(decisions),
+            decisions,
+            self.policy.version,
+            masks,
+            estimated_rows is None and decides_by_estimate(self.policy, statements, facts),
+        )
+
+
+def _of_finding(finding: object) -> Decision:
+    from rules.masking import MaskFinding
+
+    assert isinstance(finding, MaskFinding)
+    if finding.action == "deny":
+        return Deny(finding.rule, (finding.reason,))
+    return Hold(finding.rule, (finding.reason,))
+
+
+def _holds_for_shape(judgement: Judgement) -> bool:
+    if not isinstance(judgement.decision, Allow) or len(judgement.statements) != 1 or judgement.wants_estimate:
+        return False
+    (statement,) = judgement.statements
+    if statement.literal or statement.kind not in _PLAIN_KINDS or statement.opaque is not None:
+        return False
+    if statement.settings or statement.names or not statement.effects.isdisjoint(_BY_LITERAL):
+        return False
+    masks = judgement.masks
+    return masks is None or (isinstance(masks, tuple) and not any(found.literal for found in masks))
+
+
+def _opaque(reason: str) -> Statement:
+    return Statement("", Kind.OPAQUE, "", frozenset({Effect.UNKNOWN}), opaque=reason, literal=True)
+
+
+class _Recent(Generic[_Key]):
+    """A bounded mapping that forgets what was not used lately: two generations, and what is found in the old one moves on.
+
+    Cheaper than keeping an order: a hit in the young generation is one dictionary lookup.
+    """
+
+    __slots__ = ("_bytes", "_entries", "_old", "_young")
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._young: dict[_Key, Judgement] = {}
+        self._old: dict[_Key, Judgement] = {}
+        self._bytes = 0
+
+    def get(self, key: _Key) -> Judgement | None:
+        found = self._young.get(key)
+        if found is None and self._old and (found := self._old.get(key)) is not None:
+            self.put(key, found)
+        return found
+
+    def put(self, key: _Key, judgement: Judgement) -> None:
+        if len(key) > _LONGEST_KEY:
+            return
+        if len(self._young) >= self._entries or self._bytes > _KEPT_BYTES:
+            self._old, self._young, self._bytes = self._young, {}, 0
+        self._young[key] = judgement
+        self._bytes += len(key)
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+
+class _Caches:
+    __slots__ = ("exact", "shapes")
+
+    def __init__(self) -> None:
+        self.exact: _Recent[bytes] = _Recent(_EXACT_ENTRIES)
+        self.shapes: _Recent[str] = _Recent(_SHAPE_ENTRIES)

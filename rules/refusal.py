@@ -1,0 +1,187 @@
+"""What a client is told when a statement does not run: one text for the driver, for psql and for the log.
+
+SQLSTATE 42501 (insufficient_privilege) is what every driver already maps to "not permitted". The message names the
+statement and the rule, DETAIL the reasons, HINT the next step. Nothing of a value is in any of them: names of relations
+are, and these are shown in one line, cut, without control characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from rules.model import Deny, Hold, Judgement, Kind, Statement, severity
+
+NOT_PERMITTED = "42501"
+CANCELLED = "57014"  # query_canceled
+UNAVAILABLE = "57P03"  # cannot_connect_now: the desk is not there to ask
+LIMIT_REACHED = "53400"  # configuration_limit_exceeded
+
+_SHOWN_RELATIONS = 3
+_SHOWN_CHARACTERS = 400
+
+_VERBS = frozenset(
+    word
+    for line in (
+        "ALTER ANALYZE CALL CHECKPOINT CLUSTER COMMENT COPY CREATE DELETE DO DROP EXECUTE GRANT INSERT KILL LISTEN",
+        "LOAD LOCK MERGE NOTIFY OPTIMIZE PREPARE REFRESH REINDEX RENAME REPLACE RESET REVOKE SELECT SET TRUNCATE",
+        "UPDATE VACUUM",
+    )
+    for word in line.split()
+)
+_OBJECTS = frozenset(
+    word
+    for line in (
+        "AGGREGATE CAST COLLATION CONVERSION DATABASE DOMAIN EVENT EXTENSION FOREIGN FUNCTION INDEX LANGUAGE",
+        "MATERIALIZED OPERATOR OWNED POLICY PROCEDURE PUBLICATION ROLE ROUTINE RULE SCHEMA SEQUENCE SERVER",
+        "STATISTICS SUBSCRIPTION SYSTEM TABLE TABLES TABLESPACE TRIGGER TYPE USER VIEW",
+    )
+    for word in line.split()
+)
+_FIRST_WORDS = re.compile(r"\s*([A-Za-z]+)(?:\s+([A-Za-z]+))?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+
+
+@frozen
+class Refusal:
+    """The fields of an error as both dialects know them. MySQL shows the message, and appends what else there is."""
+
+    sqlstate: str
+    message: str
+    detail: str
+    hint: str
+
+
+def refusal(decision: Deny, judgement: Judgement) -> Refusal:
+    """A statement, or a whole batch for the sake of one statement, that was refused."""
+    hint = decision.hint or "Nothing was run. What this policy lets through: wireproxy policy explain."
+    return Refusal(
+        NOT_PERMITTED,
+        f'wireproxy: {describe(judgement)} refused by rule "{_line(decision.rule)}"',
+        _sentence(decision.reasons),
+        hint,
+    )
+
+
+def pending(request_id: str, hold: Hold, wait_s: float) -> Refusal:
+    """The notice when a statement starts to wait."""
+    return Refusal(
+        "00000",
+        f'wireproxy: held by rule "{_line(hold.rule)}"; request {request_id} waits for approval',
+        _sentence(hold.reasons),
+        f"Waiting up to {_seconds(wait_s)} for {_approvers(hold)}: wireproxy approve {request_id}",
+    )
+
+
+def expired(request_id: str, hold: Hold) -> Refusal:
+    """The wait is over and nobody has decided; the request stays open."""
+    return Refusal(
+        NOT_PERMITTED,
+        f'wireproxy: request {request_id} is pending, held by rule "{_line(hold.rule)}"',
+        _sentence(hold.reasons),
+        f"{hold.hint} ".lstrip()
+        + f"Run the same statement again once it is approved by {_approvers(hold)}: wireproxy approve {request_id}",
+    )
+
+
+def denied(request_id: str, state: str, reason: str, approvers: Sequence[str]) -> Refusal:
+    """People have decided, or the request came to its end without them. `state`: denied, expired, withdrawn, used."""
+    if state == "denied":
+        by = f" by {', '.join(_line(name) for name in approvers)}" if approvers else ""
+        said = f"The reason given: {_line(reason)}" if reason else "No reason was given."
+        return Refusal(
+            NOT_PERMITTED,
+            f"wireproxy: request {request_id} was denied{by}",
+            said,
+            "Nothing was run. Change the statement, or ask who denied it.",
+        )
+    return Refusal(
+        NOT_PERMITTED,
+        f"wireproxy: request {request_id} is {_line(state)} and can't run the statement any more",
+        _line(reason),
+        "Run the same statement again to make a new request.",
+    )
+
+
+def cancelled(request_id: str) -> Refusal:
+    return Refusal(
+        CANCELLED,
+        "wireproxy: canceling statement due to user request"
+        + (f"; request {request_id} is withdrawn" if request_id else ""),
+        "It was held and has not run.",
+        "",
+    )
+
+
+def unavailable(reason: str) -> Refusal:
+    """The statement had to be held and could not be: it does not run."""
+    return Refusal(
+        NOT_PERMITTED,
+        "wireproxy: the statement needs an approval, and no request could be made",
+        _line(reason),
+        "Nothing was run. Try again later, or tell the gateway's operator.",
+    )
+
+
+def limit_reached(rule: str, what: str, allowed: float, window_s: float, resets_in_s: float) -> Refusal:
+    """`what`: statements, rows, bytes, seconds."""
+    return Refusal(
+        LIMIT_REACHED,
+        f'wireproxy: the limit of rule "{_line(rule)}" is used up; it resets in {_seconds(resets_in_s)}',
+        f"The rule lets through {allowed:g} {what} in {_seconds(window_s)}.",
+        f"Run the statement again in {_seconds(resets_in_s)}.",
+    )
+
+
+def describe(judgement: Judgement) -> str:
+    """The statement that decided, in a few words: DROP TABLE public.orders."""
+    if not judgement.statements:
+        return "an empty statement"
+    pairs = list(zip(judgement.statements, judgement.decisions, strict=False))
+    statement = max(pairs, key=lambda pair: severity(pair[1]))[0] if pairs else judgement.statements[0]
+    text = describe_statement(statement)
+    if len(judgement.statements) > 1:
+        text += f" (statement {statement.index + 1} of {len(judgement.statements)})"
+    return text
+
+
+def describe_statement(statement: Statement) -> str:
+    if statement.opaque is not None or statement.kind is Kind.OPAQUE:
+        return "a statement that could not be understood"
+    changed = [relation for relation in statement.relations if relation.access != "read"] or statement.relations
+    names = ", ".join(str(relation) for relation in changed[:_SHOWN_RELATIONS])
+    more = ", …" if len(changed) > _SHOWN_RELATIONS else ""
+    return _line(f"{_verb(statement)} {names}{more}".rstrip())
+
+
+def _verb(statement: Statement) -> str:
+    """The words that the client wrote if they are words we know, else the kind: no free text gets into a message."""
+    if (found := _FIRST_WORDS.match(statement.text)) is None or (verb := found[1].upper()) not in _VERBS:
+        return statement.kind.value.upper()
+    second = (found[2] or "").upper()
+    return f"{verb} {second}" if second in _OBJECTS else verb
+
+
+def _approvers(hold: Hold) -> str:
+    who = " or ".join(_line(group) for group in sorted(hold.approvers)) or "an approver"
+    return f"{hold.quorum} of {who}" if hold.quorum > 1 else who
+
+
+def _sentence(reasons: Sequence[str]) -> str:
+    return _line("; ".join(reasons))
+
+
+def _line(text: str) -> str:
+    """One line of bounded length: a name can hold newlines and terminal escapes, and a message is shown to people."""
+    text = _CONTROL.sub(" ", text)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(seconds, 0):.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
