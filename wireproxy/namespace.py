@@ -59,7 +59,9 @@ class PostgresNamespace:
             client_encoding=parameters.get("client_encoding", "UTF8"),
             server_version=server_version,
         )
-        self._reports_path = "search_path" in parameters  # GUC_REPORT since PostgreSQL 18
+        # GUC_REPORT since PostgreSQL 18: what the server said last is what holds at the next ReadyForQuery
+        self._reported_path = self.current.search_path if "search_path" in parameters else None
+        self._touched = False  # something in this transaction changed, or may have changed, how text is read
         self._before: Namespace | None = None  # what a rollback brings back
         self._local: Namespace | None = None  # what the end of the transaction brings back
         self._failed = False  # since the transaction began
@@ -73,8 +75,8 @@ class PostgresNamespace:
         elif name == "client_encoding":
             self.current = evolve(self.current, client_encoding=value)
         elif name == "search_path":
-            self._reports_path = True
-            self.current = evolve(self.current, search_path=split_search_path(value))
+            self._reported_path = split_search_path(value)
+            self.current = evolve(self.current, search_path=self._reported_path)
 
     def completed(self, statement: Statement, tag: bytes) -> None:
         """A statement that changes settings, or may, or that begins or ends a transaction, has ended well."""
@@ -88,8 +90,8 @@ class PostgresNamespace:
         if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
             # the server reports such a change at the next ReadyForQuery, not with the completion
             self.current = evolve(self.current, lexing_known=False)
-            self.unsettled = True
-        if statement.effects & _ROAD_TO_ANYTHING and not self._reports_path:
+            self._touched = self.unsettled = True
+        if statement.effects & _ROAD_TO_ANYTHING:
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
 
     def failed(self) -> None:
@@ -106,30 +108,32 @@ class PostgresNamespace:
             if back is not None:
                 self._restore(back)
             self._before = self._local = None
-            self._failed = False
-        self.unsettled = self._before is not None or self._local is not None
+            self._failed = self._touched = False
+        if self._reported_path is not None and self._reported_path != self.current.search_path:
+            self.current = evolve(self.current, search_path=self._reported_path)
+        self.unsettled = self._touched or self._before is not None or self._local is not None
 
     def _transaction(self, statement: Statement, tag: bytes) -> None:
         # COMMIT of a failed transaction answers ROLLBACK: the tag is what happened
         self.unsettled = True
+        if self._touched and statement.transaction not in ("begin", "begin_write", "savepoint", "release"):
+            # the end of the transaction may undo it, and is reported at the next ReadyForQuery
+            self.current = evolve(self.current, lexing_known=False)
         if tag == b"COMMIT":
             self._failed = False
             self._before = None
         elif tag == b"ROLLBACK" and statement.transaction != "rollback_to":
             self._failed = True
-        elif statement.transaction == "rollback_to" and self._before is not None and not self._reports_path:
+        elif statement.transaction == "rollback_to" and self._before is not None:
             # which of the changes since lie behind the savepoint is not followed
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
         elif statement.transaction in ("begin", "begin_write"):
             self.in_transaction = True
 
     def _restore(self, namespace: Namespace) -> None:
-        if not self._reports_path:
-            self.current = evolve(self.current, search_path=namespace.search_path)
+        self.current = evolve(self.current, search_path=namespace.search_path)
 
     def _set(self, setting: Setting) -> None:
-        if self._reports_path:
-            return
         before = self.current
         if setting.name == "search_path":
             path = split_search_path(setting.value) if setting.value is not None else _UNKNOWN_PATH

@@ -117,6 +117,8 @@ class Session:
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         self._record_bytes = {"none": 0, "head": config.log.head_bytes, "all": _ALL_ROWS_BYTES}[config.log.rows]
         self._stale_bench = False
+        self._active = True  # the client sent something since the last tick
+        self._idle_s = 0
         self._use(bench)
         self._client = Leg(hub, arrival.wire.sock, self._on_client, config.limits.read_bytes)
         self._server = Leg(hub, upstream.wire.sock, self._on_server, config.limits.read_bytes)
@@ -188,8 +190,14 @@ class Session:
         self._wake.set()
 
     def tick(self) -> None:
-        """Once a second: the log closes a block that is old enough."""
+        """Once a second: the log closes a block that is old enough, and an idle client is shown out."""
         self._guarded(lambda _: self.log.tick(), None)
+        self._idle_s = 0 if self._active or not self.relay.idle else self._idle_s + 1
+        self._active = False
+        limit_s = self.config.limits.idle_session_s
+        if limit_s and self._idle_s >= limit_s:
+            text = "terminating connection due to idle-session timeout"
+            self.end(text, error_fields("57P05", text, severity="FATAL"))
 
     @property
     def idle(self) -> bool:
@@ -209,7 +217,9 @@ class Session:
         if self._holding is not None:
             self._holding.cancel()
         else:
-            await send_cancel(self.database, self.upstream.process_id, self.upstream.secret)
+            await send_cancel(
+                self.database, self.upstream.process_id, self.upstream.secret, self.upstream.cancel_target
+            )
 
     def reconfigured(self, config: Config) -> None:
         """The configuration is new: what was judged under the old one is judged again before it runs."""
@@ -264,6 +274,7 @@ class Session:
             self._client_hung_up(mask)
 
     def _read_client(self) -> None:
+        self._active = True
         data = self._client.receive()
         while data is not None:
             if not data:
