@@ -12,6 +12,7 @@ from typing import Final
 
 import psycopg
 from attrs import frozen
+from pglast import ast, parser
 from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
@@ -22,7 +23,7 @@ ESTIMATE_TIMEOUT_MS: Final = 2_000  # the planner alone; it does not run the sta
 PREVIEW_TIMEOUT_MS: Final = 30_000
 LOCK_TIMEOUT_MS: Final = 1_000  # an approver's look must not queue up behind, or in front of, the application
 
-PREVIEWED: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+PREVIEWED: Final = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
 @frozen
@@ -62,23 +63,30 @@ async def preview(
 ) -> Preview:
     """Runs one INSERT, UPDATE, DELETE or MERGE, counts its rows and rolls it back. Raises CatalogError.
 
-    The caller has made sure that it is one of these and calls nothing that reaches outside the transaction; the server is
-    asked to run it through the extended protocol, which takes one statement only.
+    The caller has made sure that it calls nothing that reaches outside the transaction.
     """
+    if not changes_rows(sql):
+        raise CatalogError("a preview runs one INSERT, UPDATE, DELETE or MERGE, and this is something else")
 
     def work() -> Preview:
         with side_connection(database, password, "wireproxy preview") as connection:
             raw = begin(connection.pgconn, "READ WRITE", PREVIEW_TIMEOUT_MS, search_path)
             try:
                 result = run(raw, sql.encode(), parameters)
-                tag = (result.command_status or b"").decode()
-                if tag.partition(" ")[0] not in PREVIEWED:
-                    raise CatalogError(f"a preview of {tag or 'nothing'} is not made")
-                return Preview(result.command_tuples or 0, tag)
+                return Preview(result.command_tuples or 0, (result.command_status or b"").decode())
             finally:
                 raw.exec_(b"ROLLBACK")
 
     return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
+
+
+def changes_rows(sql: str) -> bool:
+    """Whether the text is one statement that changes rows, and no more."""
+    try:
+        trees = parser.parse_sql(sql)
+    except (parser.ParseError, ValueError):
+        return False
+    return len(trees) == 1 and isinstance(trees[0].stmt, PREVIEWED)
 
 
 def rows_of(plan: dict[str, object]) -> int:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def compile_masks(  # noqa: PLR0917
+def compile_masks(
     rules: Sequence[MaskRule], database: str, identity: Identity, catalog: Catalog, policy: Policy, key: bytes
 ) -> MaskSet | None:
     """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""

@@ -1,15 +1,177 @@
-"""Errors and notices of a session in which columns are masked: what can quote data does not pass."""
+"""Errors and notices of a session in which columns are masked: what names things passes, what can quote data does not.
+
+The server quotes values in many messages (`invalid input syntax for type integer: "123-45-6789"`), and even a form that
+names things can be made to quote data: `ssn::regclass` says that relation "123-45-6789" does not exist. Three cases pass:
+
+- An error with a position in the client's own text, and no context or inner query. Such come from reading that text, before
+  any row is: what they quote, the client wrote.
+- A message whose form is known and names only what exists (constraints, tables, columns) or nothing at all.
+- Severity, SQLSTATE, position, and where in the server's source it was raised: always.
+
+Anything else keeps its SQLSTATE and gets a message of the gateway's own. What it misses: that an error happens at all can
+depend on a masked value; conditions over masked columns are judged elsewhere.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-# Severity, SQLSTATE, positions in the client's own text, and where in the server's source it was raised.
-SAFE = frozenset("SVCPpFLRs")
-NAMES = frozenset("tcdn")
+ALWAYS = frozenset("SVCPFLR")
+NAMES = frozenset("stcdn")
+MAXIMUM_MESSAGE_BYTES = 8192  # of a message that is compared with forms; a longer one is of none
+
+_THING = r"(?:(?:foreign |partitioned )?table|(?:materialized )?view|index|sequence|schema|type|extension|role|trigger|column|relation)"
+_IDENTIFIER = r'"[^"\n]{1,200}"'
+_KIND = (
+    r"(?:table|view|sequence|schema|function|procedure|database|language|type|large object|column|materialized view)"
+)
+
+# Forms without a position. «» stands for the quoted name of something that exists or that the client's command names.
+_FORMS = """
+duplicate key value violates unique constraint «»
+conflicting key value violates exclusion constraint «»
+null value in column «» of relation «» violates not-null constraint
+null value in column «» violates not-null constraint
+(?:insert or update|update or delete) on table «» violates foreign key constraint «»(?: on table «»)?
+(?:update or delete|delete|update) on table «» violates RESTRICT setting of foreign key constraint «» on table «»
+new row for relation «» violates (?:check|partition) constraint(?: «»)?
+new row violates row-level security policy(?: «»)? for (?:table|relation) «»
+new row violates check option for view «»
+no partition of relation «» found for row
+permission denied for KIND \\S{1,130}
+must be owner of KIND \\S{1,130}
+permission denied to \\w[\\w ]{1,60}
+cannot execute [A-Z ]{1,40} in a read-only transaction
+cannot execute \\w+\\(\\) in a read-only transaction
+[A-Z ]{1,40} cannot (?:run inside a transaction block|be executed from a function|run inside a subtransaction)
+[A-Z ]{1,40} can only be used in transaction blocks
+canceling statement due to (?:user request|statement timeout|lock timeout|conflict with recovery)
+canceling autovacuum task
+terminating connection due to (?:administrator command|unexpected postmaster exit|conflict with recovery)
+terminating connection due to (?:idle-in-transaction|idle-session|transaction) timeout
+terminating connection because of crash of another server process
+the database system is (?:starting up|shutting down|in recovery mode|not accepting connections)
+current transaction is aborted, commands ignored until end of transaction block
+there is (?:no|already a) transaction in progress
+deadlock detected
+could not serialize access due to (?:concurrent (?:update|delete)|read/write dependencies among transactions)
+could not obtain lock on (?:row in )?relation «»
+tuple to be locked was already moved to another partition due to concurrent update
+division by zero
+(?:smallint|integer|bigint|oid|numeric|interval|date|time|timestamp|money|float4|float8|\\w+) out of range
+value out of range: (?:overflow|underflow)
+numeric field overflow
+value too long for type [a-z ]{4,20}\\(\\d+\\)
+bit string (?:length \\d+ does not match type bit\\(\\d+\\)|too long for type bit varying\\(\\d+\\))
+cannot take (?:square root of a negative number|logarithm of (?:zero|a negative number))
+more than one row returned by a subquery used as an expression
+ON CONFLICT DO UPDATE command cannot affect row a second time
+MERGE command cannot affect row a second time
+relation «» already exists(?:, skipping)?
+THING «»(?: of relation «»)? (?:already exists|does not exist), skipping
+drop cascades to (?:\\d+ other objects|KIND \\S{1,130})
+truncate cascades to table «»
+cannot drop [a-z ]{1,30} \\S{1,130} because other objects depend on it
+identifier «» will be truncated to «»
+prepared statement «» (?:does not exist|already exists)
+unnamed prepared statement does not exist
+(?:portal|cursor|savepoint) «» (?:does not exist|already exists|cannot be run)
+bind message supplies \\d+ parameters?, but prepared statement «» requires \\d+
+bind message has \\d+ parameter formats but \\d+ parameters
+cached plan must not change result type
+out of (?:memory|shared memory)
+sorry, too many clients already
+too many connections for (?:role|database) «»
+remaining connection slots are reserved for .{1,100}
+stack depth limit exceeded
+invalid transaction termination
+cannot (?:insert into|update|delete from|merge into|change|refresh|lock rows in|copy from|copy to) THING «»(?: of view «»)?
+"""
+
+_STATIC_HINTS = """
+See server log for query details\\.
+You might need to increase "[a-z_]+"\\.
+(?:Consider increasing|Increase) the configuration parameter "[a-z_]+".{0,120}
+Use DROP \\.\\.\\. CASCADE to drop the dependent objects too\\.
+The transaction might succeed if retried\\.
+Ensure that no rows proposed for insertion within the same command have duplicate constrained values\\.
+Ensure that not more than one source row matches any one target row\\.
+"""
+
+
+def _compiled(lines: str) -> re.Pattern[str]:
+    forms = [
+        line.replace("«»", _IDENTIFIER).replace("KIND", _KIND).replace("THING", _THING)
+        for line in lines.strip().splitlines()
+    ]
+    return re.compile("|".join(forms))
+
+
+FORMS = _compiled(_FORMS)
+HINTS = _compiled(_STATIC_HINTS)
+
+# The source files of procedural languages: what a routine raises can take any form. Without a file name, nobody knows.
+RAISED = re.compile(rb"pl(?!an)|\?\Z")
+
+# DETAILs that quote a row or a key are rewritten; the columns are names, and stay.
+_KEY = re.compile(
+    r"Key \((?P<columns>[^()]*)\)=\(.*\) "
+    r'(?P<end>already exists|is duplicated|is not present in table "[^"]*"|is still referenced from table "[^"]*")\.',
+    re.DOTALL,
+)
+_ROW = re.compile(r"(?P<start>Failing row contains|Partition key of the failing row contains) .*", re.DOTALL)
+
+GENERIC = {
+    "22P02": "a value is no valid input for its type",
+    "22P03": "a binary value is no valid input for its type",
+    "22003": "a number is out of range",
+    "22007": "a value is no valid date or time",
+    "22008": "a date or time is out of range",
+    "22023": "an argument has no valid value",
+    "22021": "a byte sequence is not valid in its encoding",
+    "42P01": "a relation does not exist",
+    "42703": "a column does not exist",
+    "42883": "a function or operator does not exist",
+    "42704": "an object does not exist",
+    "42601": "a syntax error",
+    "P0001": "a routine of the database raised an error",
+    "P0002": "a query of a routine returned no rows",
+    "P0003": "a query of a routine returned more than one row",
+}
+WITHHELD = "the server's own words are withheld, since columns are masked in this session"
 
 
 def scrub(fields: Mapping[str, bytes]) -> dict[str, bytes]:
-    found = {code: text for code, text in fields.items() if code in SAFE or code in NAMES}
-    found["M"] = b"the server's message is withheld, since columns are masked here"
+    """The fields that may pass, by field code. Total."""
+    found = {code: text for code, text in fields.items() if code in ALWAYS}
+    message = _text(fields.get("M", b""))
+    own_text = "P" in fields and not fields.keys() & {"p", "q", "W"}
+    raised = RAISED.match(fields.get("F", b"?")) is not None
+    if own_text or (not raised and message is not None and FORMS.fullmatch(message)):
+        found["M"] = fields.get("M", b"")
+        found.update({code: text for code, text in fields.items() if code in NAMES})
+    else:
+        code = _text(fields.get("C", b"")) or ""
+        found["M"] = f"{GENERIC.get(code, 'a message of the server')}: {WITHHELD}".encode()
+    detail, hint = _text(fields.get("D", b"")), _text(fields.get("H", b""))
+    if detail and not raised and (safe := _detail(detail)) is not None:
+        found["D"] = safe.encode()
+    if hint is not None and (own_text or (not raised and HINTS.fullmatch(hint))) and "H" in fields:
+        found["H"] = fields["H"]
     return found
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode() if len(data) <= MAXIMUM_MESSAGE_BYTES else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _detail(detail: str) -> str | None:
+    match = _KEY.fullmatch(detail)
+    if match is not None:
+        return f"Key ({match['columns']})=(***) {match['end']}."
+    match = _ROW.fullmatch(detail)
+    return None if match is None else f"{match['start']} (***)."
