@@ -58,7 +58,7 @@ def promised(request: Request) -> Request:
 
 def withdrawn(request: Request, now_ns: int, reason: str) -> Request:
     """Raises RequestClosed; also if another client was promised that the request stays open: its re-run may come yet."""
-    if request.state not in OPEN or request.promised:
+    if request.state not in OPEN or request.promised or is_due(request, now_ns):
         raise RequestClosed(_standing(request, now_ns))
     return evolve(request, state=State.WITHDRAWN, decided_ns=now_ns, reason=reason)
 
