@@ -160,7 +160,8 @@ class _Visit:
             match packet:
                 case SslRequest():
                     ssl = False
-                    gssenc = gssenc and not await self._answer_ssl()
+                    if await self._answer_ssl():
+                        gssenc = False  # one encryption inside another is not to be had
                 case GssEncRequest():
                     gssenc = False
                     await self.wire.send_all(b"N")
