@@ -21,7 +21,8 @@ ALWAYS = frozenset("SVCPFLR")
 NAMES = frozenset("stcdn")
 MAXIMUM_MESSAGE_BYTES = 8192  # of a message that is compared with forms; a longer one is of none
 
-_THING = r"(?:(?:foreign |partitioned )?table|(?:materialized )?view|index|sequence|schema|type|extension|role|trigger|column|relation)"
+_RELATION = r"(?:foreign |partitioned )?table|(?:materialized )?view|index|sequence|relation"
+_THING = rf"(?:{_RELATION}|schema|type|extension|role|trigger|column)"
 _IDENTIFIER = r'"[^"\n]{1,200}"'
 _KIND = (
     r"(?:table|view|sequence|schema|function|procedure|database|language|type|large object|column|materialized view)"

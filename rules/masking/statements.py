@@ -19,7 +19,7 @@ __all__ = ["Followed", "follow_statement", "from_item", "query", "value"]
 ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 # They neither show nor move a value of a table, whatever they name.
 INERT = (
-    ast.TransactionStmt, ast.VariableSetStmt, ast.VariableShowStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
+    ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
     ast.LockStmt, ast.VacuumStmt, ast.TruncateStmt, ast.DropStmt, ast.CommentStmt, ast.GrantStmt, ast.GrantRoleStmt,
     ast.ReindexStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt, ast.RefreshMatViewStmt,
     ast.ConstraintsSetStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.AlterSeqStmt, ast.CreateRoleStmt,
@@ -66,6 +66,8 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
         return Followed(Columns((), follow.value(tree.funccall, Scope())), follow)
     if isa(tree, ast.DoStmt | ast.CreateFunctionStmt):
         return coded(world, follow, tree)
+    if isa(tree, ast.VariableShowStmt):
+        return Followed(Columns((), CLEAN), follow)
     if isa(tree, INERT):
         return Followed(Columns(), follow)
     return defined(world, follow, tree)
