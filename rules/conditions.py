@@ -303,9 +303,11 @@ def _homes(function: Function, facts: Facts) -> tuple[str, ...]:
 
 
 def _search_path(namespace: Namespace) -> tuple[str, ...]:
-    """As the server searches it. pg_catalog comes first unless the path itself names it elsewhere."""
+    """As the server searches it; () when nobody knows. pg_catalog comes first unless the path names it elsewhere."""
     if namespace.database is not None:  # MySQL: one current database, no path
         return (namespace.database,)
+    if not namespace.search_path:
+        return ()
     path = tuple((namespace.user or "$user") if part == "$user" else part for part in namespace.search_path)
     return path if "pg_catalog" in path else ("pg_catalog", *path)
 

@@ -1,7 +1,8 @@
 """A setting that changes how later text is read, to a value under which it can be read in two ways.
 
 Under UTF-8 and ASCII every quote and backslash is one; there are encodings whose second byte may look like either (SJIS,
-BIG5, GBK, GB18030, JOHAB, UHC). A value that is not a constant is unsafe, and so is RESET: the default is not known.
+BIG5, GBK, GB18030, JOHAB, UHC). A value that is not a constant is unsafe. RESET is not where the server reports what it
+came to (client_encoding, standard_conforming_strings), and is elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _SAFE_VALUES: dict[str, frozenset[str]] = {
     "character_set_results": _UTF8 | {"null", ""},
     "character set": _UTF8,
 }
+# a statement can set several parameters, and not each of them has to do with reading
+_LEXICAL = frozenset({*_SAFE_VALUES, "all", "sql_mode", "session_variables"})
+_REPORTED = frozenset({"client_encoding", "standard_conforming_strings", "names", "all"})
 
 
 def unsafe_lexing(statement: Statement, _batch: tuple[Statement, ...]) -> str | None:
@@ -29,13 +33,15 @@ def unsafe_lexing(statement: Statement, _batch: tuple[Statement, ...]) -> str | 
     if statement.functions or not statement.settings:
         return "it changes how later text is read, in a way that can't be foreseen"
     for setting in statement.settings:
-        if not _safe(setting):
+        if setting.name in _LEXICAL and not _safe(setting):
             value = "a value that is not in the text" if setting.value is None else setting.value
             return f"{setting.name} = {value} changes how later text is read"
     return None
 
 
 def _safe(setting: Setting) -> bool:
+    if setting.value is None and setting.name in _REPORTED:
+        return True
     allowed = _SAFE_VALUES.get(setting.name)
     if allowed is None:
         return False
