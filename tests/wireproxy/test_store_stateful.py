@@ -156,6 +156,11 @@ class DeskMachine(RuleBasedStateMachine):
         if len(request.yes) >= request.hold.quorum:
             request.state = "approved"
 
+    @rule(nth=RECENT)
+    def approve_in_full(self, nth: int) -> None:
+        for approver in APPROVERS[1], APPROVERS[3]:
+            self.approve(nth, approver)
+
     @rule(nth=RECENT, approver=st.sampled_from(APPROVERS))
     def deny(self, nth: int, approver: Approver) -> None:
         request_id, request = self.recent(nth)

@@ -199,6 +199,14 @@ class Request:
         return max(0, self.hold.quorum - sum(vote.approve for vote in self.votes))
 
 
+class StoreError(Exception):
+    """The store cannot be read or written. Nothing is approved then."""
+
+
+class TooManyRequests(Exception):
+    """A limit of the desk is reached. The message is for the client."""
+
+
 @frozen
 class Limits:
     """Named limits of the desk. An agent in a loop must not bury the one request that matters, nor fill the disk."""
@@ -209,13 +217,20 @@ class Limits:
     kept: int = 10_000  # decided requests kept for `show`; the session logs are the record
     kept_s: float = 7 * 86_400.0
 
-
-class StoreError(Exception):
-    """The store cannot be read or written. Nothing is approved then."""
-
-
-class TooManyRequests(Exception):
-    """A limit of the desk is reached. The message is for the client."""
+    def check(self, own: int, recent: int, everyone: int) -> None:
+        """Raises TooManyRequests if one more of this identity would be too many."""
+        if own >= self.pending_per_identity:
+            raise TooManyRequests(
+                f"{own} of your requests wait for a decision; no more than {self.pending_per_identity} may"
+            )
+        if recent >= self.submitted_per_minute:
+            raise TooManyRequests(
+                f"you made {recent} requests in a minute; no more than {self.submitted_per_minute} may be made"
+            )
+        if everyone >= self.pending:
+            raise TooManyRequests(
+                f"{everyone} requests wait for a decision at this gateway; no more than {self.pending} may"
+            )
 
 
 class UnknownRequest(Exception):

@@ -7,7 +7,6 @@ what it did is known when it returns.
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -19,6 +18,7 @@ import msgspec
 import trio
 
 from wireproxy.store import Step
+from wireproxy.store.ids import candidate_ids
 from wireproxy.store.model import (
     OPEN,
     Binding,
@@ -27,7 +27,6 @@ from wireproxy.store.model import (
     Request,
     State,
     StoreError,
-    TooManyRequests,
     UnknownRequest,
     identity_key,
 )
@@ -269,32 +268,7 @@ def _check_limits(db: sqlite3.Connection, draft: Draft, limits: Limits) -> None:
     (recent,) = db.execute(
         "SELECT count(*) FROM request WHERE identity = ? AND created_ns > ?", (who, since_ns)
     ).fetchone()
-    refuse_above(limits, own, recent, everyone)
-
-
-def refuse_above(limits: Limits, own: int, recent: int, everyone: int) -> None:
-    """Raises TooManyRequests."""
-    if own >= limits.pending_per_identity:
-        raise TooManyRequests(
-            f"{own} of your requests wait for a decision; no more than {limits.pending_per_identity} may"
-        )
-    if recent >= limits.submitted_per_minute:
-        raise TooManyRequests(
-            f"you made {recent} requests within a minute; no more than {limits.submitted_per_minute} may be made"
-        )
-    if everyone >= limits.pending:
-        raise TooManyRequests(
-            f"{everyone} requests wait for a decision at this gateway; no more than {limits.pending} may"
-        )
-
-
-def candidate_ids() -> Iterator[str]:
-    """Short as long as there is room, then longer: `wp-7f3a`. An id is no secret, but is never given twice."""
-    length = 4
-    while True:
-        for _ in range(4):
-            yield "wp-" + secrets.token_hex((length + 1) // 2)[:length]
-        length += 1
+    limits.check(own, recent, everyone)
 
 
 def _issue(db: sqlite3.Connection) -> str:
