@@ -260,7 +260,7 @@ async def connect_tcp(host: str, port: int) -> Wire:
         raise BrokenWire(f"{host}: {_reason(error)}") from error
     failure = BrokenWire(f"{host}: no address")
     for index, (family, kind, proto, _, address) in enumerate(found):
-        left_s = trio.current_effective_deadline() - trio.current_time()
+        left_s = max(0.0, trio.current_effective_deadline() - trio.current_time())
         with trio.move_on_after(left_s / (len(found) - index)):
             try:
                 return await _connect(socket.socket(family, kind, proto), address)

@@ -406,7 +406,7 @@ async def test_a_token_is_never_asked_for_in_clear(with_tokens: Config, certific
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
-        (token(), "expired"),  # by the real clock
+        (token(), "expired"),
         (token(sub="eve"), "token: "),
         (b"hunter2", "token: the password is not a token"),
         (b"", "token: the password is not a token"),
