@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import struct
 from pathlib import Path
 
@@ -53,9 +54,9 @@ def test_a_value_of_a_gigabyte_passes_in_constant_memory(gateway: Gateway) -> No
     with raw_connection(gateway.dsn()) as connection:
         connection.sock.settimeout(120)
         connection.send(query(f"SELECT repeat('x', {size})"))
-        description = connection.sock.recv(5, 0x100)  # MSG_WAITALL
+        description = connection.sock.recv(5, socket.MSG_WAITALL)
         connection.discard(struct.unpack("!I", description[1:])[0] - 4)
-        row = connection.sock.recv(11, 0x100)
+        row = connection.sock.recv(11, socket.MSG_WAITALL)
         assert row[:1] == b"D"
         assert struct.unpack("!i", row[7:])[0] == size
         connection.discard(size)
@@ -119,7 +120,7 @@ def test_a_slow_reader_stalls_only_its_own_session(gateway: Gateway) -> None:
     memory = Memory(gateway)
     with raw_connection(gateway.dsn()) as slow, psycopg.connect(gateway.dsn(), autocommit=True) as quick:
         slow.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 200000)"))
-        slow.sock.recv(1)
+        slow.sock.recv(1, socket.MSG_PEEK)
         for number in range(500):
             assert quick.execute("SELECT %s::int4", [number]).fetchone() == (number,)
         assert memory.grown_bytes() < ALLOWED, "what the slow one does not read piles up in the gateway"

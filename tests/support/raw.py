@@ -76,15 +76,18 @@ class RawConnection:
 
     def frames(self) -> Iterator[tuple[bytes, bytes]]:
         """Backend messages as they come: kind and the whole frame."""
-        buffer = b""
+        buffer, start = b"", 0
         while True:
-            while len(buffer) >= 5 and len(buffer) > (size := struct.unpack_from("!I", buffer, 1)[0]):
-                yield buffer[:1], buffer[: size + 1]
-                buffer = buffer[size + 1 :]
-            received = self.sock.recv(1 << 16)
+            while len(buffer) - start >= 5:
+                end = start + 1 + struct.unpack_from("!I", buffer, start + 1)[0]
+                if end > len(buffer):
+                    break
+                yield buffer[start : start + 1], buffer[start:end]
+                start = end
+            received = self.sock.recv(1 << 20)
             if not received:
                 return
-            buffer += received
+            buffer, start = buffer[start:] + received, 0
 
     def read_until(self, kind: bytes, times: int = 1) -> list[bytes]:
         """Whole frames up to and with the `times`-th of `kind`."""
