@@ -80,7 +80,7 @@ class MaskSet:
             self.planner,
             followed.columns,
             tuple(follow.findings),
-            bool(shown or follow.findings),
+            bool(shown or follow.findings or follow.ambiguous),
             follow.positional,
             followed.sends_rows_of_others,
             tuple(sorted(follow.unknown)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import UnionType
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class Follow:
     predicates: Literal["allow", "equality", "hold", "deny"] = "equality"
     findings: dict[MaskFinding, None] = field(factory=dict)  # in order, each once
     unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
+    ambiguous: bool = False  # a masked relation of the same name stands in another schema
     positional: bool = False  # a constant's value was looked at: ORDER BY 2
     # Conditions look at a subquery more than once; the scope is kept so that its id stays its own.
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
@@ -87,7 +88,7 @@ class Follow:
         if schema is not None and schema != "pg_temp":
             found = catalog.relations.get((schema, name))
             return [] if found is None else [found]
-        temporary = [each for each in catalog.named(name) if each.schema.startswith("pg_temp")]
+        temporary = [each for each in self.world.named(name) if each.schema.startswith("pg_temp")]
         if schema == "pg_temp":
             return temporary
         path = [self.namespace.user or "$user" if part == "$user" else part for part in self.namespace.search_path]
@@ -95,7 +96,11 @@ class Follow:
         if name in self.namespace.temporary:
             return temporary
         if usual is None or not self.namespace.lexing_known:
-            return list(catalog.named(name))
+            return list(self.world.named(name))
+        if not self.ambiguous and any(
+            self.world.marks.of(each) for each in self.world.named(name) if each is not usual
+        ):
+            self.ambiguous = True
         return [usual]
 
 
@@ -117,17 +122,24 @@ class World:
     follow_from: FromFollower
     routines: Routines = field(init=False)
     _columns: dict[tuple[str, str], Columns] = field(factory=dict)
+    _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
     _named: dict[str, Value] = field(factory=dict)
     _open: set[tuple[str, str]] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
+        for (_, name), relation in self.catalog.relations.items():
+            self._by_name.setdefault(name, []).append(relation)
         self.routines = Routines(self.catalog, self.marks, self.shown_by, self._sql_routine)
+
+    def named(self, name: str) -> Sequence[CatalogRelation]:
+        """Every relation of that name in any schema."""
+        return self._by_name.get(name, ())
 
     def shown_by(self, name: str) -> Value:
         """All that relations of that bare name reveal, in any schema."""
         known = self._named.get(name)
         if known is None:
-            known = union(self.columns(each).everything() for each in self.catalog.named(name))
+            known = union(self.columns(each).everything() for each in self.named(name))
             self._named[name] = known
         return known
 
