@@ -4,14 +4,14 @@ A relay stands between two peers. Bytes from either are fed to it; `advance()` c
 into the outboxes, and returns effects: questions that somebody must answer before the direction they came from moves on, and
 facts for the record. It does no I/O, reads no clock, and knows neither SQL nor policy.
 
-Effects are NamedTuples rather than frozen dataclasses: several are made for each transaction, and a NamedTuple costs a third.
+Effects and verdicts are NamedTuples rather than frozen dataclasses: several are made for each transaction, and a NamedTuple
+costs a third.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 # A masked column's function: the field's bytes (None: NULL) in, the bytes that leave instead out.
@@ -151,8 +151,7 @@ class NameChange(NamedTuple):
     types: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Let it pass, byte for byte."""
 
     attachment: object = None
@@ -163,15 +162,13 @@ class Forward:
     taints: bool = False  # it may have changed the names of statements and cursors in ways that cannot be seen
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(NamedTuple):
     """Answer with this error in its place. Keys are the field codes of ErrorResponse (Spec: PostgreSQL 55.8)."""
 
     fields: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(NamedTuple):
     """Ask again once the server has answered everything sent so far: what a name means is still in flight."""
 
 

@@ -266,6 +266,8 @@ class Gateway:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(1)
+            for target in self.targets.values():
+                target.tick()
             for live in list(self.sessions.values()):
                 live.session.tick()
 

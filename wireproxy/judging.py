@@ -32,6 +32,7 @@ _SETTLES = frozenset(
         Effect.SETTING,
     }
 )
+_WEIGHED_KEPT = 4096
 _TAINTS = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
 
 Masks = tuple[ResultMasks | None, ...]
@@ -52,14 +53,16 @@ class Weighed:
     names: tuple[NameChange, ...]
 
 
-@frozen
 class Attached:
-    """What a verdict attaches to a statement, and every effect of it brings back."""
+    """What a verdict attaches to a statement, and every effect of it brings back. A plain class: one for each statement."""
 
-    weighed: Weighed
-    text: bytes
-    namespace: Namespace  # as it was when the server read the text
-    started_ns: int
+    __slots__ = ("namespace", "started_ns", "text", "weighed")
+
+    def __init__(self, weighed: Weighed, text: bytes, namespace: Namespace, started_ns: int) -> None:
+        self.weighed = weighed
+        self.text = text
+        self.namespace = namespace  # as it was when the server read the text
+        self.started_ns = started_ns
 
 
 def weigh(
@@ -87,9 +90,19 @@ def weigh(
             lexing_known=then.lexing_known,
         )
     judgement = bench.judge.judge(text, namespace, minute_of_week)
-    weighed = _weigh(judgement, bench, namespace, relay, minute_of_week)
-    if weighed is None:
-        return None
+    # judgements come from a cache, and most refer to nothing outside themselves: neither need be weighed again
+    known = bench.weighed.get(id(judgement))
+    weighed: Weighed | None
+    if known is not None and known.judgement is judgement:
+        weighed = known
+    else:
+        weighed = _weigh(judgement, bench, namespace, relay, minute_of_week)
+        if weighed is None:
+            return None
+        if not any(statement.names for statement in judgement.statements):
+            if len(bench.weighed) >= _WEIGHED_KEPT:
+                bench.weighed.clear()
+            bench.weighed[id(judgement)] = weighed
     if question.stage is Stage.PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
         # prepared is not run: values come with Bind, and only with them there is something to approve
         rule = getattr(weighed.decision, "rule", "")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from rules.catalog import Catalog
 from rules.judge import Judge
@@ -26,6 +27,9 @@ from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError, read_password
 from wireproxy.identity import policy_for
 from wireproxy.side import Parameters, estimate_rows, preview
+
+if TYPE_CHECKING:
+    from wireproxy.judging import Weighed
 
 __all__ = ["Bench", "CatalogError", "Target", "quoted_path", "search_path_of"]
 
@@ -45,6 +49,9 @@ class Bench:
     policy: str
     policy_version: str
     read_only: bool
+    weighed: dict[int, Weighed] = field(
+        factory=dict, eq=False, repr=False
+    )  # by the id of the judgement that each holds
 
 
 class Target:
@@ -54,7 +61,8 @@ class Target:
         self._mask_key = mask_key
         self._catalog: Catalog | None = None
         self._loaded_at = -math.inf
-        self._stale = True
+        self.stale = True  # looked at before every statement
+        self.catalog_version = 0
         self._versions = 0
         self._loading = trio.Lock()
         self._benches: OrderedDict[tuple[str, Identity, int], Bench] = OrderedDict()
@@ -65,38 +73,36 @@ class Target:
         self._config = config
         self._benches.clear()
 
-    @property
-    def catalog_version(self) -> int:
-        return self._catalog.version if self._catalog is not None else 0
-
-    @property
-    def stale(self) -> bool:
-        return self._stale or trio.current_time() - self._loaded_at > CATALOG_MAX_AGE_S
+    def tick(self) -> None:
+        """Once a second: a catalog that is too old is read again before the next statement."""
+        if trio.current_time() - self._loaded_at > CATALOG_MAX_AGE_S:
+            self.stale = True
 
     def mark_stale(self) -> None:
         """A definition changed, or a table appeared that is not known."""
-        self._stale = True
+        self.stale = True
 
     def missing(self) -> bool:
         """A name was not found: whether a newer catalog is worth reading."""
         if trio.current_time() - self._loaded_at > CATALOG_MIN_AGE_S:
-            self._stale = True
-        return self._stale
+            self.stale = True
+        return self.stale
 
     async def refresh(self) -> Catalog:
         """The catalog, read again if it is stale. Raises CatalogError."""
         async with self._loading:
             if self._catalog is not None and not self.stale:
                 return self._catalog
-            self._stale = False  # what changes while it is being read makes it stale again
+            self.stale = False  # what changes while it is being read makes it stale again
             try:
                 catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
             except (CatalogError, CredentialError) as error:
-                self._stale = True
+                self.stale = True
                 self._log.warning("catalog_unreadable", reason=str(error))
                 raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
             self._versions += 1
             self._catalog = catalog
+            self.catalog_version = catalog.version
             self._loaded_at = trio.current_time()
             self._benches.clear()
             return catalog

@@ -298,7 +298,7 @@ class Backend:
         shared = self.shared
         head = self._expect(message[:1])
         for change in head.changes:
-            if change.index == head.index:
+            if change.position == head.index:
                 shared.names.confirm(change)
         if head.taints:
             shared.names.taint()
@@ -312,7 +312,7 @@ class Backend:
         if head.kind is Owed.EXECUTE:
             shared.pending.pop()
         else:
-            head.changes = tuple(change for change in head.changes if change.index != head.index)
+            head.changes = tuple(change for change in head.changes if change.position != head.index)
             head.next_statement()
         shared.to_client.append(message)
 

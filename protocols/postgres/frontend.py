@@ -297,7 +297,7 @@ class Frontend:
                     change.text,
                     change.attachment,
                     ticket,
-                    change.types,
+                    types=change.types,
                     declared=True,
                     epoch=self.shared.epoch,
                     look=True,
@@ -356,7 +356,7 @@ class Frontend:
     def _forward_parse(self, waiting: _Waiting, verdict: Forward) -> None:
         shared = self.shared
         question = waiting.question
-        named = Named(question.text, verdict.attachment, question.ticket, question.types, epoch=shared.epoch)
+        named = Named(question.text, verdict.attachment, question.ticket, types=question.types, epoch=shared.epoch)
         change = Change("statement", question.name[:NAME_BYTES], named, shared.segment)
         shared.names.propose(change)
         shared.to_server.append(waiting.message)

@@ -12,7 +12,6 @@ keeps the first 63 bytes (NAMEDATALEN - 1) of a name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from protocols.base import NameChange
@@ -21,36 +20,71 @@ NAME_BYTES = 63
 UNCERTAIN = -1  # the segment of changes made by a simple Query: its failure does not make the server skip anything
 
 
-# Not frozen, compared by identity: two of each are made for every Parse and Bind, and a frozen one costs three times as much.
-@dataclass(slots=True, eq=False)
 class Named:
-    """What stands behind a name."""
+    """What stands behind a name. A plain class: two of these are made for every Parse and Bind."""
 
-    text: bytes | None
-    attachment: object = None
-    ticket: int = 0
-    types: tuple[int, ...] = ()
-    look: bool = False
-    record_bytes: int = 0
-    epoch: int = 0
-    declared: bool = False  # by SQL: may outlive the transaction (WITH HOLD)
-    statement: bytes = b""  # of a portal: the prepared statement it was bound from
-    parameters: tuple[bytes | None, ...] | None = None
-    formats: tuple[int, ...] = ()
-    barrier: bool = False
-    names: tuple[NameChange, ...] = ()
-    taints: bool = False
+    __slots__ = (
+        "attachment",
+        "barrier",
+        "declared",
+        "epoch",
+        "formats",
+        "look",
+        "names",
+        "parameters",
+        "record_bytes",
+        "statement",
+        "taints",
+        "text",
+        "ticket",
+        "types",
+    )
+
+    def __init__(
+        self,
+        text: bytes | None,
+        attachment: object = None,
+        ticket: int = 0,
+        *,
+        types: tuple[int, ...] = (),
+        look: bool = False,
+        record_bytes: int = 0,
+        epoch: int = 0,
+        declared: bool = False,
+        statement: bytes = b"",
+        parameters: tuple[bytes | None, ...] | None = None,
+        formats: tuple[int, ...] = (),
+        barrier: bool = False,
+        names: tuple[NameChange, ...] = (),
+        taints: bool = False,
+    ) -> None:
+        self.text = text
+        self.attachment = attachment
+        self.ticket = ticket
+        self.types = types
+        self.look = look
+        self.record_bytes = record_bytes
+        self.epoch = epoch
+        self.declared = declared  # by SQL: may outlive the transaction (WITH HOLD)
+        self.statement = statement  # of a portal: the prepared statement it was bound from
+        self.parameters = parameters
+        self.formats = formats
+        self.barrier = barrier
+        self.names = names
+        self.taints = taints
 
 
-@dataclass(slots=True, eq=False)
 class Change:
-    """A tentative change. `named` None: the name goes; `name` None: all names go."""
+    """A tentative change, compared by identity. `named` None: the name goes; `name` None: all names go."""
 
-    space: str
-    name: bytes | None
-    named: Named | None
-    segment: int
-    index: int = 0
+    __slots__ = ("name", "named", "position", "segment", "space")
+
+    def __init__(self, space: str, name: bytes | None, named: Named | None, segment: int, position: int = 0) -> None:
+        self.space = space
+        self.name = name
+        self.named = named
+        self.segment = segment
+        self.position = position
 
 
 class Found(NamedTuple):
@@ -58,10 +92,12 @@ class Found(NamedTuple):
     certain: bool
 
 
-@dataclass(slots=True)
 class NameSpace:
-    confirmed: dict[bytes, Named] = field(default_factory=dict)
-    tentative: list[Change] = field(default_factory=list)
+    __slots__ = ("confirmed", "tentative")
+
+    def __init__(self) -> None:
+        self.confirmed: dict[bytes, Named] = {}
+        self.tentative: list[Change] = []
 
     def look_up(self, name: bytes, segment: int) -> Found:
         name = name[:NAME_BYTES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocols.base import Effect, Fields
 from protocols.postgres.names import Names
@@ -13,8 +13,7 @@ Scrubber = Callable[[Fields], Fields]
 NotificationScrubber = Callable[[bytes, bytes], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class RelayLimits:
+class RelayLimits(NamedTuple):
     """Caps on what is kept in memory, in bytes; each with its reason in `wireproxy.config.model.Limits`."""
 
     statement_bytes: int = 4 * 1024 * 1024
