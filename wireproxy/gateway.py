@@ -82,7 +82,7 @@ class Gateway:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.hub.run)
                 nursery.start_soon(self.desk.run)
-                nursery.start_soon(self._tick)
+                nursery.start_soon(self._tick, nursery)
                 hooks = ControlHooks(
                     status=self.status,
                     sessions=self.describe_sessions,
@@ -263,11 +263,12 @@ class Gateway:
 
     # -- running
 
-    async def _tick(self) -> None:
+    async def _tick(self, nursery: trio.Nursery) -> None:
         while True:
             await trio.sleep(1)
-            for target in self.targets.values():
-                target.tick()
+            for target in list(self.targets.values()):
+                if target.due:
+                    nursery.start_soon(target.renew)
             for live in list(self.sessions.values()):
                 live.session.tick()
 

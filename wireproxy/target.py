@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "CatalogError", "Target", "quoted_path", "search_path_of"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
+_FAILURES_BORNE = 5  # ages after which a catalog that cannot be renewed is not judged against any more
 CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statement read the catalog
 _JUDGES_KEPT = 256  # each holds a bounded cache
 _UNDONE = frozenset({Effect.READ, Effect.WRITE, Effect.ROW_LOCK, Effect.SEQUENCE})  # what a rollback undoes, or nearly
@@ -73,10 +74,23 @@ class Target:
         self._config = config
         self._benches.clear()
 
-    def tick(self) -> None:
-        """Once a second: a catalog that is too old is read again before the next statement."""
-        if trio.current_time() - self._loaded_at > CATALOG_MAX_AGE_S:
-            self.stale = True
+    @property
+    def due(self) -> bool:
+        """The catalog is old enough to be read again beside the sessions, which go on with the one they have."""
+        return (
+            self._catalog is not None
+            and not self._loading.locked()
+            and trio.current_time() - self._loaded_at > CATALOG_MAX_AGE_S
+        )
+
+    async def renew(self) -> None:
+        """Read the catalog again in the background; when that fails for long, statements wait for it."""
+        async with self._loading:
+            try:
+                await self._load()
+            except CatalogError:
+                if trio.current_time() - self._loaded_at > _FAILURES_BORNE * CATALOG_MAX_AGE_S:
+                    self.stale = True
 
     def mark_stale(self) -> None:
         """A definition changed, or a table appeared that is not known."""
@@ -95,17 +109,26 @@ class Target:
                 return self._catalog
             self.stale = False  # what changes while it is being read makes it stale again
             try:
-                catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
-            except (CatalogError, CredentialError) as error:
+                return await self._load()
+            except CatalogError:
                 self.stale = True
-                self._log.warning("catalog_unreadable", reason=str(error))
-                raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
-            self._versions += 1
-            self._catalog = catalog
-            self.catalog_version = catalog.version
-            self._loaded_at = trio.current_time()
-            self._benches.clear()
-            return catalog
+                raise
+
+    async def _load(self) -> Catalog:
+        try:
+            catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
+        except (CatalogError, CredentialError) as error:
+            self._log.warning("catalog_unreadable", reason=str(error))
+            raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
+        self._loaded_at = trio.current_time()
+        old = self._catalog
+        if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:
+            return old  # nothing changed: what was judged against it holds
+        self._versions += 1
+        self._catalog = catalog
+        self.catalog_version = catalog.version
+        self._benches.clear()
+        return catalog
 
     async def password(self) -> str | None:
         """Raises CredentialError."""
