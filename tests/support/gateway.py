@@ -24,10 +24,6 @@ from wireproxy.demo.cluster import free_port, tail
 from wireproxy.demo.unprivileged import stop
 
 START_S = 30.0
-ALLOW_ALL = """
-[policy.allow-all]
-default = "allow"
-"""
 
 
 @frozen
@@ -132,7 +128,6 @@ def configuration(plan: GatewayPlan, folder: Path, port: int) -> str:
         _table("approver.tester", unix_users=[getpass.getuser()], groups=["dba"]),
         *(_table(f"user.{name}", verifier=scram_verifier(f"{name}-secret")) for name in plan.users),
         *(f"[[mask]]\n{_lines(column=column, masker=masker)}" for column, masker in plan.masks.items()),
-        ALLOW_ALL if plan.policy == "allow-all" else "",
         plan.extra,
     ]
     return "\n".join(parts)
