@@ -135,9 +135,8 @@ class Identification:
 
     def scram(self, user: str, binding: bytes | None) -> ScramServer:
         nonce = b64encode(secrets.token_bytes(NONCE_BYTES)).decode("ascii")
-        verifier = self._verifiers.get(user)
-        genuine = verifier is not None
-        return ScramServer(verifier or self._mock(user), nonce, binding=binding, genuine=genuine)
+        mock = self._mock(user)  # made for every name: the time it takes must not tell the real ones
+        return ScramServer(self._verifiers.get(user, mock), nonce, binding=binding, genuine=user in self._verifiers)
 
     def _mock(self, user: str) -> Verifier:
         # iterations and salt as long as a real user's, or their number alone would tell

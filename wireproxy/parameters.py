@@ -20,6 +20,8 @@ REFUSED: dict[str, str] = {
     "local_preload_libraries": "it loads code into the server",
     "dynamic_library_path": "it says where the server finds code",
     "extension_control_path": "it says where the server finds code",
+    "*.start_proc": "it runs a function that no one has judged",
+    "plperl.on_*": "it runs code that no one has judged",
     "session_replication_role": "it turns triggers and foreign keys off",
     "event_triggers": "it turns event triggers off",
     "lo_compat_privileges": "it turns the privileges of large objects off",

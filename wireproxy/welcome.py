@@ -47,7 +47,7 @@ from wireproxy.throttle import TooManyFailures
 from wireproxy.tls import ServerCertificate
 from wireproxy.tokens import LONGEST_TOKEN_BYTES, TokenRefused
 from wireproxy.upstream import Upstream, UpstreamError
-from wireproxy.wire import BrokenWire, Wire
+from wireproxy.wire import BrokenWire, PeerClosed, Wire
 
 
 @frozen
@@ -93,12 +93,17 @@ async def welcome(
             error_response(error.sqlstate, error.message, detail=error.detail, hint=error.hint, severity="FATAL")
         )
     except BrokenWire as error:
-        visit.report(f"connection lost: {error}", silent=not visit.user)
+        # a port probe, or psql that hangs up to ask for the password and comes again: nobody wants a line for each
+        if not isinstance(error, PeerClosed):
+            visit.report(str(error))
         wire.close()
     except BaseException:
         wire.close()
         raise
     return None
+
+
+LOGGED_NAME_CHARS = 255  # a name can be as long as a startup packet, and whoever sends one has proved nothing
 
 
 class _Visit:
@@ -119,11 +124,10 @@ class _Visit:
         self._guessed = False  # a proof was looked at and was wrong
         self._expires: float | None = None
 
-    def report(self, reason: str, *, silent: bool = False) -> None:
-        """`silent`: a port probe or a client that fell back to another encryption; nobody wants a line for each."""
-        if not silent:
-            failure = AuthenticationFailure(self.user, self.address, reason, self.database)
-            self._gate.failed(failure, counts=self._guessed)
+    def report(self, reason: str) -> None:
+        database = None if self.database is None else self.database[:LOGGED_NAME_CHARS]
+        failure = AuthenticationFailure(self.user[:LOGGED_NAME_CHARS], self.address, reason, database)
+        self._gate.failed(failure, counts=self._guessed)
 
     async def run(self) -> Arrival | CancelArrival:
         packet = await self._first_packets()

@@ -25,6 +25,13 @@ class BrokenWire(Exception):
     """The peer is gone, or TLS failed; the message says how. The wire is of no further use."""
 
 
+class PeerClosed(BrokenWire):
+    """The peer hung up where more was to come."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was closed")
+
+
 class CleartextInjected(BrokenWire):
     """There were bytes in clear where TLS was to begin: a broken peer, or somebody in between (CVE-2021-23214)."""
 
@@ -54,7 +61,7 @@ class Wire:
         while len(self._unread) < size:
             more = await self._read(READ_BYTES if ahead else size - len(self._unread))
             if not more:
-                raise BrokenWire("the connection was closed")
+                raise PeerClosed
             self._unread += more
         return self._take(size)
 

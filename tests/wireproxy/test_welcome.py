@@ -336,7 +336,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(sent: bytes) -> None
         await trio.testing.wait_all_tasks_blocked()
         visit.client.close()
         await settled(visit)
-        assert len(visit.failures) == (1 if sent == STARTUP else 0), "a port probe is not worth a line"
+        assert not visit.failures, "neither a port probe nor psql asking for the password is worth a line"
 
 
 @pytest.mark.parametrize("sent", [b"", STARTUP[:10], STARTUP])
@@ -363,6 +363,42 @@ async def test_no_bytes_get_anybody_in(chunks: list[bytes]) -> None:
         visit.client.close()
         await settled(visit)
         assert visit.result is None
+
+
+async def test_a_name_as_long_as_the_packet_is_not_written_whole_into_the_log() -> None:
+    async with a_visit() as visit:
+        startup = encode_startup(0, {"user": "x" * 4000, "database": "y" * 4000})
+        assert await log_in(visit, startup=startup) == b"E"
+        await settled(visit)
+        assert (len(visit.failures[0].user), len(visit.failures[0].database or "")) == (255, 255)
+
+
+async def test_a_failed_handshake_is_worth_a_line(certificate: ServerCertificate) -> None:
+    async with a_visit(tls=certificate) as visit:
+        await visit.client.send_all(SSL_REQUEST)
+        assert await visit.client.receive(1) == b"S"
+        await visit.client.send_all(b"this is no handshake")
+        await settled(visit)
+        assert "TLS handshake failed" in visit.failures[0].reason
+
+
+async def test_guessing_is_slowed_down_and_the_count_is_of_wrong_proofs_alone(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gate = a_gate(a_config())
+    waited = []
+    for password in ["wrong"] * 12 + [PASSWORD]:
+        async with a_visit(gate=lambda _: gate) as visit:
+            start = trio.current_time()
+            kind = await log_in(visit, password)
+            waited.append(trio.current_time() - start)
+            assert kind == (b"R" if password == PASSWORD else b"E")
+            await settled(visit)
+            if isinstance(visit.result, Arrival):
+                visit.result.wire.close()
+    assert waited[:5] == [0.0] * 5
+    assert waited[-2] > 3
+    assert waited[-1] > 3, "a right guess waits as long: the delay tells nothing"
 
 
 # --- tokens
