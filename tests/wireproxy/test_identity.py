@@ -26,6 +26,7 @@ from wireproxy.identity import (
     may_connect,
     policy_for,
 )
+from wireproxy.parameters import REFUSED
 from wireproxy.throttle import (
     FREE_FAILURES,
     LONGEST_DELAY_S,
@@ -287,3 +288,8 @@ def test_a_failure_is_reported_and_counts_only_when_a_proof_was_wrong() -> None:
 
     trio.run(fail)
     assert [failure.reason for failure in reported] == ["connection lost", "SCRAM: the password does not match"]
+
+
+def test_every_refused_parameter_is_in_the_manual() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
+    assert [name for name in REFUSED if f"`{name}`" not in manual] == []
