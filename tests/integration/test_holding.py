@@ -1,0 +1,253 @@
+"""Held statements: what was approved is what runs, once, for whom it was approved; everything else does not run."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.support import raw
+from tests.support.gateway import Gateway, GatewayPlan, running_gateway, serving
+from tests.support.servers import Server
+
+DBNAME = "holding"
+
+
+@pytest.fixture
+def shop(postgres: Server) -> Server:
+    """A database with a hundred orders."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DBNAME} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {DBNAME}")
+    with psycopg.connect(postgres.dsn(DBNAME), autocommit=True) as connection:
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY, total numeric)")
+        connection.execute("INSERT INTO orders SELECT g, g FROM generate_series(1, 100) g")
+        connection.execute("ANALYZE orders")
+    return postgres
+
+
+def start(shop: Server, folder: Path, wait_s: float) -> Iterator[Gateway]:
+    plan = GatewayPlan(server=shop, dbname=DBNAME, policy="agent-default", users=("agent", "other"), wait_s=wait_s)
+    with running_gateway(plan, folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def patient(shop: Server, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that waits long for a verdict."""
+    yield from start(shop, tmp_path / "patient", 60)
+
+
+@pytest.fixture
+def hasty(shop: Server, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that gives out tickets at once."""
+    yield from start(shop, tmp_path / "hasty", 0.2)
+
+
+def left(shop: Server) -> int:
+    with psycopg.connect(shop.dsn(DBNAME)) as connection:
+        row = connection.execute("SELECT count(*) FROM orders").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def requests(gateway: Gateway) -> list[dict[str, object]]:
+    listed = gateway.cli("approvals", "--json")
+    assert listed.returncode == 0, listed.stderr
+    found = json.loads(listed.stdout)
+    assert isinstance(found, list)
+    return found
+
+
+def wait_for_request(gateway: Gateway) -> dict[str, object]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if found := requests(gateway):
+            return found[0]
+    raise AssertionError("no request came up")
+
+
+class InBackground:
+    """A statement in a thread of its own."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.error: BaseException | None = None
+        self.result: object = None
+
+        def run() -> None:
+            try:
+                self.result = work()
+            except BaseException as error:
+                self.error = error
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def end(self) -> object:
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+def test_an_approved_delete_runs_and_only_then(patient: Gateway, shop: Server) -> None:
+    notices: list[str] = []
+    with psycopg.connect(patient.dsn(), autocommit=True) as agent:
+        agent.add_notice_handler(lambda diagnostic: notices.append(str(diagnostic.message_primary)))
+        running = InBackground(lambda: agent.execute("DELETE FROM orders WHERE id <= %s", [7]).rowcount)
+        request = wait_for_request(patient)
+        assert left(shop) == 100
+        shown = patient.cli("show", str(request["id"]), "--json")
+        facts = json.loads(shown.stdout)
+        assert "DELETE FROM orders" in json.dumps(facts)
+        assert "7" in json.dumps(facts)
+        approved = patient.cli("approve", str(request["id"]))
+        assert approved.returncode == 0, approved.stderr
+        assert running.end() == 7
+    assert left(shop) == 93
+    assert any(str(request["id"]) in notice for notice in notices)
+    assert requests(patient) == []
+
+
+def test_a_denied_delete_tells_the_reason(patient: Gateway, shop: Server) -> None:
+    with psycopg.connect(patient.dsn(), autocommit=True) as agent:
+        running = InBackground(lambda: agent.execute("DELETE FROM orders"))
+        request = wait_for_request(patient)
+        assert patient.cli("deny", str(request["id"]), "--reason", "not on a Friday").returncode == 0
+        with pytest.raises(errors.InsufficientPrivilege, match="not on a Friday"):
+            running.end()
+        assert agent.execute("SELECT 1").fetchone() == (1,)
+    assert left(shop) == 100
+
+
+def test_a_ticket_passes_once_for_the_same_statement(hasty: Gateway, shop: Server) -> None:
+    with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
+        with pytest.raises(errors.InsufficientPrivilege, match="pending"):
+            agent.execute("DELETE FROM orders WHERE id = 1")
+        request = wait_for_request(hasty)
+        with pytest.raises(errors.InsufficientPrivilege, match=str(request["id"])):
+            agent.execute("DELETE FROM orders WHERE id = 1")
+        assert hasty.cli("approve", str(request["id"])).returncode == 0
+        assert agent.execute("DELETE FROM orders WHERE id = 1").rowcount == 1
+        with pytest.raises(errors.InsufficientPrivilege):
+            agent.execute("DELETE FROM orders WHERE id = 1")
+    assert left(shop) == 99
+
+
+def test_an_approval_is_for_these_values_these_bytes_and_this_identity(hasty: Gateway, shop: Server) -> None:
+    with (
+        psycopg.connect(hasty.dsn(), autocommit=True) as agent,
+        psycopg.connect(hasty.dsn("other"), autocommit=True) as other,
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            agent.execute("DELETE FROM orders WHERE id = %s", [1])
+        assert hasty.cli("approve", str(wait_for_request(hasty)["id"])).returncode == 0
+        for connection, text, values in (
+            (agent, "DELETE FROM orders WHERE id = %s", [2]),
+            (agent, "DELETE FROM orders WHERE id  = %s", [1]),
+            (agent, "DELETE FROM orders WHERE id = 1", None),
+            (other, "DELETE FROM orders WHERE id = %s", [1]),
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(text, values)
+        assert left(shop) == 100
+        assert agent.execute("DELETE FROM orders WHERE id = %s", [1]).rowcount == 1
+
+
+def test_what_was_held_when_its_client_hung_up_never_runs(patient: Gateway, shop: Server) -> None:
+    with raw.raw_connection(patient.dsn()) as connection:
+        connection.send(raw.query("DELETE FROM orders"))
+        request = wait_for_request(patient)
+        connection.sock.shutdown(socket.SHUT_RDWR)
+    deadline = time.monotonic() + 20
+    while requests(patient) and time.monotonic() < deadline:
+        pass
+    assert requests(patient) == []
+    assert patient.cli("approve", str(request["id"])).returncode == 1
+    assert left(shop) == 100
+
+
+def test_a_cancelled_hold_leaves_the_session_alive(patient: Gateway, shop: Server) -> None:
+    with psycopg.connect(patient.dsn(), autocommit=True) as agent:
+        running = InBackground(lambda: agent.execute("DELETE FROM orders"))
+        wait_for_request(patient)
+        agent.cancel_safe()
+        with pytest.raises(errors.QueryCanceled):
+            running.end()
+        assert agent.execute("SELECT 1").fetchone() == (1,)
+    assert requests(patient) == []
+    assert left(shop) == 100
+
+
+def test_a_request_survives_a_restart_of_the_gateway(shop: Server, tmp_path: Path) -> None:
+    plan = GatewayPlan(server=shop, dbname=DBNAME, policy="agent-default", wait_s=0.2)
+    with running_gateway(plan, tmp_path / "restarted") as first:
+        with psycopg.connect(first.dsn(), autocommit=True) as agent, pytest.raises(errors.InsufficientPrivilege):
+            agent.execute("DELETE FROM orders WHERE id = 5")
+        request = wait_for_request(first)
+    with serving(first.config, first.port, DBNAME) as second:
+        assert [found["id"] for found in requests(second)] == [request["id"]]
+        assert second.cli("approve", str(request["id"])).returncode == 0
+        with psycopg.connect(second.dsn(), autocommit=True) as agent:
+            assert agent.execute("DELETE FROM orders WHERE id = 5").rowcount == 1
+
+
+def test_results_before_a_held_statement_of_a_pipeline_arrive_while_it_waits(patient: Gateway, shop: Server) -> None:
+    with raw.raw_connection(patient.dsn()) as connection:
+        connection.send(
+            raw.parse("", "SELECT 41 + 1") + raw.bind("", "") + raw.execute()
+            + raw.parse("", "DELETE FROM orders WHERE id = 3") + raw.bind("", "") + raw.execute() + raw.SYNC
+        )  # fmt: skip
+        before = b"".join(connection.read_until(b"C"))
+        assert b"42" in before
+        request = wait_for_request(patient)
+        assert patient.cli("approve", str(request["id"])).returncode == 0
+        after = b"".join(connection.read_until(b"Z"))
+        assert b"DELETE 1" in after
+    assert left(shop) == 99
+
+
+def test_an_approver_sees_the_open_transaction_and_the_estimate(patient: Gateway) -> None:
+    with psycopg.connect(patient.dsn(), autocommit=True) as agent:
+        agent.execute("BEGIN")
+        agent.execute("SELECT count(*) FROM orders")
+        running = InBackground(lambda: agent.execute("DELETE FROM orders WHERE id > 50"))
+        request = wait_for_request(patient)
+        shown = patient.cli("show", str(request["id"]), "--json")
+        facts = json.dumps(json.loads(shown.stdout))
+        assert "in transaction" in facts
+        assert '"estimated_rows": 50' in facts.replace("50.0", "50")
+        preview = patient.cli("preview", str(request["id"]))
+        assert preview.returncode == 0, preview.stderr
+        assert "50" in preview.stdout
+        assert patient.cli("deny", str(request["id"]), "--reason", "test").returncode == 0
+        with pytest.raises(errors.InsufficientPrivilege):
+            running.end()
+        agent.execute("ROLLBACK")
+
+
+def test_a_session_with_a_hold_replays_and_verifies(hasty: Gateway) -> None:
+    with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
+        with pytest.raises(errors.InsufficientPrivilege):
+            agent.execute("DELETE FROM orders WHERE id = 9")
+        hasty.cli("approve", str(wait_for_request(hasty)["id"]))
+        agent.execute("DELETE FROM orders WHERE id = 9")
+    deadline = time.monotonic() + 10
+    while True:
+        sessions = json.loads(hasty.cli("sessions", "--json").stdout)
+        if all(session.get("state") != "open" for session in sessions) or time.monotonic() > deadline:
+            break
+    verified = hasty.cli("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    replayed = hasty.cli("replay", str(sessions[0].get("session") or sessions[0].get("id")))
+    assert replayed.returncode == 0, replayed.stderr
+    assert "DELETE FROM orders WHERE id = 9" in replayed.stdout
+    assert "approved" in replayed.stdout
