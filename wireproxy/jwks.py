@@ -25,7 +25,7 @@ from wireproxy.config.model import OidcIssuer
 
 MIN_INTERVAL_S = 10.0
 STALE_S = 24 * 3600.0  # an outage of the issuer over a night; a key it withdrew meanwhile is accepted that long
-FETCH_TIMEOUT_S = 10.0
+FETCH_TIMEOUT_S = 5.0
 LONGEST_JWKS_BYTES = 1024 * 1024
 MOST_KEYS = 100
 
@@ -167,7 +167,9 @@ class UrlKeys:
         self._lock = trio.Lock()
 
     async def keys(self) -> tuple[Key, ...]:
-        if trio.current_time() - self._fetched >= self._max_age_s:
+        old = trio.current_time() - self._fetched >= self._max_age_s
+        # where old keys will do, one login asks the issuer and the others do not wait for its answer
+        if old and not (self._keys and self._lock.locked()):
             await self._renew(older_than=self._fetched)
         return self._usable()
 
@@ -189,6 +191,7 @@ class UrlKeys:
                 raw = await trio.to_thread.run_sync(self._fetch, self._url, abandon_on_cancel=True)
                 self._keys = parse_jwks(raw)
             except (KeysUnavailable, ValueError, RecursionError) as error:
+                self._tried = trio.current_time()
                 self._failure = str(error)
                 self._report(f"keys of {self._url} not renewed: {error}")
             else:

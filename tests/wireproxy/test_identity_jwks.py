@@ -136,6 +136,28 @@ async def test_a_login_that_is_cancelled_leaves_the_next_one_free_to_fetch() -> 
         await source.keys()  # too soon after the last try
 
 
+async def test_in_an_outage_one_login_waits_for_the_issuer_and_the_others_do_not() -> None:
+    asked, finish = threading.Event(), threading.Event()
+    answers = iter([RAW])
+
+    def fetch_or_hang(url: str) -> bytes:
+        for answer in answers:
+            return answer
+        asked.set()
+        finish.wait(5)
+        raise KeysUnavailable(f"{url}: timed out")
+
+    source = UrlKeys(URL, 0.0, fetch=fetch_or_hang)
+    await source.keys()
+    source._tried = float("-inf")  # as if it had been long ago
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.keys)
+        await trio.to_thread.run_sync(asked.wait)
+        with trio.fail_after(1):
+            assert ids(await source.keys()) == ["r1", "e1"]
+        finish.set()
+
+
 # --- files
 
 
