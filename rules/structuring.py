@@ -55,15 +55,23 @@ class Reader:
         self.problems.append(Problem(tuple(path), message, suggestion, "warning"))
 
     def table(self, value: object, kind: type[T], path: Sequence[Step]) -> T | None:
-        """A value of an attrs class, or None after having said why not."""
+        """A value of an attrs class, without the keys in which mistakes were found; None if it can't be made without them.
+
+        So what is right in a table with mistakes can be checked further, and all mistakes are told at once.
+        """
         if not isinstance(value, Mapping):
             self.add(path, f"expected a table, found {found(value)}", f"write [{dotted(path)}]")
             return None
         try:
             return self.converter.structure(value, kind)
         except ClassValidationError as error:
+            before = len(self.problems)
             self._walk(error, tuple(path))
-            return None
+            wrong = {problem.path[len(path)] for problem in self.problems[before:] if len(problem.path) > len(path)}
+        try:
+            return self.converter.structure({key: each for key, each in value.items() if key not in wrong}, kind)
+        except ClassValidationError:
+            return None  # what is missing has been said
 
     def known(self, name: str, names: Iterable[str], path: Sequence[Step], what: str) -> bool:
         """Whether a name that is referred to exists."""
@@ -186,9 +194,8 @@ def make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=True)
     # by predicate: a hook registered for the class would also be taken for an enum that derives from str
     converter.register_structure_hook_func(lambda kind: kind in (str, int, float, bool), _strict)
-    converter.register_structure_hook_func(
-        lambda kind: isinstance(kind, type) and issubclass(kind, enum.StrEnum),
-        lambda value, kind: kind(_choice(value, [member.value for member in kind])),
+    converter.register_structure_hook(
+        enum.StrEnum, lambda value, kind: kind(_choice(value, [member.value for member in kind]))
     )
     converter.register_structure_hook_func(
         lambda kind: _origin(kind) is Literal, lambda value, kind: _choice(value, get_args(kind))

@@ -121,7 +121,9 @@ class Limits:
     startup_bytes: int = 10_000  # PostgreSQL's own MAX_STARTUP_PACKET_LENGTH
     startup_timeout_s: float = 30.0  # from accept to authenticated; PostgreSQL's authentication_timeout is 60
     statement_bytes: int = 4 * 1024 * 1024  # longer text is refused: it must be in memory whole to be judged
-    bind_bytes: int = 4 * 1024 * 1024  # parameters kept for the log and the approver; a longer Bind streams if it is allowed
+    bind_bytes: int = (
+        4 * 1024 * 1024
+    )  # parameters kept for the log and the approver; a longer Bind streams if it is allowed
     message_bytes: int = 1024 * 1024  # server messages that must be seen whole (descriptions, errors)
     masked_row_bytes: int = 16 * 1024 * 1024  # a row is rewritten in memory
     prepared_statements: int = 10_000  # per session

@@ -1,0 +1,30 @@
+"""What is wrong with a configuration, said so that it can be mended: file, line, key, what, and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen
+class ConfigProblem:
+    file: Path
+    line: int
+    key: str  # "policy.shop.rule[2].action"; empty when it is about the file
+    message: str
+    suggestion: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "")
+        return where + self.message + (f"; {self.suggestion}" if self.suggestion else "")
+
+
+class ConfigErrors(Exception):
+    """Everything that is wrong with a file, at once. `str` is one line for each."""
+
+    def __init__(self, problems: tuple[ConfigProblem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
