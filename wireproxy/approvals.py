@@ -15,6 +15,7 @@ import contextlib
 import math
 from collections.abc import Callable, Collection, Iterator
 
+import structlog
 import trio
 from attrs import frozen
 
@@ -65,6 +66,8 @@ SWEEP_S = 5.0
 WITHDRAW_TIMEOUT_S = 5.0  # a session that ends does not wait longer for the store
 REASON_CHARACTERS = 2000
 
+_log = structlog.get_logger("wireproxy.approvals")
+
 
 @frozen
 class Claim:
@@ -108,13 +111,15 @@ class Desk:
         defaults: Approvals | None = None,
         limits: Limits | None = None,
         on_new: Callable[[Request], None] | None = None,
+        on_vote: Callable[[Request], None] | None = None,
     ) -> None:
-        """`clock_ns` gives Unix time in ns. `on_new` hears of each new request; it must not block."""
+        """`clock_ns` gives Unix time in ns. `on_new` hears of each new request, `on_vote` of each vote; they must not block."""
         self.defaults = Approvals() if defaults is None else defaults
         self.limits = Limits() if limits is None else limits
         self._store = store
         self._clock_ns = clock_ns
         self._on_new = on_new
+        self._on_vote = on_vote
         self._waiting: dict[str, set[trio.Event]] = {}
         self._polled_at = -math.inf
         self._changed = trio.Event()
@@ -226,6 +231,11 @@ class Desk:
         """Does a client of this gateway wait for the verdict right now?"""
         return bool(self._waiting.get(request_id))
 
+    async def outline(self) -> dict[str, str]:
+        """Of each open request, what changes whenever it changes."""
+        await self.sweep()
+        return await self._store.outline()
+
     async def count(self) -> dict[State, int]:
         return await self._store.count()
 
@@ -258,6 +268,17 @@ class Desk:
         except UnknownRequest:
             raise UnknownRequest(f"there is no request {request_id}") from None
         self._wake(request_id)
+        vote = request.votes[-1]
+        _log.info(
+            "vote",
+            request=request.id,
+            state=str(request.state),
+            approver=vote.approver,
+            by=vote.principal,
+            approve=approve,
+        )
+        if self._on_vote is not None:
+            self._on_vote(request)
         return request
 
     # What goes on meanwhile
@@ -328,7 +349,10 @@ class Desk:
 
     async def _poll(self) -> None:
         ids = tuple(self._waiting)
-        states = await self._store.states(ids)
+        try:
+            states = await self._store.states(ids)
+        except StoreError:
+            return  # the next look of each waiter at its own request tells
         for request_id in ids:
             if states.get(request_id) is not State.PENDING:
                 self._wake(request_id)

@@ -18,7 +18,9 @@ SPACES = 40
 COMBINING = 2  # marks on one letter; piled up, they paint over the lines above
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5"
-_BLANK_RUN = re.compile(rf"(?:[ \t]*\n){{{BLANK_LINES + 2},}}| {{{SPACES + 1},}}")
+_BLANK_RUN = re.compile(
+    rf"(?:[ \t]*\n){{{BLANK_LINES + 2},}}|[ \t]{{{SPACES + 1},}}"
+)  # linear: runs of blanks are taken whole
 _WORD = re.compile(r"\w+")
 
 
@@ -38,11 +40,12 @@ def marked(text: str, *, lines: bool = False, style: str = "") -> Text:
 def marked_sql(sql: str) -> Text:
     """SQL as it is, except that long runs of nothing are counted instead of shown."""
     result = Text(overflow="fold")
+    sql = sql.replace("\r\n", "\n")
     at = 0
     for run in _BLANK_RUN.finditer(sql):
         result.append_text(marked(sql[at : run.start()], lines=True))
         newlines = run.group().count("\n")
-        note = f"⋯ {newlines - 1} blank lines ⋯" if newlines else f"⋯ {len(run.group())} spaces ⋯"
+        note = f"⋯ {newlines - 1} blank lines ⋯" if newlines else f"⋯ {len(run.group())} blanks ⋯"
         result.append(f"\n{note}\n" if newlines else note, ESCAPE_STYLE)
         at = run.end()
     return result.append_text(marked(sql[at:], lines=True))

@@ -142,6 +142,16 @@ class PostgresStore:
 
         return await self._run(work)
 
+    async def outline(self) -> dict[str, str]:
+        async def work(db: asyncpg.Connection) -> dict[str, str]:
+            rows = await db.fetch(
+                """SELECT id, state || ' ' || length(document) FROM wireproxy.request
+                   WHERE state IN ('pending', 'approved') ORDER BY created_ns"""
+            )
+            return {str(row[0]): str(row[1]) for row in rows}
+
+        return await self._run(work)
+
     async def states(self, request_ids: Collection[str]) -> dict[str, State]:
         async def work(db: asyncpg.Connection) -> dict[str, State]:
             rows = await db.fetch("SELECT id, state FROM wireproxy.request WHERE id = ANY($1)", list(request_ids))

@@ -109,6 +109,11 @@ class SqliteStore:
 
         return await self._run(work, write=False)
 
+    async def outline(self) -> dict[str, str]:
+        query = """SELECT id, state || ' ' || length(document) FROM request
+                   WHERE state IN ('pending', 'approved') ORDER BY created_ns"""
+        return await self._run(lambda db: {str(row[0]): str(row[1]) for row in db.execute(query)}, write=False)
+
     async def states(self, request_ids: Collection[str]) -> dict[str, State]:
         def work(db: sqlite3.Connection) -> dict[str, State]:
             query = f"SELECT id, state FROM request WHERE id IN ({_marks(request_ids)})"  # noqa: S608
