@@ -115,9 +115,7 @@ class Tour:
         version = self._direct("SHOW server_version").rows[0][0]
         self.screen.title("wireproxy: a guided tour", "a gateway between an agent and a production database")
         self.screen.say("")
-        self.screen.say(
-            f"PostgreSQL {version} with a sample shop: " + ", ".join(f"{n:,} {table}" for table, n in counts)
-        )
+        self.screen.say(f"PostgreSQL {version} with a sample shop: {tables}")
         self.screen.say("The agent has an ordinary connection string; it leads to the gateway:")
         self.screen.say(f"  {self.stage.agent_dsn}")
         self._require(rows >= 100_000, f"the shop has only {rows} rows")
@@ -197,9 +195,9 @@ class Tour:
 
     def _replay(self) -> None:
         self.screen.step(5, "The record: replayed, and proved whole with the public key alone")
-        sessions = json.loads(self._run("sessions", "--json"))
-        self._require(bool(sessions), "no session was recorded")
-        session = str(sessions[0]["session_id" if "session_id" in sessions[0] else "id"])
+        sessions = self._records("sessions")
+        self._require(len(sessions) == 1, f"{len(sessions)} sessions were recorded, expected one")
+        session = str(sessions[0]["session"])
         replayed = self._dba("replay", session)
         for text in ("FROM customers", "DROP TABLE", "DELETE FROM orders"):
             self._require(text in replayed, f"the replay does not show {text!r}")
@@ -210,9 +208,13 @@ class Tour:
 
     def _pending(self) -> str:
         """The id of the one request that waits."""
-        waiting = json.loads(self._run("approvals", "--json"))
+        waiting = self._records("approvals")
         self._require(len(waiting) == 1, f"{len(waiting)} requests wait, expected one")
         return str(waiting[0]["id"])
+
+    def _records(self, command: str) -> list[dict[str, object]]:
+        """What `wireproxy COMMAND --json` lists: one object a line."""
+        return [json.loads(line) for line in self._run(command, "--json").splitlines()]
 
     def _dba(self, *arguments: str) -> str:
         """Runs a command and shows it as in a terminal; it must end with 0."""
