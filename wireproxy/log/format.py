@@ -198,21 +198,33 @@ def _decompress(data: bytes, raw_bytes: int) -> bytes:
         raise FormatError(f"a block cannot be decompressed: {error}") from None
 
 
-def iterate_frames(raw: bytes, count: int, link: bytes) -> Iterator[bytes]:
-    """Cut a block into the payloads of its records, and check their chain: `link` is the one before the block."""
+def cut_frames(raw: bytes, count: int) -> Iterator[bytes]:
+    """Cut a block into the payloads of its records."""
     offset = 0
     for _ in range(count):
-        if offset + LENGTH.size > len(raw):
-            raise FormatError("a block ends inside a record")
-        (length,) = LENGTH.unpack_from(raw, offset)
-        end = offset + LENGTH.size + length
-        if end > len(raw):
-            raise FormatError("a block ends inside a record")
+        end = _frame_end(raw, offset)
+        yield raw[offset + LENGTH.size : end]
+        offset = end
+
+
+def iterate_frames(raw: bytes, count: int, link: bytes) -> Iterator[bytes]:
+    """The same, and check their chain: `link` is the one before the block."""
+    offset = 0
+    for _ in range(count):
+        end = _frame_end(raw, offset)
         link = next_link(link, raw[offset:end])
         yield raw[offset + LENGTH.size : end]
         offset = end
     if raw[offset:] != link:
         raise FormatError("the records of a block do not chain to its link")
+
+
+def _frame_end(raw: bytes, offset: int) -> int:
+    start = offset + LENGTH.size
+    end = start + int.from_bytes(raw[offset:start], "big")
+    if end > len(raw) or start > len(raw):
+        raise FormatError("a block ends inside a record")
+    return end
 
 
 def decode_record(payload: bytes) -> Record:

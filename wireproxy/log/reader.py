@@ -130,7 +130,7 @@ class Walk:
 
     def _read_part(self, part: _Part) -> Generator[Met, None, bool]:
         try:
-            header, encoded = _read_header(part.file)
+            header, encoded = read_header(part.file)
             part.sealer = self._unseal(header)
         except FormatError as error:
             if not (self.running and part.number > 1):
@@ -141,7 +141,7 @@ class Walk:
         continued = False
         while True:
             try:
-                item = _read_item(part.file, offset)
+                item = read_item(part.file, offset)
             except FormatError as error:
                 if not self.running:
                     kind = FindingKind.TORN if isinstance(error, _Torn) else FindingKind.DAMAGED
@@ -178,7 +178,7 @@ class Walk:
     def _unseal(self, header: fmt.Header) -> Sealer | None:
         return self.auditor.unwrap(header.recipients) if self.auditor is not None and header.recipients else None
 
-    def _item(self, part: _Part, item: _Item, offset: int) -> Generator[Met, None, bool]:
+    def _item(self, part: _Part, item: Item, offset: int) -> Generator[Met, None, bool]:
         """Yield what an item holds; return whether it says that another part follows."""
         try:
             if item.type == fmt.BLOCK_ITEM:
@@ -314,7 +314,7 @@ class Walk:
 
     def _last_sealer(self) -> Sealer | None:
         with self.names.part(self.progress.part).open("rb") as file:
-            return self._unseal(_read_header(file)[0])
+            return self._unseal(read_header(file)[0])
 
     def _after(self) -> Iterator[Met]:
         progress = self.progress
@@ -352,7 +352,7 @@ class _Part:
 
 
 @frozen
-class _Item:
+class Item:
     type: bytes
     body: bytes
     stored: bytes
@@ -362,7 +362,7 @@ class _Torn(FormatError):
     """The file ends inside an item."""
 
 
-def _read_header(file: BinaryIO) -> tuple[fmt.Header, bytes]:
+def read_header(file: BinaryIO) -> tuple[fmt.Header, bytes]:
     prefix = file.read(fmt.PREFIX.size)
     length = fmt.decode_prefix(prefix)
     body = file.read(length)
@@ -371,7 +371,7 @@ def _read_header(file: BinaryIO) -> tuple[fmt.Header, bytes]:
     return fmt.decode_header(body), prefix + body
 
 
-def _read_item(file: BinaryIO, offset: int) -> _Item | None:
+def read_item(file: BinaryIO, offset: int) -> Item | None:
     head = file.read(fmt.ITEM.size)
     if not head:
         return None
@@ -385,7 +385,7 @@ def _read_item(file: BinaryIO, offset: int) -> _Item | None:
     body = file.read(length)
     if len(body) < length:
         raise _Torn("the file ends inside an item", offset)
-    return _Item(kind, body, head + body)
+    return Item(kind, body, head + body)
 
 
 def _cut_frame(stored: bytes, offset: int) -> tuple[bytes, int] | None:

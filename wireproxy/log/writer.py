@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from rules.model import Dialect
 from rules.redaction import may_hold_secret, redact_parameters, redact_secrets
 from wireproxy.log import format as fmt
 from wireproxy.log import records as rec
@@ -62,6 +63,7 @@ class SessionLog:
         if not _SESSION_ID.match(start.session):
             raise LogError(f"{start.session!r} cannot be a session id: letters, digits, - and _, at most 64")
         self.session_id = start.session
+        self._dialect = Dialect(start.dialect) if start.dialect in set(Dialect) else None
         self._clock_ns = clock_ns
         self._zero_ns = clock_ns()
         self._started_ns = start.started_ns
@@ -87,7 +89,7 @@ class SessionLog:
             self._appender.close()
             raise
 
-    def statement(  # noqa: PLR0917 - the hot path: keywords cost
+    def statement(
         self,
         ticket: int,
         stage: str,
@@ -101,10 +103,13 @@ class SessionLog:
         request_id: str | None = None,
         kinds: Sequence[str] = (),
         truncated: bool = False,
+        backslash_escapes: bool | None = None,
+        parameter_types: Sequence[int] = (),
     ) -> None:
         """A statement, and what was decided. Give the exact text and values: passwords are taken out here.
 
-        Anything but `allow` and `observe` closes the block with a signed checkpoint.
+        Anything but `allow` and `observe` closes the block with a signed checkpoint. `backslash_escapes`: whether the
+        server reads backslashes in ordinary literals; None: as the dialect does unless told otherwise.
         """
         at_ns = self._clock_ns() - self._zero_ns
         redacted, digest = False, None
@@ -112,10 +117,13 @@ class SessionLog:
             text, digest, truncated = text[:TEXT_LIMIT_BYTES], sha256(text).digest(), True
         if may_hold_secret(text):
             digest = digest or sha256(text).digest()
-            parameters = None if parameters is None else redact_parameters(text, parameters)
-            exact, text = text, redact_secrets(text)
-            redacted = text != exact
-            digest = digest if redacted or truncated else None
+            exact, given = text, parameters
+            if given is not None:
+                parameters = redact_parameters(exact, given, self._dialect, backslash_escapes)
+                redacted = any(shown is not value for shown, value in zip(parameters, given, strict=True))
+            text = redact_secrets(exact, self._dialect, backslash_escapes)
+            redacted = redacted or text != exact
+            digest = digest if text != exact or truncated else None
         if parameters is not None and sum(len(value) for value in parameters if value) > PARAMETERS_LIMIT_BYTES:
             parameters, truncated = _cut(parameters), True
         record = rec.StatementRecord(
@@ -134,6 +142,7 @@ class SessionLog:
             truncated,
             redacted,
             digest,
+            tuple(parameter_types),
         )
         self._totals["statements"] += 1
         if action in {"allow", "observe"}:
@@ -142,7 +151,7 @@ class SessionLog:
             self._count(action)
             self._append_signed(record, at_ns)
 
-    def decision(  # noqa: PLR0917
+    def decision(
         self,
         ticket: int,
         action: str,
@@ -208,9 +217,11 @@ class SessionLog:
             self._bring_to_disk()
             appender = self._appender
             self._ledger.ended(self.session_id, appender.link, appender.records, appender.part)
-        finally:
-            self._ended = True
-            self._appender.close()
+        except LogError as error:
+            self.abandon(str(error))
+            raise
+        self._ended = True
+        self._appender.close()
 
     def tick(self) -> None:
         """Call about once a second: a block that has been open for one is compressed and signed."""
@@ -288,7 +299,10 @@ class SessionLog:
         self._sync_failure = reason
 
     def _count(self, action: str) -> None:
-        self._totals["held" if action == "hold" else "denied"] += 1
+        if action == "hold":
+            self._totals["held"] += 1
+        elif action == "deny":
+            self._totals["denied"] += 1
 
 
 _ledgers: dict[tuple[int, Path], Ledger] = {}  # by process id too: a fork needs a ledger, and a lock, of its own
