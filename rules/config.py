@@ -18,7 +18,7 @@ from rules.checks import CHECKS
 from rules.conditions import NATURAL_EFFECTS, When
 from rules.model import Effect
 from rules.packs import PACKS, pack_text
-from rules.policy import DEFAULT_RULE, Policy, Rule
+from rules.policy import DEFAULT_RULE, Limit, Policy, Rule
 from rules.structuring import Reader, Step, WrongValue, dotted, found, make_converter
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -124,6 +124,13 @@ def _check_rule(reader: Reader, rule: Rule, at: Sequence[Step]) -> None:
             reader.add((*at, key), f"expected more than 0, found {number}")
     if rule.limit is not None and not rule.lets_through:
         reader.add((*at, "limit"), f'has a meaning only with "allow" and "observe", not with "{rule.action}"')
+    if rule.limit is not None:
+        for key in ("statements", "rows", "bytes", "time_s", "window_s"):
+            number = getattr(rule.limit, key)
+            if number is not None and number <= 0:
+                reader.add((*at, "limit", key), f"expected more than 0, found {number}")
+        if rule.limit == Limit(window_s=rule.limit.window_s):
+            reader.add((*at, "limit"), "limits nothing", "write statements, rows, bytes or time_s")
     for name in sorted(rule.when.checks):
         reader.known(name, CHECKS, (*at, "when", "checks"), "check")
     if rule.lets_through and rule.when.only_effects and not rule.when.effects <= rule.when.only_effects:

@@ -29,7 +29,7 @@ from rules.model import (
     Namespace,
     Statement,
 )
-from rules.policy import Facts, Policy, applicable, decide_batch, decides_by_estimate, worst
+from rules.policy import Facts, Limit, Policy, applicable, decide_batch, decides_by_estimate, worst
 
 _EXACT_ENTRIES = 2048  # for each namespace and generation: the statements of an application fit
 _SHAPE_ENTRIES = 1024
@@ -102,6 +102,9 @@ class Judge:
         self.policy = applicable(policy, identity, database, masks is not None)
         self.needs_clock = self.policy.asks_clock
         self.estimates = self.policy.asks_estimate
+        self.read_only = self.policy.read_only
+        self._limits = {rule.name: rule.limit for rule in self.policy.rules if rule.limit is not None}
+        self.limited = bool(self._limits)
         self._reader = reader if reader is not None else reader_for(dialect)
         self._catalog = catalog
         self._masks = masks
@@ -143,6 +146,13 @@ class Judge:
                 self._masks.examine(statement.text, (statement,), namespace)[0] for statement in judgement.statements
             )
         return self._decide(judgement.statements, namespace, masks, None)
+
+    def limits(self, judgement: Judgement) -> tuple[tuple[str, Limit], ...]:
+        """The rules with limits under which the statements of an allowed text run, once for each statement."""
+        if not self.limited:
+            return ()
+        rules = (decision.rule for decision in judgement.decisions if isinstance(decision, Allow))
+        return tuple((rule, self._limits[rule]) for rule in rules if rule in self._limits)
 
     def _forget(self) -> None:
         self._caches.clear()

@@ -1,0 +1,90 @@
+"""`wireproxy config check`: is this file fit to run with?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from wireproxy.cli.calls import find_config
+from wireproxy.cli.screen import marked, neutral
+from wireproxy.config.load import ConfigErrors, ConfigProblem, load_with_warnings
+from wireproxy.config.model import Config
+
+Echo = Callable[[str], object]
+
+
+@click.group()
+def config() -> None:
+    """Check a configuration file."""
+
+
+@config.command("check")
+@click.option(
+    "-c", "--config", "config_option", type=click.Path(path_type=Path, dir_okay=False), envvar="WIREPROXY_CONFIG",
+    help="The file [wireproxy.toml, then /etc/wireproxy/wireproxy.toml].",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each finding.")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+def check(config_option: Path | None, as_json: bool, path: Path | None) -> None:
+    """Say everything that is wrong with the file, with lines. Exit status 0 if the gateway would start with it, else 1."""
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    sys.exit(check_file(path or find_config(config_option), console, as_json=as_json))
+
+
+def check_file(path: Path, console: Console, *, as_json: bool = False) -> int:
+    try:
+        config, problems = load_with_warnings(path)
+    except ConfigErrors as error:
+        _show(error.problems, console, as_json)
+        if not as_json:
+            count = len(error.problems)
+            console.print(Text(f"{count} error{'s' if count != 1 else ''}; the gateway would not start.", style="bold"))
+        return 1
+    _show(problems, console, as_json)
+    if not as_json:
+        console.print(_summary(config))
+    return 0
+
+
+def _show(problems: Iterable[ConfigProblem], console: Console, as_json: bool) -> None:
+    for problem in problems:
+        if as_json:
+            console.out(json.dumps(_object(problem)))
+        else:
+            console.print(_line(problem), soft_wrap=True)
+
+
+def _object(problem: ConfigProblem) -> dict[str, object]:
+    return {
+        "severity": problem.severity, "file": str(problem.file), "line": problem.line, "key": problem.key,
+        "message": problem.message, "suggestion": problem.suggestion,
+    }  # fmt: skip
+
+
+def _line(problem: ConfigProblem) -> Text:
+    text = marked(f"{problem.file}:{problem.line}: ", style="dim")
+    text.append(f"{problem.severity}: ", "bold red" if problem.severity == "error" else "bold yellow")
+    if problem.key:
+        text.append(f"{neutral(problem.key)}: ", "bold")
+    text.append(neutral(problem.message))
+    if problem.suggestion:
+        text.append(f"; {neutral(problem.suggestion)}", "green")
+    return text
+
+
+def _summary(config: Config) -> Text:
+    listeners = ", ".join(f"{each.dialect.value} on {each.host}:{each.port}" for each in config.listen)
+    text = Text("fine: ", style="bold green")
+    databases = ", ".join(f"{each.name} ({each.policy})" for each in config.databases.values())
+    text.append(
+        f"{listeners}; databases {databases}; {len(config.users)} users, {len(config.approvers)} approvers, "
+        f"{len(config.masks)} masks; version {config.version}",
+        "not bold default",
+    )
+    return text
