@@ -31,7 +31,7 @@ class Screen:
         self.console.rule(Text(f" {number}. {text} ", style="bold"), align="left", style="dim")
 
     def say(self, text: str) -> None:
-        self.console.print(Padding(Text(text), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
 
     def agent(self, sql: str) -> None:
         """A statement as the agent sends it."""
@@ -46,7 +46,7 @@ class Screen:
         """A command that somebody runs, and what it printed."""
         self.console.print()
         self.console.print(Text.assemble((f"  {who}$ ", "bold magenta"), (command, "bold")))
-        self.console.print(Padding(Text.from_ansi(output.rstrip()), INDENT))
+        self.console.print(Padding(Text.from_ansi(output.rstrip()), INDENT, expand=False))
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]], marked: Sequence[str] = ()) -> None:
         """A result. `marked` columns are those that were masked."""
@@ -55,17 +55,17 @@ class Screen:
             shown.add_column(name, style="yellow" if name in marked else None, overflow="fold")
         for row in rows:
             shown.add_row(*("" if value is None else str(value) for value in row))
-        self.console.print(Padding(shown, INDENT))
+        self.console.print(Padding(shown, INDENT, expand=False))
 
     def notice(self, severity: str, text: str) -> None:
-        self.console.print(Padding(Text.assemble((f"{severity}: ", "bold yellow"), text), INDENT))
+        self.console.print(Padding(Text.assemble((f"{severity}: ", "bold yellow"), text), INDENT, expand=False))
 
     def error(self, fields: Sequence[tuple[str, str | None]]) -> None:
         """An error as psql shows one."""
         for name, value in fields:
             if value:
                 style = "bold red" if name == "ERROR" else "dim"
-                self.console.print(Padding(Text.assemble((f"{name}:  ", style), value), INDENT))
+                self.console.print(Padding(Text.assemble((f"{name}:  ", style), value), INDENT, expand=False))
 
     def fine(self, text: str) -> None:
         """Something that was checked and holds."""
