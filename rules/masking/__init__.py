@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from rules.catalog import Catalog
 from rules.masking.diagnostics import scrub
@@ -72,6 +72,15 @@ class MaskSet:
         )
 
     def _examine(self, tree: object, namespace: Namespace) -> ResultMasks:
+        try:
+            return self._follow(tree, namespace)
+        except Exception:  # noqa: BLE001 - a tree of a shape that nobody foresaw must neither pass nor end the session
+            unfollowed = MaskFinding(
+                "unfollowed", "hold", "the statement cannot be followed, and columns are masked here"
+            )
+            return evolve(self.unknown(), findings=(unfollowed,))
+
+    def _follow(self, tree: object, namespace: Namespace) -> ResultMasks:
         follow = Follow(self.world, namespace, self.world.policy.predicates)
         followed = follow_statement(self.world, follow, tree)
         self._judge_derived(followed)

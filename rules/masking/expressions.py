@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pglast import ast, enums
 
+from rules.masking.failing import compares, failing_from, may_fail
 from rules.masking.follow import Follow, Node, isa, listed
 from rules.masking.predicates import condition
 from rules.masking.scope import Scope, member
@@ -67,6 +68,8 @@ def constant(_follow: Follow, _node: Node, _scope: Scope) -> Value:
 
 def type_cast(follow: Follow, node: Node, scope: Scope) -> Value:
     inner = value(follow, node.arg, scope)
+    if inner.masked and may_fail(node, inner):
+        follow.oracle(inner, "a cast that fails for some values")
     return inner if inner.constant else inner.derived()
 
 
@@ -155,12 +158,16 @@ def stars(follow: Follow, node: Node, scope: Scope) -> Columns | None:
 
 
 def operator(follow: Follow, node: Node, scope: Scope) -> Value:
-    found = union([value(follow, node.lexpr, scope), value(follow, node.rexpr, scope)])
-    name = names(node.name)[-1]
-    for schema, function in follow.world.catalog.operators.get(name or "", ()):
+    parts = [value(follow, node.lexpr, scope), value(follow, node.rexpr, scope)]
+    found = union(parts)
+    name = names(node.name)[-1] or ""
+    behind = follow.world.catalog.operators.get(name, ())
+    for schema, function in behind:
         found = union([found, follow.world.routines.called(schema, function).shows])
-    if node.kind == enums.A_Expr_Kind.AEXPR_OP and node.lexpr is None and isa(node.rexpr, ast.A_Const):
-        return CONSTANT  # a negative number
+    if not behind and parts[1].constant and (parts[0].constant or node.lexpr is None):
+        return CONSTANT
+    if found.masked and compares(node, name):
+        follow.oracle(found, f"the operator {name}")
     return found
 
 
@@ -199,15 +206,25 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
     schema = parts[-2] if len(parts) > 1 else None
     over = window(follow, node.over, scope)
     condition(follow, node.agg_filter, scope, "a FILTER")
-    arguments = union([value(follow, each, scope) for each in node.args or ()])
+    each = [value(follow, part, scope) for part in node.args or ()]
+    arguments = union(each)
     if node.agg_within_group:  # percentile_cont(0.5) WITHIN GROUP (ORDER BY x) is an aggregate over x
-        arguments = union([arguments, *(value(follow, each.node, scope) for each in node.agg_order or ())])
+        arguments = union([arguments, *(value(follow, part.node, scope) for part in node.agg_order or ())])
     else:
         arguments = union([arguments, ordered(follow, node.agg_order, scope, "the order of an aggregate")])
     if node.agg_distinct:
         follow.oracle(arguments, "DISTINCT in an aggregate")
+    called = follow.world.routines.called(schema, name)
+    if not called.known and schema is None and len(each) == 1 and each[0].fields is not None:
+        field = member(Columns(each[0].fields), name)
+        if field is not None:
+            return field  # column(row) is row.column
     if name == "count" and schema in (None, "pg_catalog"):
-        return follow.world.routines.called(schema, name).shows  # a number of rows, whatever they hold
+        return called.shows  # a number of rows, whatever they hold
+    if called.pure and all(part.constant for part in each):
+        return CONSTANT
+    if arguments.masked and any(part.masked for part in each[failing_from(name) :]):
+        follow.oracle(arguments, f"{name}, which fails for some values,")
     return applied(follow, schema, name, union([arguments, over]))
 
 
@@ -220,6 +237,8 @@ def applied(follow: Follow, schema: str | None, name: str, arguments: Value) -> 
         follow.find("laundering", "hold", f"{name} may keep or show {listed(arguments.masked)} elsewhere")
     if called.sets:
         follow.oracle(arguments, f"the number of rows of {name}")
+    if called.asks:
+        follow.asks(name)
     return union([arguments, called.shows])
 
 
@@ -245,6 +264,7 @@ Handler = Callable[[Follow, Node, Scope], Value]
 HANDLERS: dict[type, Handler] = {
     ast.A_Const: constant,
     ast.ParamRef: constant,
+    ast.SQLValueFunction: constant,
     ast.TypeCast: type_cast,
     ast.A_ArrayExpr: array,
     ast.ColumnRef: column_ref,

@@ -13,7 +13,7 @@ from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.masking.marks import Marks
 from rules.masking.routines import Routines
 from rules.masking.scope import Scope, Source
-from rules.masking.values import CLEAN, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
+from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
 from rules.model import Namespace
 from rules.policy import Policy
 
@@ -52,6 +52,12 @@ class Follow:
             return
         action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
         self.find("predicate", action, f"{what} would reveal {listed(masked)}")
+
+    def asks(self, routine: str) -> None:
+        """A routine that puts its arguments into conditions over masked columns is called."""
+        if self.predicates != "allow":
+            action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
+            self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
     def laundered(self, value: Value, into: str) -> None:
         """A masked value is written where no mask may cover it."""
@@ -135,6 +141,9 @@ class World:
         """Every relation of that name in any schema."""
         return self._by_name.get(name, ())
 
+    def in_schema(self, schema: str) -> Iterable[CatalogRelation]:
+        return (relation for (found, _), relation in self.catalog.relations.items() if found == schema)
+
     def shown_by(self, name: str) -> Value:
         """All that relations of that bare name reveal, in any schema."""
         known = self._named.get(name)
@@ -217,12 +226,17 @@ class World:
             named.append((column.name, value))
         return Columns(tuple(named))
 
-    def _sql_routine(self, function: CatalogFunction) -> Value:
-        """All that a routine in language sql returns. Its arguments are the caller's business."""
-        follow = Follow(self, Namespace(search_path=("public", function.schema)), "allow")
+    def _sql_routine(self, function: CatalogFunction) -> tuple[Value, bool]:
+        """All that a routine in language sql returns, and whether its conditions ask more than equality.
+
+        What its arguments can reveal is the caller's business.
+        """
+        follow = Follow(self, Namespace(search_path=("public", function.schema)), "equality")
         try:
             trees = parser.parse_sql(function.body or "")
-            values = [follow.query(tree.stmt, Scope(parameters=CLEAN)).everything() for tree in trees]
+            values = [follow.query(tree.stmt, Scope(parameters=CONSTANT)).everything() for tree in trees]
         except (Unsure, parser.ParseError, RecursionError, ValueError):
-            return self.routines.text_shows(function.body)
-        return union(values[-1:]) if not follow.unknown else self.routines.text_shows(function.body)
+            shown = self.routines.text_shows(function.body)
+            return shown, bool(shown.masked)
+        asks = any(finding.kind == "predicate" for finding in follow.findings)
+        return union(values[-1:]) if not follow.unknown else self.routines.text_shows(function.body), asks

@@ -224,7 +224,7 @@ def table(follow: Follow, node: Node, scope: Scope) -> Source:
     columns = cte() if cte is not None else follow.relation(node.schemaname, node.relname)
     if node.alias is not None:
         return aliased(node.alias, columns)
-    return Source((Item(node.relname, columns, node.schemaname),), columns)
+    return Source((Item(node.relname, columns, node.schemaname, cte is None),), columns)
 
 
 def aliased(alias: Node, columns: Columns) -> Source:

@@ -58,6 +58,8 @@ class Called:
     sets: bool = False  # how many rows it returns depends on its arguments
     columns: tuple[str | None, ...] | None = None  # of its result in FROM; None: not known
     scalar: bool = False  # one column, named by the alias or the function
+    pure: bool = False  # of the server's own: constants in, a constant out
+    asks: bool = False  # its conditions over masked columns take their terms from its arguments
     known: bool = True
 
 
@@ -68,10 +70,12 @@ class Routines:
     catalog: Catalog
     marks: Marks
     relation_shows: Callable[[str], Value]  # bare name → all that relations of that name can reveal
-    sql_shows: Callable[[CatalogFunction], Value]  # a routine in language sql, followed; raises Unsure
+    # A routine in language sql, followed: what it returns can reveal, and whether it asks more than equality of a masked column.
+    follow_sql: Callable[[CatalogFunction], tuple[Value, bool]]
     _by_name: dict[str, list[CatalogFunction]] = field(factory=dict)
     _called: dict[tuple[str | None, str], Called] = field(factory=dict)
     _bodies: dict[int, Value] = field(factory=dict)
+    _asking: set[int] = field(factory=set)
     _relations: frozenset[str] = frozenset()
 
     def __attrs_post_init__(self) -> None:
@@ -84,6 +88,10 @@ class Routines:
         if found is None:
             found = self._called[schema, name] = self._look(schema, name)
         return found
+
+    def shown_by_name(self, name: str) -> Value:
+        """What users' routines of that name can show; of no other."""
+        return union(self.shows(each) for each in self._by_name.get(name, ()) if each.schema != "pg_catalog")
 
     def _look(self, schema: str | None, name: str) -> Called:
         everything = self.marks.everything
@@ -99,7 +107,16 @@ class Routines:
         sets = any(each.returns.startswith("SETOF") for each in overloads)
         shapes = {self._shape(each) for each in overloads}
         shape = shapes.pop() if len(shapes) == 1 else None
-        return Called(shows, stores=stores, sets=sets, columns=shape or None, scalar=shape == ())
+        own = all(each.schema == "pg_catalog" and each.kind == "f" for each in overloads)
+        return Called(
+            shows,
+            stores=stores,
+            sets=sets,
+            columns=shape or None,
+            scalar=shape == (),
+            pure=own and not (stores or sets or shows.origins),
+            asks=any(id(each) in self._asking for each in overloads),
+        )
 
     def _shape(self, function: CatalogFunction) -> tuple[str | None, ...] | None:
         """Column names of a result in FROM: () for a single value, None when they are not known."""
@@ -134,7 +151,10 @@ class Routines:
             case "internal":
                 return CLEAN
             case "sql":
-                return self.sql_shows(function)
+                shown, asks = self.follow_sql(function)
+                if asks and function.arguments:
+                    self._asking.add(id(function))
+                return shown
             case "plpgsql" | "aggregate":
                 return self.text_shows(function.body)
             case _:

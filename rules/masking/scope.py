@@ -18,6 +18,7 @@ class Item:
     alias: str
     columns: Columns
     schema: str | None = None  # of a table without an alias: it can also be named with its schema
+    table: bool = False  # a table without an alias
 
 
 @frozen
@@ -84,9 +85,13 @@ class Scope:
         """The nearest FROM item of that name."""
         scope: Scope | None = self
         while scope is not None:
-            for item in scope.items:
-                if item.alias == alias and (schema is None or item.schema == schema):
-                    return item
+            found = [item for item in scope.items if item.alias == alias]
+            if schema is not None:
+                # written without a schema it is of whatever schema the path led to
+                exact = [item for item in found if item.schema == schema]
+                found = exact or [item for item in found if item.table and item.schema is None]
+            if found:
+                return found[0]
             scope = scope.outer
         return None
 

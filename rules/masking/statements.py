@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attrs import frozen
-from pglast import ast, parser
+from pglast import ast, enums, parser
 
 from rules.masking.copying import CopyShape, cuttable, shape_of
 from rules.masking.expressions import names, value
@@ -22,9 +22,17 @@ INERT = (
     ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
     ast.LockStmt, ast.VacuumStmt, ast.TruncateStmt, ast.DropStmt, ast.CommentStmt, ast.GrantStmt, ast.GrantRoleStmt,
     ast.ReindexStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt, ast.RefreshMatViewStmt,
-    ast.ConstraintsSetStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.AlterSeqStmt, ast.CreateRoleStmt,
+    ast.ConstraintsSetStmt, ast.CreateSeqStmt, ast.AlterSeqStmt, ast.CreateRoleStmt,
     ast.AlterRoleStmt, ast.DropRoleStmt, ast.CreateEnumStmt, ast.AlterEnumStmt, ast.CreateExtensionStmt,
 )  # fmt: skip
+
+
+FOREIGN = (
+    ast.CreateForeignTableStmt,
+    ast.ImportForeignSchemaStmt,
+    ast.CreateForeignServerStmt,
+    ast.CreateSubscriptionStmt,
+)
 
 
 @frozen
@@ -125,7 +133,13 @@ def coded(world: World, follow: Follow, tree: Node) -> Followed:
 
 def defined(world: World, follow: Follow, tree: Node) -> Followed:
     """Any other statement: a definition that names a masked column may carry its values elsewhere."""
-    shown = mentioned(world, follow, tree)
+    routines = [node.sval for node in nodes(tree) if isa(node, ast.String)]
+    new = tree.relation if isa(tree, ast.CreateStmt) else None  # it holds nothing yet
+    shown = union([mentioned(world, follow, tree, new), *(world.routines.shown_by_name(name) for name in routines)])
+    if isa(tree, ast.RenameStmt) and tree.renameType == enums.ObjectType.OBJECT_SCHEMA:
+        shown = union([shown, *(world.columns(each).everything() for each in world.in_schema(tree.subname))])
+    if isa(tree, FOREIGN):
+        follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
     return Followed(Columns((), shown), follow)
@@ -138,12 +152,14 @@ def cautious(world: World, follow: Follow, tree: Node) -> Followed:
     return Followed(Columns((), shown), follow)
 
 
-def mentioned(world: World, follow: Follow, tree: Node) -> Value:
-    """All that the relations and functions named anywhere in the tree can reveal."""
+def mentioned(world: World, follow: Follow, tree: Node, new: Node = None) -> Value:
+    """All that the relations and functions named anywhere in the tree can reveal, save the relation that it makes."""
     every = list(nodes(tree))
     tables = {node.ctename for node in every if isa(node, ast.CommonTableExpr)}
     found: list[Value] = []
     for node in every:
+        if node is new:
+            continue
         if isa(node, ast.RangeVar):
             known = list(follow.candidates(node.schemaname, node.relname))
             if known or node.schemaname is not None or node.relname not in tables:

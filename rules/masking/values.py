@@ -64,7 +64,7 @@ def union(values: Iterable[Value]) -> Value:
 
 def merge(left: Value, right: Value) -> Value:
     """Either of the two: the column of a set operation, of a merged join, of rows of VALUES."""
-    if left == right:
+    if left == right and not left.constant:
         return left
     origins = left.origins | right.origins
     plain = left.plain and right.plain and len({origin.mark for origin in origins}) == 1

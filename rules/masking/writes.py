@@ -36,7 +36,8 @@ def target_of(follow: Follow, node: Node) -> Columns:
 
 def named_target(node: Node, columns: Columns) -> Source:
     alias = node.alias.aliasname if node.alias is not None else node.relname
-    return Source((Item(alias, columns, None if node.alias is not None else node.schemaname),), columns)
+    schema = None if node.alias is not None else node.schemaname
+    return Source((Item(alias, columns, schema, node.alias is None),), columns)
 
 
 def insert(follow: Follow, node: Node, scope: Scope) -> Columns:

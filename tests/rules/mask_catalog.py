@@ -20,7 +20,20 @@ TYPES = {
     "anyarray": 2277,
 }
 OIDS = count(16400)
-PURE = ("upper", "lower", "length", "md5", "concat", "format", "to_jsonb", "row_to_json", "left", "substr", "reverse")
+PURE = (
+    "upper",
+    "lower",
+    "length",
+    "md5",
+    "concat",
+    "format",
+    "to_jsonb",
+    "row_to_json",
+    "left",
+    "substr",
+    "reverse",
+    "round",
+)
 AGGREGATES = ("count", "sum", "avg", "min", "max", "string_agg", "array_agg", "json_agg", "rank", "row_number")
 
 

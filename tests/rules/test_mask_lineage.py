@@ -34,7 +34,7 @@ COLUMNS = [
     ("SELECT row_to_json(c), to_jsonb(c) FROM customers c", "? ?"),
     ("SELECT row_to_json(t) FROM (SELECT id, name FROM customers) t", "-"),
     ("SELECT c.row_to_json FROM customers c", "?"),
-    ("SELECT ssn(c) FROM customers c", "?"),
+    ("SELECT ssn(c), name(c) FROM customers c", "redact -"),
     ("SELECT json_agg(c) FROM customers c", "?"),
     ("SELECT count(c) FROM customers c", "-"),
     # expressions
