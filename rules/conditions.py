@@ -220,13 +220,11 @@ def _covered(when: When, statement: Statement, facts: Facts) -> tuple[str, ...] 
         return None
     if when.effects and not when.effects & statement.effects:
         return None
-    globs = when.relations or when.only_relations
     if when.relations and not _looked_at(when, statement):
         return None  # a rule about tables does not speak for a statement without one
-    if globs and not _all_relations(globs, When(access="any"), statement, facts):
-        return None
-    if when.relations and when.only_relations and not _all_relations(when.only_relations, when, statement, facts):
-        return None
+    for globs in (when.relations, when.only_relations):
+        if globs and not _all_relations(globs, when, statement, facts):
+            return None
     if when.settings and not (
         statement.settings
         and all(any(fnmatchcase(s.name, glob) for glob in when.settings) for s in statement.settings)

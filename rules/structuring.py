@@ -192,8 +192,8 @@ def _origin(kind: object) -> object:
 def make_converter() -> cattrs.Converter:
     """Strict: nothing is converted from what merely looks like it, and unknown keys are errors."""
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=True)
-    # by predicate: a hook registered for the class would also be taken for an enum that derives from str
-    converter.register_structure_hook_func(lambda kind: kind in (str, int, float, bool), _strict)
+    for kind in (str, int, float, bool):
+        converter.register_structure_hook(kind, _strict)
     converter.register_structure_hook(
         enum.StrEnum, lambda value, kind: kind(_choice(value, [member.value for member in kind]))
     )

@@ -220,7 +220,7 @@ class _Reading:
         at = ("http",) if "http" in document else ("gateway", "http")
         host, _, port = gateway.http.rpartition(":")
         host = host.strip("[]")
-        if not port.isdecimal() or not 0 < int(port) < 65536:
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             self.reader.add(at, f"expected host:port, found {found(gateway.http)}", 'write "127.0.0.1:9432"')
             return None
         if host not in ("127.0.0.1", "::1", "localhost"):
