@@ -112,6 +112,10 @@ OTHERS = [
     evolve(BINDING, meaning=meaning_of(Namespace(search_path=("evil", "public")))),
     evolve(BINDING, meaning=meaning_of(Namespace(temporary=frozenset({"orders"})))),
     evolve(BINDING, meaning=meaning_of(Namespace(user="root"))),
+    evolve(BINDING, meaning=meaning_of(Namespace(), {"DateStyle": "ISO, MDY"})),
+    evolve(BINDING, meaning=meaning_of(Namespace(), {"DateStyle": "ISO, DMY"})),
+    evolve(BINDING, meaning=meaning_of(Namespace(), {"statement d": "DELETE FROM a WHERE id = $1"})),
+    evolve(BINDING, meaning=meaning_of(Namespace(), {"statement d": "DELETE FROM b WHERE id = $1"})),
 ]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from rich.text import Text
 
@@ -32,8 +34,8 @@ def neutral(text: str, *, lines: bool = False) -> str:
 def marked(text: str, *, lines: bool = False, style: str = "") -> Text:
     """The same for a screen, escapes in reverse."""
     result = Text(style=style, overflow="fold")
-    for piece, is_escape in _pieces(text, lines):
-        result.append(piece, ESCAPE_STYLE if is_escape else None)
+    for is_escape, pieces in groupby(_pieces(text, lines), key=itemgetter(1)):
+        result.append("".join(piece for piece, _ in pieces), ESCAPE_STYLE if is_escape else None)
     return result
 
 
@@ -73,6 +75,10 @@ def warnings(sql: str) -> list[str]:
 def _pieces(text: str, lines: bool) -> Iterator[tuple[str, bool]]:
     marks = 0
     for character in text.replace("\r\n", "\n") if lines else text:
+        if " " <= character <= "~":
+            marks = 0
+            yield character, False
+            continue
         marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
         if character == " " or (character.isprintable() and marks <= COMBINING and not _is_blank(character)):
             yield character, False

@@ -6,9 +6,11 @@ this user is as it was.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -78,6 +80,23 @@ def removed(text: str, name: str) -> str:
 def rewrite(path: Path, change: Change) -> None:
     """In one step: whoever reads the file meanwhile finds the old or the new one whole. Mode and owner stay."""
     path = path.resolve()
+    with _locked(path.parent):
+        _rewrite(path, change)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two who add users at once: the second one's edit starts from the first one's. The file itself is replaced, so no lock on it
+    would last."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _rewrite(path: Path, change: Change) -> None:
     old = path.read_bytes().decode("utf-8")  # line ends as they are
     found = path.stat()
     new = change(old)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -17,12 +17,15 @@ from rules.model import Dialect, Hold, Identity, Namespace
 _TAG = b"wireproxy approval binding 1\x00"
 
 
-def meaning_of(namespace: Namespace) -> tuple[str, ...]:
+def meaning_of(namespace: Namespace, context: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The session state that gives a text its meaning, as a binding carries it.
 
     The same bytes mean another table under another search_path, or beside a temporary table of that name: whoever got
-    `DELETE FROM orders` approved could otherwise change what `orders` is before running it.
+    `DELETE FROM orders` approved could otherwise change what `orders` is before running it. `context` is what else the text
+    depends on, by name: DateStyle and TimeZone, by which '01/02/2024' is one day or another, and what a prepared statement's
+    name stands for when the text says EXECUTE.
     """
+    more = sorted((context or {}).items())
     return (
         f"search_path={_joined(namespace.search_path)}",
         f"user={'' if namespace.user is None else '=' + namespace.user}",
@@ -33,6 +36,7 @@ def meaning_of(namespace: Namespace) -> tuple[str, ...]:
         f"database={'' if namespace.database is None else '=' + namespace.database}",
         f"lexing_known={namespace.lexing_known}",
         f"temporary={_joined(sorted(namespace.temporary))}",
+        *(f"context={_joined(item)}" for item in more),
     )
 
 
@@ -69,6 +73,7 @@ class Binding:
         parameters: tuple[bytes | None, ...] | None = None,
         formats: tuple[int, ...] | None = None,
         type_oids: tuple[int, ...] | None = None,
+        context: Mapping[str, str] | None = None,
     ) -> Binding:
         return cls(
             dialect=dialect,
@@ -80,7 +85,7 @@ class Binding:
             formats=formats,
             type_oids=type_oids,
             subject=identity.subject,
-            meaning=meaning_of(namespace),
+            meaning=meaning_of(namespace, context),
         )
 
     def digest(self) -> bytes:
