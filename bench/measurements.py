@@ -72,7 +72,7 @@ def median(rounds: Sequence[Measurement]) -> Measurement:
     first = rounds[0]
 
     def middle(name: str) -> float:
-        return statistics.median(getattr(each, name) for each in rounds)
+        return float(statistics.median(getattr(each, name) for each in rounds))
 
     split = first.user_us is not None
     return Measurement(

@@ -146,7 +146,7 @@ def _measure(server: Server, way: Route, workload: Workload, seconds: int) -> Me
 def _pgbench(server: Server, dsn: str, arguments: Sequence[str]) -> str:
     assert server.programs is not None
     environment = {**os.environ, **server.programs.environment, "PGSSLMODE": "disable"}
-    command = [server.programs / "pgbench", *arguments, dsn]
+    command = [str(server.programs / "pgbench"), *arguments, dsn]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise PgbenchError(f"{' '.join(arguments)} ended with status {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, MetaData, create_engine, func, inspect, select, text
+from sqlalchemy import Engine, ForeignKey, MetaData, create_engine, func, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -100,7 +100,7 @@ def test_the_asynchronous_engine_over_asyncpg(route: Route) -> None:
         )
         async with engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
-            await connection.execute(Author.__table__.insert(), [{"name": f"author {n}"} for n in range(500)])
+            await connection.execute(insert(Author), [{"name": f"author {n}"} for n in range(500)])
         async with engine.connect() as connection:
             names = (await connection.scalars(select(Author.name).where(Author.name.like("author 49%")))).all()
         await engine.dispose()

@@ -176,7 +176,7 @@ def _untar(archive: Path, folder: Path) -> None:
 def _extract_source(folder: Path, release: str, package: str, wanted: str) -> None:
     with _apt(release, folder, "deb-src", "") as apt:
         archive = _source_archive(apt, package)
-        command = ["tar", "-x", "-f", archive, "--strip-components=1", "-C", folder, "--no-same-owner"]
+        command = ["tar", "-x", "-f", str(archive), "--strip-components=1", "-C", str(folder), "--no-same-owner"]
         done = subprocess.run([*command, "--wildcards", f"*/{wanted}"], capture_output=True, text=True)
         if done.returncode:
             raise PackageError(f"{archive.name} could not be unpacked: {done.stderr}")

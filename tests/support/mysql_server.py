@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen, run
+from typing import Any
 
 import pymysql
 from attrs import frozen
@@ -98,8 +99,10 @@ def _initialize(family: MysqlFamily, account: Account, data: Path, log: Path) ->
         mode = ["--bootstrap", "--silent-startup", "--log-warnings=0", "--enforce-storage-engine="]
         mode += ["--max-allowed-packet=8M", "--net-buffer-length=16K"]
     command = [*family.command, *_options(family, data), *mode]
-    user = {} if account.uid is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
-    done = run(command, input=bootstrap, stdout=PIPE, stderr=STDOUT, timeout=START_S, cwd="/", **user)  # type: ignore[call-overload]
+    user: dict[str, Any] = (
+        {} if account.uid is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+    )
+    done = run(command, input=bootstrap, stdout=PIPE, stderr=STDOUT, timeout=START_S, cwd="/", **user)
     log.write_bytes(done.stdout)
     if done.returncode:
         raise ClusterError(f"{family.program.name} could not make its tables:\n{tail(log)}")

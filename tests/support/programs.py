@@ -34,7 +34,7 @@ class Programs:
         return self.folder / name
 
     def version(self) -> str:
-        command = [self.folder / "postgres", "--version"]
+        command = [str(self.folder / "postgres"), "--version"]
         environment = {**os.environ, **self.environment}
         return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
 

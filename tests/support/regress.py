@@ -60,7 +60,7 @@ class Runner:
         programs = self.server.programs
         assert programs is not None
         command = [
-            programs / "psql",
+            str(programs / "psql"),
             "-X",
             "-a",
             "-q",
