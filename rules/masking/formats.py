@@ -76,11 +76,12 @@ def decode_numeric(data: bytes) -> Decimal:
     count, weight, sign, _ = struct.unpack_from("!hhHh", data)
     if sign not in (0, 0x4000) or count < 0 or len(data) != 8 + 2 * count:
         raise ValueError("not a finite numeric")
-    number = 0
-    for digit in struct.unpack_from(f"!{count}h", data, 8):
-        number = number * 10000 + digit
-    found = Decimal(number).scaleb(4 * (weight - count + 1))
-    return -found if sign else found
+    groups = struct.unpack_from(f"!{count}h", data, 8)
+    if any(not 0 <= group < 10000 for group in groups):
+        raise ValueError("a numeric digit out of range")
+    # from digits, since arithmetic on Decimal rounds
+    digits = tuple(int(digit) for group in groups for digit in f"{group:04d}")
+    return Decimal((1 if sign else 0, digits or (0,), 4 * (weight - count + 1)))
 
 
 def encode_numeric(number: int) -> bytes:

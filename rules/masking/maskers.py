@@ -177,7 +177,7 @@ def hashed(key: bytes, type_oid: int, binary: bool) -> Callable[[bytes], bytes] 
     if type_oid == formats.NUMERIC:
 
         def numeric(found: Decimal) -> int:
-            return int.from_bytes(digest(format(found.normalize(), "f").encode())) >> (256 - 53)
+            return int.from_bytes(digest(canonical(found))) >> (256 - 53)
 
         if binary:
             return lambda data: formats.encode_numeric(numeric(formats.decode_numeric(data)))
@@ -191,6 +191,14 @@ def hashed(key: bytes, type_oid: int, binary: bool) -> Callable[[bytes], bytes] 
             return lambda data: digest(data)[:16]
         return lambda data: b"\\x" + digest(bytes_of_text(data))[:16].hex().encode()
     return None
+
+
+def canonical(number: Decimal) -> bytes:
+    """The same bytes for equal numbers, whatever their scale."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return (text.lstrip("-").lstrip("0") or "0").encode() if not number else text.encode()
 
 
 def bytes_of_text(data: bytes) -> bytes:
@@ -227,14 +235,14 @@ def bucketed(size: int, type_oid: int, binary: bool) -> Callable[[bytes], bytes]
         return integers(lambda found: max(found // size * size, low), type_oid, binary)
     if type_oid == formats.NUMERIC:
         if binary:
-            return lambda data: formats.encode_numeric(math.floor(formats.decode_numeric(data) / size) * size)
-        return lambda data: b"%d" % (math.floor(finite(data) / size) * size)
+            return lambda data: formats.encode_numeric(math.floor(formats.decode_numeric(data)) // size * size)
+        return lambda data: b"%d" % (math.floor(finite(data)) // size * size)
     form = formats.FLOATS.get(type_oid)
     if form is None:
         return None
     if binary:
-        return lambda data: struct.pack(form, math.floor(struct.unpack(form, data)[0] / size) * size)
-    return lambda data: b"%d" % (math.floor(finite(data) / size) * size)
+        return lambda data: struct.pack(form, math.floor(struct.unpack(form, data)[0]) // size * size)
+    return lambda data: b"%d" % (math.floor(finite(data)) // size * size)
 
 
 def constant(text: str, type_oid: int, binary: bool) -> bytes | None:

@@ -1,0 +1,195 @@
+"""Maskers by type and format: what comes out is valid for the type, says no more than it should, and text and binary agree."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.masking import formats
+from rules.masking.maskers import MASKERS, Maskers, check_masker
+from rules.masking.values import Mark
+
+MAKE = Maskers(b"k" * 32)
+TEXT, BINARY = False, True
+
+
+def masked(
+    masker: str, type_oid: int, data: bytes | None, binary: bool = TEXT, argument: str | None = None
+) -> bytes | None:
+    return MAKE.field(Mark(masker, argument), type_oid, binary)(data)
+
+
+@given(
+    masker=st.sampled_from(sorted(MASKERS)),
+    type_oid=st.sampled_from([*formats.ZERO, 16, 99999]),
+    binary=st.booleans(),
+    data=st.one_of(st.none(), st.binary(max_size=24), st.text(max_size=20).map(str.encode)),
+)
+@settings(max_examples=1000)
+def test_no_masker_ever_fails(masker: str, type_oid: int, binary: bool, data: bytes | None) -> None:
+    argument = "3" if MASKERS[masker] else None
+    out = masked(masker, type_oid, data, binary, argument)
+    assert out is None or isinstance(out, bytes)
+    if data is None:
+        assert out is None
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in "***"))
+def test_redact_says_nothing_about_a_text(text: str) -> None:
+    assert masked("redact", 25, text.encode()) == b"***"
+    assert masked("redact", 1043, text.encode(), BINARY) == b"***"
+
+
+def test_a_type_that_is_not_known_becomes_null() -> None:
+    assert masked("redact", 54321, b"x") is None
+    assert masked("hash", 54321, b"x") is None
+    assert MAKE.derived(54321, TEXT)(b"x") is None
+
+
+def test_what_is_derived_is_the_same_for_null_and_value() -> None:
+    """Whether `nullif(ssn, 'x')` is NULL says whether it was x."""
+    for type_oid in (25, 23, 1700, 3802):
+        mask = MAKE.derived(type_oid, TEXT)
+        assert mask(None) == mask(b"1") == formats.zero(type_oid, TEXT)
+
+
+def test_last4_keeps_four_characters_of_long_values_only() -> None:
+    assert masked("last4", 25, b"123-45-6789") == b"***6789"
+    assert masked("last4", 25, b"1234567") == b"***"
+    assert masked("last4", 25, "ééééabcé".encode()) == "***abcé".encode()
+    assert masked("last4", 25, b"\xe9" * 20) == b"***"  # not UTF-8: nobody knows where a character starts
+    assert masked("last4", 20, b"4111111111111234") == b"1234"
+    assert masked("last4", 20, struct.pack("!q", 4111111111111234), BINARY) == struct.pack("!q", 1234)
+    assert masked("last4", 23, b"1234") == b"0"
+    assert masked("last4", 1700, b"1234.5") == b"0"
+
+
+def test_first_n_keeps_as_much_as_it_hides() -> None:
+    assert masked("first-n", 25, b"abcdef", argument="3") == b"abc***"
+    assert masked("first-n", 25, b"abcde", argument="3") == b"***"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (b"alice@example.com", b"a***@example.com"),
+        (b"a@example.com", b"***"),
+        (b"nobody", b"***"),
+        (b"a@b@example.com", b"***"),
+        (b"alice@", b"***"),
+        (b"secret text without", b"***"),
+    ],
+)
+def test_email_keeps_the_first_letter_and_the_domain(address: bytes, expected: bytes) -> None:
+    assert masked("email", 25, address) == expected
+
+
+@given(st.integers(-(2**31), 2**31 - 1))
+def test_hash_of_an_integer_is_an_integer_and_alike_in_both_formats(number: int) -> None:
+    text = masked("hash", 23, str(number).encode())
+    binary = masked("hash", 23, struct.pack("!i", number), BINARY)
+    assert text is not None
+    assert binary == struct.pack("!i", int(text))
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**15), max_value=10**15))
+def test_hash_of_a_numeric_does_not_depend_on_its_scale(number: Decimal) -> None:
+    assert masked("hash", 1700, format(number, "f").encode()) == masked(
+        "hash", 1700, format(number.normalize(), "f").encode()
+    )
+
+
+@given(st.integers(-(10**30), 10**30))
+def test_numerics_survive_encoding(number: int) -> None:
+    assert formats.decode_numeric(formats.encode_numeric(number)) == number
+
+
+def test_hash_is_keyed_and_stable() -> None:
+    first, second = masked("hash", 25, b"x"), masked("hash", 1043, b"x", BINARY)
+    assert first == second != Maskers(b"other").field(Mark("hash"), 25, TEXT)(b"x")
+    assert first is not None
+    assert len(first) == 16
+
+
+def test_hash_of_a_uuid_is_a_uuid() -> None:
+    value = uuid.UUID("12345678-1234-5678-1234-567812345678")
+    text = masked("hash", 2950, str(value).encode())
+    assert text is not None
+    assert masked("hash", 2950, value.bytes, BINARY) == uuid.UUID(text.decode()).bytes != value.bytes
+
+
+@pytest.mark.parametrize(
+    ("type_oid", "text", "expected"),
+    [
+        (1082, b"1985-07-14", b"1985-01-01"),
+        (1114, b"1985-07-14 12:00:00.5", b"1985-01-01 00:00:00"),
+        (1184, b"1985-07-14 12:00:00+02", b"1985-01-01 00:00:00+00"),
+        (1082, b"14.07.1985", b"2000-01-01"),
+        (1082, b"infinity", b"2000-01-01"),
+        (1082, b"0044-03-15 BC", b"2000-01-01"),
+        (25, b"1985-07-14", b"1985-01-01"),
+        (25, b"born 1985-07-14", b"***"),
+    ],
+)
+def test_dates_keep_their_year(type_oid: int, text: bytes, expected: bytes) -> None:
+    assert masked("date-to-year", type_oid, text) == expected
+
+
+@given(st.integers(-700_000, 2_000_000))
+def test_binary_dates_keep_their_year(days: int) -> None:
+    out = masked("date-to-year", 1082, struct.pack("!i", days), BINARY)
+    assert out is not None
+    try:
+        year = formats.year_of_binary(struct.pack("!i", days), 1082)
+    except ValueError:
+        assert out == bytes(4)
+    else:
+        assert formats.year_of_binary(out, 1082) == year
+
+
+@pytest.mark.parametrize(
+    ("type_oid", "text", "expected"),
+    [(23, b"12345", b"12000"), (23, b"-1", b"-1000"), (1700, b"12345.67", b"12000"), (1700, b"-1.5", b"-1000"),
+     (701, b"1.5e4", b"15000"), (1700, b"NaN", b"0"), (25, b"12", b"***")],
+)  # fmt: skip
+def test_buckets_in_text(type_oid: int, text: bytes, expected: bytes) -> None:
+    assert masked("bucket", type_oid, text, argument="1000") == expected
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_buckets_are_alike_in_both_formats(number: int) -> None:
+    text = masked("bucket", 1700, str(number).encode(), argument="1000")
+    binary = masked("bucket", 1700, formats.encode_numeric(number), BINARY, "1000")
+    assert text is not None
+    assert binary is not None
+    assert formats.decode_numeric(binary) == int(text) == number // 1000 * 1000
+
+
+def test_constants_are_values_of_the_type_or_null() -> None:
+    assert masked("constant", 25, b"x", argument="hidden") == b"hidden"
+    assert masked("constant", 23, b"5", argument="7") == b"7"
+    assert masked("constant", 23, struct.pack("!i", 5), BINARY, "7") == struct.pack("!i", 7)
+    assert masked("constant", 23, b"5", argument="many") is None
+    assert masked("constant", 21, b"5", argument="70000") is None
+    assert masked("constant", 3802, b"\x01{}", BINARY, '{"a": 1}') == b'\x01{"a": 1}'
+    assert masked("constant", 3802, b"{}", argument="{") is None
+    assert masked("constant", 16, b"t", argument="false") == b"f"
+    assert masked("constant", 1082, bytes(4), BINARY, "2000-01-02") == struct.pack("!i", 1)
+
+
+def test_null_masks_everything() -> None:
+    assert masked("null", 25, b"x") is None
+    assert masked("null", 23, b"1", BINARY) is None
+
+
+@pytest.mark.parametrize(
+    "mark", [Mark("shred"), Mark("bucket"), Mark("bucket", "0"), Mark("first-n", "x"), Mark("constant")]
+)
+def test_a_masker_of_the_config_is_checked(mark: Mark) -> None:
+    with pytest.raises(ValueError, match=r"masker|invalid literal"):
+        check_masker(mark)
