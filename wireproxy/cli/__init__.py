@@ -23,7 +23,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("wireproxy.cli.approvals", "show", "Show one request in full."),
     "approve": ("wireproxy.cli.approvals", "approve", "Approve a request."),
     "deny": ("wireproxy.cli.approvals", "deny", "Deny a request."),
-    "preview": ("wireproxy.cli.approvals", "preview", "Run a held statement in a transaction that is rolled back, and show its effect."),
+    "preview": (
+        "wireproxy.cli.approvals",
+        "preview",
+        "Run a held statement in a transaction that is rolled back, and show its effect.",
+    ),
     "watch": ("wireproxy.cli.approvals", "watch", "Follow the requests as they come."),
     "sessions": ("wireproxy.cli.sessions", "sessions", "List the recorded sessions."),
     "replay": ("wireproxy.cli.sessions", "replay", "Show a recorded session as it happened."),

@@ -14,9 +14,9 @@ from attrs import frozen
 from rich.console import Console
 
 from wireproxy.cli.calls import CONFIG_PLACES, Failed
+from wireproxy.log.books import Verifiers, key_ring
 from wireproxy.log.sealing import AuditorKey
 from wireproxy.log.signing import PUBLIC_NAME, KeyFileError, load_public_keys
-from wireproxy.log.verify import Verifiers, key_ring
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

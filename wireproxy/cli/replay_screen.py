@@ -13,7 +13,8 @@ from rich.text import Text
 
 from wireproxy.cli.screen import cut, marked, marked_sql, warnings
 from wireproxy.log.export import Heads, wall_time
-from wireproxy.log.reader import Finding, Met, RecordAt, SignedAt, Walk
+from wireproxy.log.findings import Finding
+from wireproxy.log.reader import Met, RecordAt, SignedAt, Walk
 from wireproxy.log.records import (
     CompletionRecord,
     DecisionRecord,

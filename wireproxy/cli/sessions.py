@@ -19,6 +19,7 @@ from wireproxy.cli.screen import cut, neutral
 from wireproxy.cli.session_list import listing, summary_json
 from wireproxy.cli.verify_report import Report, log_file, run_verify
 from wireproxy.log.appender import Names
+from wireproxy.log.books import Books, read_books
 from wireproxy.log.errors import UnknownSession
 from wireproxy.log.export import export as export_records
 from wireproxy.log.export import wall_time
@@ -27,7 +28,6 @@ from wireproxy.log.search import Hit, Matcher, plain_matcher, regex_matcher
 from wireproxy.log.search import search as search_walk
 from wireproxy.log.signing import PUBLIC_NAME
 from wireproxy.log.summary import Summary, summarize_all
-from wireproxy.log.verify import Books, read_books
 
 REGEX_SECONDS = 5.0  # for one session's records; an expression that takes longer would take for ever
 
@@ -107,7 +107,7 @@ def _walk(place: Place, session_id: str) -> Walk:
         names = find_session(place.directory, session_id)
     except UnknownSession as error:
         raise Failed(f"{neutral(str(error))}: `wireproxy sessions` lists them") from None
-    return _walk_of(place, names, read_books(place.directory, {}))
+    return _walk_of(place, names, read_books(place.directory, {}, names.session))
 
 
 def _walk_of(place: Place, names: Names, books: Books) -> Walk:

@@ -13,10 +13,12 @@ from wireproxy.cli.replay_screen import finding_line
 from wireproxy.cli.screen import marked, neutral
 from wireproxy.cli.session_list import STATE_STYLE
 from wireproxy.log.appender import Names
+from wireproxy.log.books import Books, read_books
 from wireproxy.log.errors import UnknownSession
 from wireproxy.log.export import finding_json
-from wireproxy.log.reader import PART_NAME, Finding, FindingKind, find_session
-from wireproxy.log.verify import Books, Verdict, read_books, stray_files, verify_directory, verify_session
+from wireproxy.log.findings import Finding, FindingKind
+from wireproxy.log.reader import PART_NAME, find_session
+from wireproxy.log.verify import Verdict, stray_files, verify_directory, verify_session
 
 
 class Report:
@@ -28,6 +30,7 @@ class Report:
         self._place = place
         self._console = console(stream)
         self.sessions = self.findings = self.running = 0
+        self.heads: dict[str, str] = {}
 
     def verdict(self, verdict: Verdict) -> None:
         self.sessions += 1
@@ -66,7 +69,7 @@ class Report:
                 "findings": self.findings,
                 "keys": list(self._place.verifiers),
             }
-            print_json(self._stream, {**total, "ok": not self.findings})
+            print_json(self._stream, {**total, "heads": self.heads, "ok": not self.findings})
             return 1 if self.findings else 0
         count = f"{self.sessions} session{'' if self.sessions == 1 else 's'}"
         running = f", {self.running} still running" if self.running else ""
@@ -93,9 +96,13 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
 
 
 def run_verify(place: Place, session_id: str | None, alone: Names | None, after_ns: int, report: Report) -> int:
-    books = read_books(place.directory, place.verifiers)
+    books = read_books(place.directory, place.verifiers, alone.session if alone is not None else session_id or "")
+    report.heads = books.heads
     if alone is not None:
-        report.verdict(verify_session(alone, place.verifiers, books if alone.session in books.sessions else None))
+        known = alone.session in books.sessions
+        report.verdict(verify_session(alone, place.verifiers, books if known else None))
+        if not known:
+            report.notice("verified alone: no ledger here knows this session")
     elif session_id is not None:
         report.verdict(_verify_one(place, session_id, books))
     else:

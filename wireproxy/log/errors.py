@@ -15,5 +15,9 @@ class FormatError(ValueError):
         self.offset = offset
 
 
+class TornError(FormatError):
+    """The file ends inside something: the writer died, or is about to write the rest."""
+
+
 class UnknownSession(LookupError):
     """No session has this id, or the prefix fits several."""

@@ -11,8 +11,9 @@ import msgspec
 from attrs import define, field
 
 from wireproxy.log import format as fmt
+from wireproxy.log.findings import Finding
 from wireproxy.log.mysql_values import mysql_rows
-from wireproxy.log.reader import Finding, RecordAt, SignedAt, Walk
+from wireproxy.log.reader import RecordAt, SignedAt, Walk
 from wireproxy.log.records import (
     Column,
     CompletionRecord,

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 from attrs import frozen
 
-from wireproxy.log.errors import FormatError, LogError
+from wireproxy.log.errors import FormatError, LogError, TornError
+from wireproxy.log.files import open_regular
 from wireproxy.log.format import LENGTH, LINK_BYTES, SIGNATURE_BYTES
 from wireproxy.log.signing import Signer
 
@@ -91,17 +92,19 @@ class Ledger:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now // 1_000_000_000))
         folder = directory / FOLDER
         self.path = folder / f"{stamp}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
+        self._size = 0
+        self._link = sha256(ENTRY_DOMAIN + self.path.name.encode()).digest()
+        draft = self.path.with_suffix(".new")
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             pins = tuple(_pins(folder))
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self._write(MAGIC)
+            self._append(Opened(self.path.name, now, signer.key_id, os.getpid(), pins))
+            draft.rename(self.path)  # only now: a ledger that can be seen is locked, and has its first entry
         except OSError as error:
             raise LogError(f"the ledger {self.path} cannot be made: {error}") from error
-        self._size = 0
-        self._link = sha256(ENTRY_DOMAIN + self.path.name.encode()).digest()
-        self._write(MAGIC)
-        self._append(Opened(self.path.name, now, signer.key_id, os.getpid(), pins))
 
     def started(self, session: str, path: str, link: bytes) -> None:
         self._append(Started(self._clock_ns(), session, path, link))
@@ -169,7 +172,7 @@ class StoredEntry:
 
 def read_entries(path: Path) -> Iterator[StoredEntry]:
     """Read a ledger, checking its chain and not its signatures. Raises FormatError where it breaks, OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise FormatError("not a ledger: the first bytes are not its mark", 0)
         link = sha256(ENTRY_DOMAIN + path.name.encode()).digest()
@@ -182,14 +185,14 @@ def read_entries(path: Path) -> Iterator[StoredEntry]:
 
 def _read_entry(read: Callable[[int], bytes], head: bytes, link: bytes, offset: int) -> StoredEntry:
     if len(head) < LENGTH.size:
-        raise FormatError("the ledger ends inside an entry", offset)
+        raise TornError("the ledger ends inside an entry", offset)
     (length,) = LENGTH.unpack(head)
     if length > ENTRY_LIMIT_BYTES:
         raise FormatError(f"an entry of {length} bytes is longer than an entry can be", offset)
     body = read(length)
     trailer = read(TRAILER_BYTES)
     if len(body) < length or len(trailer) < TRAILER_BYTES:
-        raise FormatError("the ledger ends inside an entry", offset)
+        raise TornError("the ledger ends inside an entry", offset)
     expected = sha256(link + head + body).digest()
     if trailer[:LINK_BYTES] != expected:
         raise FormatError("an entry does not chain to the one before it", offset)
@@ -213,7 +216,7 @@ def ledger_paths(directory: Path) -> list[Path]:
 def is_alive(path: Path) -> bool:
     """Does the process that keeps this ledger still run? Its lock says so, and is gone however it died."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -230,7 +233,7 @@ def is_alive(path: Path) -> bool:
 def _pins(folder: Path) -> Iterator[Pin]:
     """The last link stands at the end of each file: nothing need be read but that."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TRAILER_BYTES, 0))
             yield Pin(path.name, size, file.read(LINK_BYTES), is_alive(path))

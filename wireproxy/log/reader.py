@@ -7,7 +7,6 @@ be read behind it is yielded too, so that a replay shows it.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -17,40 +16,14 @@ from attrs import define, field, frozen
 
 from wireproxy.log import format as fmt
 from wireproxy.log.appender import Names
-from wireproxy.log.errors import FormatError, UnknownSession
+from wireproxy.log.errors import FormatError, TornError, UnknownSession
+from wireproxy.log.files import open_regular
+from wireproxy.log.findings import Finding, FindingKind
 from wireproxy.log.records import EndRecord, Record, SessionStart
 from wireproxy.log.sealing import AuditorKey, Sealer
 from wireproxy.log.signing import Verifier
 
 PART_NAME = re.compile(r"(?P<session>[A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:\.(?P<part>\d{4,6}))?\.wplog\Z")
-
-
-class FindingKind(enum.StrEnum):
-    """What can be wrong. The words are part of `verify --json`; a member is never renamed."""
-
-    UNREADABLE = "unreadable"  # a file cannot be opened or is not a log
-    DAMAGED = "damaged"  # bytes that no writer wrote
-    CHAIN = "chain"  # records or blocks do not follow from what stands before them
-    SIGNATURE = "signature"  # a checkpoint or an entry is not signed by the key
-    KEY = "key"  # signed by a key that is not among those given
-    TORN = "torn"  # the file ends inside something
-    NOT_CLOSED = "not_closed"  # no signed end: the gateway died, or the end was cut off
-    TRAILING = "trailing"  # something stands behind the end
-    ORDER = "order"  # records in an order that no session has
-    IDENTITY = "identity"  # the file is of another session than its name or its ledger says
-    PART = "part"  # a part is missing or too many
-    MISSING = "missing"  # the ledger knows a session whose log is gone
-    UNLISTED = "unlisted"  # no ledger knows the session
-    LEDGER = "ledger"  # a ledger is damaged, cut, or at odds with a log
-    SEALED = "sealed"  # encrypted, and no key to read it (not a finding of `verify`)
-
-
-@frozen
-class Finding:
-    kind: FindingKind
-    message: str
-    path: Path | None = None
-    offset: int | None = None
 
 
 @frozen
@@ -114,7 +87,7 @@ class Walk:
         """Yield what part `number` holds; return whether another must follow."""
         path = self.names.part(number)
         try:
-            file = path.open("rb")
+            file = open_regular(path)
         except OSError as error:
             yield self._missing_part(number, path, error)
             return False
@@ -133,7 +106,7 @@ class Walk:
             header, encoded = read_header(part.file)
             part.sealer = self._unseal(header)
         except FormatError as error:
-            if not (self.running and part.number > 1):
+            if not (self.running and isinstance(error, TornError) and part.number > 1):
                 yield Finding(FindingKind.UNREADABLE, str(error), part.path, error.offset)
             return False
         yield from self._header(part, header, encoded)
@@ -143,10 +116,10 @@ class Walk:
             try:
                 item = read_item(part.file, offset)
             except FormatError as error:
-                if not self.running:
-                    kind = FindingKind.TORN if isinstance(error, _Torn) else FindingKind.DAMAGED
-                    yield Finding(kind, str(error), part.path, error.offset)
-                    self.progress.broken = True
+                torn = isinstance(error, TornError)
+                if not (torn and self.running):
+                    kind = FindingKind.TORN if torn else FindingKind.DAMAGED
+                    yield self._broken(str(error), part.path, error.offset, kind)
                 return False
             if item is None:
                 return continued
@@ -313,7 +286,7 @@ class Walk:
             progress.records = number
 
     def _last_sealer(self) -> Sealer | None:
-        with self.names.part(self.progress.part).open("rb") as file:
+        with open_regular(self.names.part(self.progress.part)) as file:
             return self._unseal(read_header(file)[0])
 
     def _after(self) -> Iterator[Met]:
@@ -358,16 +331,14 @@ class Item:
     stored: bytes
 
 
-class _Torn(FormatError):
-    """The file ends inside an item."""
-
-
 def read_header(file: BinaryIO) -> tuple[fmt.Header, bytes]:
     prefix = file.read(fmt.PREFIX.size)
+    if len(prefix) < fmt.PREFIX.size:
+        raise TornError("the file ends inside its header", 0)
     length = fmt.decode_prefix(prefix)
     body = file.read(length)
     if len(body) < length:
-        raise FormatError("the file ends inside its header", fmt.PREFIX.size)
+        raise TornError("the file ends inside its header", fmt.PREFIX.size)
     return fmt.decode_header(body), prefix + body
 
 
@@ -376,7 +347,7 @@ def read_item(file: BinaryIO, offset: int) -> Item | None:
     if not head:
         return None
     if len(head) < fmt.ITEM.size:
-        raise _Torn("the file ends inside an item", offset)
+        raise TornError("the file ends inside an item", offset)
     kind, length = fmt.ITEM.unpack(head)
     if kind not in (fmt.BLOCK_ITEM, fmt.CHECKPOINT_ITEM):
         raise FormatError(f"an item of the unknown type {kind!r}", offset)
@@ -384,7 +355,7 @@ def read_item(file: BinaryIO, offset: int) -> Item | None:
         raise FormatError(f"an item of {length} bytes is longer than an item can be", offset)
     body = file.read(length)
     if len(body) < length:
-        raise _Torn("the file ends inside an item", offset)
+        raise TornError("the file ends inside an item", offset)
     return Item(kind, body, head + body)
 
 
@@ -401,7 +372,7 @@ def _cut_frame(stored: bytes, offset: int) -> tuple[bytes, int] | None:
 
 def _read_journal(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(fmt.JOURNAL_LIMIT_BYTES + 1)
     except OSError:
         return None

@@ -12,11 +12,13 @@ from attrs import frozen
 
 from wireproxy.log import format as fmt
 from wireproxy.log.appender import Names
+from wireproxy.log.books import Books
 from wireproxy.log.errors import FormatError
-from wireproxy.log.reader import Finding, RecordAt, Walk, find_logs, read_header, read_item
+from wireproxy.log.files import open_regular
+from wireproxy.log.findings import Finding
+from wireproxy.log.reader import RecordAt, Walk, find_logs, read_header, read_item
 from wireproxy.log.records import CompletionRecord, EndRecord, ErrorRecord, SessionStart, StatementRecord
 from wireproxy.log.sealing import AuditorKey
-from wireproxy.log.verify import Books
 
 State = Literal["open", "closed", "torn"]
 
@@ -54,7 +56,7 @@ def summarize_all(directory: Path, books: Books, auditor: AuditorKey | None = No
 
 def _from_both_ends(names: Names, auditor: AuditorKey | None) -> Summary | None:
     """None: it is not closed, so all of it must be read."""
-    with names.part(1).open("rb") as file:
+    with open_regular(names.part(1)) as file:
         header, encoded = read_header(file)
         start = _record_of(file, len(encoded), header, auditor, last=False)
         if header.session != names.session or not (start is None or isinstance(start, SessionStart)):
@@ -62,7 +64,7 @@ def _from_both_ends(names: Names, auditor: AuditorKey | None) -> Summary | None:
     last = 1
     while names.part(last + 1).exists():
         last += 1
-    with names.part(last).open("rb") as file:
+    with open_regular(names.part(last)) as file:
         header, _ = read_header(file)
         file.seek(-(fmt.ITEM.size + fmt.CHECKPOINT_BYTES), 2)
         item = read_item(file, 0)
