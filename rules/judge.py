@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from attrs import evolve, frozen
 
 from rules.catalog import Catalog
-from rules.masking import MaskSet, ResultMasks
+from rules.masking import MaskFinding, MaskSet, ResultMasks
 from rules.model import (
     Allow,
     Decision,
@@ -234,10 +234,7 @@ class Judge:
         )
 
 
-def _of_finding(finding: object) -> Decision:
-    from rules.masking import MaskFinding
-
-    assert isinstance(finding, MaskFinding)
+def _of_finding(finding: MaskFinding) -> Decision:
     if finding.action == "deny":
         return Deny(finding.rule, (finding.reason,))
     return Hold(finding.rule, (finding.reason,))
