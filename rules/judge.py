@@ -9,10 +9,9 @@ else is found again by its exact bytes or judged again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from rules.catalog import Catalog
 from rules.masking import MaskFinding, MaskSet, ResultMasks
@@ -30,6 +29,7 @@ from rules.model import (
     Statement,
 )
 from rules.policy import Facts, Limit, Policy, applicable, decide_batch, decides_by_estimate, worst
+from rules.reading import Reader, reader_for
 
 _EXACT_ENTRIES = 2048  # for each namespace and generation: the statements of an application fit
 _SHAPE_ENTRIES = 1024
@@ -44,34 +44,6 @@ _BY_LITERAL = frozenset(
 )
 
 _Key = TypeVar("_Key", str, bytes)
-
-
-class Classify(Protocol):
-    def __call__(self, text: str, namespace: Namespace, catalog: Catalog | None = None) -> tuple[Statement, ...]: ...
-
-
-@frozen
-class Reader:
-    """How texts of one dialect are read. All three are total."""
-
-    decode: Callable[[bytes, Namespace], str | None]  # None: not text in the session's encoding
-    classify: Classify
-    shape: Callable[[str], str | None]  # the text with literals taken out; None: it has no shape to go by
-
-
-def reader_for(dialect: Dialect) -> Reader:
-    match dialect:
-        case Dialect.POSTGRES:
-            from rules.classify import shape_postgres
-            from rules.classify.postgres import classify as classify_postgres
-            from rules.classify.postgres.text import decode as decode_postgres
-
-            return Reader(decode_postgres, classify_postgres, shape_postgres)
-        case Dialect.MYSQL:
-            from rules.classify.mysql import classify as classify_mysql
-            from rules.classify.mysql import decode as decode_mysql
-
-            return Reader(decode_mysql, classify_mysql, lambda _text: None)
 
 
 def may_prepare(judgement: Judgement) -> bool:

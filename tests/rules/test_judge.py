@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.catalog import Catalog
-from rules.judge import Judge, Reader, may_prepare
+from rules.judge import Judge, may_prepare
 from rules.masking import MaskFinding
 from rules.model import Allow, Deny, Dialect, Effect, Hold, Identity, Judgement, Kind, Namespace, Statement
 from rules.policy import Limit, Policy, Rule, When
+from rules.reading import Reader
 from tests.rules.statements import opaque, statement, statements
 
 AGENT = Identity("agent", frozenset({"agents"}))

@@ -1,0 +1,58 @@
+"""How the bytes of a statement become statements, by dialect. Each part is total: it raises on no bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import frozen
+
+from rules.catalog import Catalog
+from rules.model import Dialect, Namespace, Statement
+
+# The server's name of a character set -> ours. Only those in which no byte of a longer character looks like a quote or a
+# backslash; anything else is not decoded, and what is not decoded is opaque.
+_MYSQL_CHARSETS = {
+    "utf8mb4": "utf-8",
+    "utf8mb3": "utf-8",
+    "utf8": "utf-8",
+    "ascii": "ascii",
+    "latin1": "cp1252",  # Spec: MySQL, "latin1 is cp1252"; the five bytes that cp1252 leaves out are not decoded
+}
+
+
+class Classify(Protocol):
+    def __call__(self, text: str, namespace: Namespace, catalog: Catalog | None = None) -> tuple[Statement, ...]: ...
+
+
+@frozen
+class Reader:
+    """How texts of one dialect are read. All three are total."""
+
+    decode: Callable[[bytes, Namespace], str | None]  # None: not text in the session's encoding
+    classify: Classify
+    shape: Callable[[str], str | None]  # the text with literals taken out; None: it has no shape to go by
+
+
+def reader_for(dialect: Dialect) -> Reader:
+    match dialect:
+        case Dialect.POSTGRES:
+            from rules.classify import shape_postgres
+            from rules.classify.postgres import classify as classify_postgres
+            from rules.classify.postgres.text import decode as decode_postgres
+
+            return Reader(decode_postgres, classify_postgres, shape_postgres)
+        case Dialect.MYSQL:
+            from rules.classify.mysql import classify as classify_mysql
+
+            return Reader(decode_mysql, classify_mysql, lambda _text: None)
+
+
+def decode_mysql(text: bytes, namespace: Namespace) -> str | None:
+    codec = _MYSQL_CHARSETS.get(namespace.charset.lower())
+    if codec is None:
+        return None
+    try:
+        return text.decode(codec)
+    except UnicodeDecodeError:
+        return None
