@@ -58,12 +58,15 @@ def left(shop: Server) -> int:
         return int(row[0])
 
 
+def lines(text: str) -> list[dict[str, object]]:
+    """JSON Lines."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def requests(gateway: Gateway) -> list[dict[str, object]]:
     listed = gateway.cli("approvals", "--json")
     assert listed.returncode == 0, listed.stderr
-    found = json.loads(listed.stdout)
-    assert isinstance(found, list)
-    return found
+    return lines(listed.stdout)
 
 
 def wait_for_request(gateway: Gateway) -> dict[str, object]:
@@ -242,7 +245,7 @@ def test_a_session_with_a_hold_replays_and_verifies(hasty: Gateway) -> None:
         agent.execute("DELETE FROM orders WHERE id = 9")
     deadline = time.monotonic() + 10
     while True:
-        sessions = json.loads(hasty.cli("sessions", "--json").stdout)
+        sessions = lines(hasty.cli("sessions", "--json").stdout)
         if all(session.get("state") != "open" for session in sessions) or time.monotonic() > deadline:
             break
     verified = hasty.cli("verify")
