@@ -136,7 +136,7 @@ async def serve_http(
     Nobody logs in here, so only addresses of this machine are listened on, unless `allow_remote`. Raises HttpError.
     """
     host, port = address
-    if not allow_remote and not _is_loopback(host):
+    if not allow_remote and not is_loopback(host):
         raise HttpError(f"http: {host} is not a loopback address; metrics are for this machine, or for a proxy on it")
     server = _Server(metrics, ready, requests, check_host=not allow_remote)
     try:
@@ -149,7 +149,7 @@ async def serve_http(
         task_status.started((bound[0], bound[1]))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -277,4 +277,4 @@ def _is_own_host(request: h11.Request) -> bool:
     """A page in somebody's browser may give its own name this address, and read what is answered to that name."""
     named = next((value for name, value in request.headers if name == b"host"), b"").decode("ascii", "replace")
     host = named.rpartition(":")[0] if named.count(":") == 1 or "]:" in named else named
-    return _is_loopback(host.strip("[]"))
+    return is_loopback(host.strip("[]"))

@@ -110,6 +110,8 @@ class Approvals:
     wait_s: float = 20.0  # shorter than the tool timeouts of common agents (60 s)
     expires_s: float = 1800.0
     store: str = ""  # empty: SQLite in the state directory; `postgresql://…` for several gateways
+    webhook: str = ""  # each new request is announced there; https, or http on this machine
+    webhook_secret: Secret = Secret()  # signs what is sent, so that the receiver knows from whom it is
 
 
 @frozen
