@@ -1,0 +1,156 @@
+"""The catalog as it is read from real servers, by a role that may do nothing but connect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from attrs import evolve
+
+from rules.catalog import Catalog
+from rules.model import Dialect, Volatility
+from tests.support.servers import Server
+from wireproxy.catalog import CatalogError, load_postgres, stale
+from wireproxy.config.model import Database
+from wireproxy.side import Parameters, changes_rows, estimate_rows, preview
+
+pytestmark = pytest.mark.integration
+DBNAME = "catalog_reading"
+ROLE = "catalog_reader"
+SCHEMA = """
+CREATE DOMAIN code AS varchar(10);
+CREATE DOMAIN inner_code AS code;
+CREATE TABLE t (id int PRIMARY KEY, c inner_code, dropped int, total int GENERATED ALWAYS AS (id * 2) STORED);
+ALTER TABLE t DROP COLUMN dropped;
+INSERT INTO t (id, c) SELECT n, 'c' || n FROM generate_series(1, 100) n;
+CREATE VIEW v AS SELECT id, c AS code FROM t;
+CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t;
+CREATE TABLE part (id int) PARTITION BY RANGE (id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
+CREATE TABLE child () INHERITS (t);
+CREATE FUNCTION one(a int, OUT x int, OUT y text) LANGUAGE sql STABLE AS 'SELECT 1, ''x''';
+CREATE FUNCTION atomic(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT id FROM t; END;
+CREATE FUNCTION keep(int, int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE AGGREGATE kept(int) (sfunc = keep, stype = int);
+CREATE OPERATOR @@@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = keep);
+CREATE SCHEMA other;
+CREATE TABLE other."Mixed Case" ("A" int);
+ANALYZE;
+"""
+
+
+@pytest.fixture(scope="module", params=["postgres", "postgres18"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    server: Server = request.getfixturevalue(request.param)
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {DBNAME} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {DBNAME}")
+        admin.execute(f"DROP ROLE IF EXISTS {ROLE}")
+        admin.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'reader-secret'")
+        with psycopg.connect(server.dsn(DBNAME), autocommit=True) as connection:
+            connection.execute(SCHEMA)
+        yield Database(request.param, Dialect.POSTGRES, server.host, server.port, DBNAME, ROLE, tls="prefer")
+        admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")
+        admin.execute(f"DROP ROLE {ROLE}")
+
+
+async def loaded(database: Database) -> Catalog:
+    return await load_postgres(database, "reader-secret", 7)
+
+
+async def test_tables_columns_and_domains(database: Database) -> None:
+    catalog = await loaded(database)
+    assert catalog.version == 7
+    assert catalog.server_version >= 150000
+    table = catalog.relations["public", "t"]
+    assert [(column.name, column.attribute, column.type_oid) for column in table.columns] == [
+        ("id", 1, 23),
+        ("c", 2, 1043),  # what lies beneath a domain over a domain
+        ("total", 4, 23),  # behind the dropped column
+    ]
+    assert table.columns[2].generated == "(id * 2)"
+    assert catalog.by_oid[table.oid] is table
+    assert catalog.relations["other", "Mixed Case"].columns[0].name == "A"
+
+
+async def test_definitions_and_inheritance(database: Database) -> None:
+    catalog = await loaded(database)
+    view = catalog.relations["public", "v"]
+    assert view.kind == "v"
+    assert "public.t" in (view.definition or "")
+    assert catalog.relations["public", "m"].definition is not None
+    assert catalog.relations["public", "part_1"].parents == (catalog.relations["public", "part"].oid,)
+    assert catalog.relations["public", "child"].parents == (catalog.relations["public", "t"].oid,)
+    assert catalog.relations["pg_catalog", "pg_stats"].definition is None
+    assert catalog.resolve(None, "t", ("nowhere", "public")) is catalog.relations["public", "t"]
+
+
+async def test_routines_and_operators(database: Database) -> None:
+    catalog = await loaded(database)
+    (one,) = catalog.functions["public", "one"]
+    assert (one.columns, one.volatility, one.arguments, one.returns) == (("x", "y"), Volatility.STABLE, 1, "record")
+    (atomic,) = catalog.functions["public", "atomic"]
+    assert "public.t" in (atomic.body or "") or "t.id" in (atomic.body or "")
+    (kept,) = catalog.functions["public", "kept"]
+    assert (kept.language, kept.kind) == ("aggregate", "a")
+    assert "keep" in (kept.body or "")
+    assert catalog.operators["@@@@"] == (("public", "keep"),)
+    assert any(each.volatility is Volatility.VOLATILE for each in catalog.functions["pg_catalog", "set_config"])
+    assert catalog.functions["pg_catalog", "generate_series"][0].returns.startswith("SETOF")
+
+
+async def test_a_name_that_the_snapshot_lacks_makes_it_stale(database: Database) -> None:
+    catalog = await loaded(database)
+    assert stale(catalog, ("nosuch",))
+    assert not stale(catalog, ("t", "public.v"))
+
+
+async def test_a_wrong_password_is_an_error_without_the_password(database: Database) -> None:
+    with pytest.raises(CatalogError) as caught:
+        await load_postgres(database, "wrong-secret")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_server_that_is_not_there_is_an_error(database: Database) -> None:
+    gone = evolve(database, host="127.0.0.1", port=1, connect_timeout_s=2.0)
+    with pytest.raises(CatalogError, match="cannot connect"):
+        await load_postgres(gone, None)
+
+
+async def test_a_catalog_is_read_quickly(database: Database) -> None:
+    started = time.monotonic()
+    await loaded(database)
+    assert time.monotonic() - started < 5.0
+
+
+async def test_estimates_and_previews_leave_nothing_behind(database: Database, request: pytest.FixtureRequest) -> None:
+    server: Server = request.getfixturevalue(database.name)
+    owner = evolve(database, user=server.user)
+    for values in (Parameters((b"11",)), Parameters((b"\0\0\0\x0b",), (1,), (23,))):
+        statement = "DELETE FROM t WHERE id < $1"
+        assert 1 <= await estimate_rows(owner, server.password, statement, values) <= 100
+        seen = await preview(owner, server.password, statement, values)
+        assert (seen.rows, seen.tag) == (10, "DELETE 10")
+    assert (await preview(owner, server.password, "UPDATE t SET c = 'x'", search_path="public")).rows == 100
+    for refused in ("DROP TABLE t", "DELETE FROM t; DELETE FROM t", "SELECT 1", "not sql", "DELETE FROM nosuch"):
+        with pytest.raises(CatalogError):
+            await preview(owner, server.password, refused)
+    with psycopg.connect(server.dsn(DBNAME)) as connection:
+        assert connection.execute("SELECT count(*) FROM t WHERE c <> 'x'").fetchone() == (100,)
+
+
+async def test_a_preview_does_not_wait_for_a_lock(database: Database, request: pytest.FixtureRequest) -> None:
+    server: Server = request.getfixturevalue(database.name)
+    with psycopg.connect(server.dsn(DBNAME)) as blocker:
+        blocker.execute("LOCK TABLE t")
+        with pytest.raises(CatalogError, match="lock timeout"):
+            await preview(evolve(database, user=server.user), server.password, "DELETE FROM t")
+
+
+def test_only_changes_of_rows_are_previewed() -> None:
+    assert changes_rows("WITH x AS (SELECT 1) UPDATE t SET id = 1")
+    assert not changes_rows("SELECT 1")
+    assert not changes_rows("DELETE FROM t; DROP TABLE t")
+    assert not changes_rows("EXPLAIN ANALYZE DELETE FROM t")
