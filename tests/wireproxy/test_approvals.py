@@ -22,6 +22,7 @@ from wireproxy.approvals import (
     RequestClosed,
     RequestFacts,
     State,
+    StoreError,
     TooManyRequests,
     UnknownRequest,
     meaning_of,
@@ -430,6 +431,17 @@ async def test_a_client_that_hangs_up_takes_its_request_along(desk: Desk) -> Non
     assert await desk.claim(BINDING) is None
 
 
+async def test_a_wait_that_is_cancelled_leaves_nothing_behind(desk: Desk) -> None:
+    request = await submit(desk)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.wait, request.id, 1000)
+        while not desk.is_awaited(request.id):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert not desk.is_awaited(request.id)
+    assert desk._waiting == {}
+
+
 async def test_an_approved_request_whose_client_hung_up_never_runs(desk: Desk) -> None:
     request = await submit(desk)
     await desk.approve(request.id, ALICE)
@@ -559,3 +571,43 @@ async def test_the_background_sweep_closes_what_is_due(
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert await desk._store.states((request.id,)) == {request.id: State.EXPIRED}
+
+
+async def test_each_vote_is_announced_with_what_came_of_it(tmp_path: Path, clock: Clock) -> None:
+    heard: list[tuple[str, str]] = []
+    desk = Desk(
+        await SqliteStore.open(tmp_path / "r.db"),
+        clock,
+        on_vote=lambda request: heard.append((request.votes[-1].approver, request.state)),
+    )
+    request = await submit(desk, hold=evolve(HOLD, quorum=2))
+    await desk.approve(request.id, ALICE)
+    with pytest.raises(NotAllowed):
+        await desk.approve(request.id, CAROL)
+    await desk.approve(request.id, BOB)
+    await desk.aclose()
+    assert heard == [("alice", "pending"), ("bob", "approved")]
+
+
+async def test_a_store_that_fails_while_polled_ends_no_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polling serves everybody who waits: what goes wrong in it is not one statement's fault."""
+    monkeypatch.setattr("wireproxy.approvals.POLL_S", 0.001)
+    request = await submit(desk)
+    failed = trio.Event()
+
+    async def broken(ids: object) -> Any:
+        failed.set()
+        raise StoreError("away for a moment")
+
+    monkeypatch.setattr(desk._store, "states", broken)
+
+    async def decide() -> None:
+        await failed.wait()
+        await desk.approve(request.id, ALICE)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(decide)
+        with trio.fail_after(20):
+            verdict = await desk.wait(request.id, 1000)
+    assert verdict is not None
+    assert verdict.approved
