@@ -68,7 +68,7 @@ def test_the_tour_ends_with_zero_and_leaves_nothing(scratch: Path) -> None:
         "wireproxy verify",
     ):
         assert shown in output, shown
-    assert "✗" not in output
+    assert "\n  ✗" not in output
     assert "Traceback" not in output
     assert "hana.fischer1@example.net" not in output
     _nothing_left(scratch)

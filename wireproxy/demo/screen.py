@@ -21,6 +21,11 @@ class Screen:
 
     console: Console
 
+    @property
+    def columns(self) -> int:
+        """What fits beside the indentation."""
+        return self.console.width - INDENT[3]
+
     def title(self, text: str, under: str) -> None:
         self.console.print()
         self.console.print(Text(f"  {text}", style="bold"))

@@ -61,9 +61,11 @@ class Stage:
         """The database itself, as its superuser: only to show what the gateway changed."""
         return self.cluster.dsn("shop")
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `wireproxy …` in the gateway's folder, as a person at a terminal does."""
-        environment = {**os.environ, "COLUMNS": "110", "PYTHONUNBUFFERED": "1"}
+    def command(self, *arguments: str, columns: int, colour: bool) -> subprocess.CompletedProcess[str]:
+        """Runs `wireproxy …` in the gateway's folder, as a person at a terminal of so many columns does."""
+        look = {"FORCE_COLOR": "1"} if colour else {"NO_COLOR": "1"}
+        environment = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
+        environment |= {"COLUMNS": str(columns), **look}
         return subprocess.run(  # noqa: S603 - our own program, no shell
             [*_wireproxy(), *arguments],
             cwd=self.config.parent,

@@ -99,7 +99,8 @@ class Tour:
     def run(self) -> None:
         """Raises `TourError` at the first thing that is not as it should be."""
         self._introduce()
-        with psycopg.connect(self.stage.agent_dsn, autocommit=True, connect_timeout=10) as agent:
+        dsn = f"{self.stage.agent_dsn}?application_name=report-agent&connect_timeout=10"
+        with psycopg.connect(dsn, autocommit=True) as agent:
             self._masked_read(agent)
             self._report(agent)
             self._refused_drop(agent)
@@ -182,8 +183,8 @@ class Tour:
         self.screen.notice("NOTICE", held.notices[0])
         request = self._pending()
         self._dba("approvals")
-        shown = self._dba("show", request)
-        self._require(DELETE.split(" WHERE ")[1] in shown, "the request does not show the statement")
+        self._dba("show", request)
+        self._require(DELETE in json.loads(self._run("show", request, "--json")).values(), "another statement is shown")
         self._require(self._direct(COUNT_DELETED).rows[0][0] == before, "rows went before anybody approved")
         self._dba("approve", request)
         deleted = held.finish()
@@ -198,11 +199,12 @@ class Tour:
         sessions = self._records("sessions")
         self._require(len(sessions) == 1, f"{len(sessions)} sessions were recorded, expected one")
         session = str(sessions[0]["session"])
-        replayed = self._dba("replay", session)
-        for text in ("FROM customers", "DROP TABLE", "DELETE FROM orders"):
-            self._require(text in replayed, f"the replay does not show {text!r}")
+        self._dba("replay", session)
+        recorded = self._run("export", session)
+        for text in (READ.rsplit("\n", maxsplit=1)[-1], DROP, DELETE):
+            self._require(text in recorded, f"the log does not hold {text!r}")
         for row in self._direct("SELECT ssn, card_number, email FROM customers ORDER BY id LIMIT 4").rows:
-            self._require(not any(value in replayed for value in row), "the log holds a value that was masked")
+            self._require(not any(value in recorded for value in row), "the log holds a value that was masked")
         self._dba("verify", session)
         self.screen.fine("the log holds what was asked, what was decided and by whom; masked values it never saw")
 
@@ -216,14 +218,13 @@ class Tour:
         """What `wireproxy COMMAND --json` lists: one object a line."""
         return [json.loads(line) for line in self._run(command, "--json").splitlines()]
 
-    def _dba(self, *arguments: str) -> str:
+    def _dba(self, *arguments: str) -> None:
         """Runs a command and shows it as in a terminal; it must end with 0."""
-        output = self._run(*arguments)
-        self.screen.shell("dba", " ".join(("wireproxy", *arguments)), output)
-        return output
+        colour = self.screen.console.is_terminal
+        self.screen.shell("dba", " ".join(("wireproxy", *arguments)), self._run(*arguments, colour=colour))
 
-    def _run(self, *arguments: str) -> str:
-        done = self.stage.command(*arguments)
+    def _run(self, *arguments: str, colour: bool = False) -> str:
+        done = self.stage.command(*arguments, columns=self.screen.columns, colour=colour)
         if done.returncode:
             said = (done.stdout + done.stderr).strip()
             raise TourError(f"`wireproxy {' '.join(arguments)}` ended with status {done.returncode}:\n{said}")
