@@ -96,7 +96,8 @@ class Ledger:
         self._link = sha256(ENTRY_DOMAIN + self.path.name.encode()).digest()
         draft = self.path.with_suffix(".new")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             pins = tuple(_pins(folder))
             self._fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX)

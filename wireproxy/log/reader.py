@@ -229,8 +229,8 @@ class Walk:
     def _journal(self, stored: bytes | None) -> Iterator[Met]:
         """The block that was open. One that is in the log already (the gateway died before it was removed) adds nothing."""
         path, progress = self.names.journal, self.progress
-        if stored is None or (self.running and len(stored) < fmt.JOURNAL.size):
-            return
+        if not stored or (self.running and len(stored) < fmt.JOURNAL.size):
+            return  # an empty one: the writer died, or its disk was full, between making it and its first record
         if len(stored) < fmt.JOURNAL.size:
             yield Finding(FindingKind.TORN, "the journal ends inside its head", path, 0)
             return

@@ -260,8 +260,6 @@ class SessionLog:
             return
         if full:
             self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
-            if appender.is_full():
-                self._next_part(at_ns)
         elif at_ns - self._block_since_ns >= BLOCK_AGE_NS:
             self._close_block(at_ns, fmt.SIGNED_RUNNING)
 
@@ -274,6 +272,8 @@ class SessionLog:
         self._appender.close_block(self._started_ns + at_ns, signed)
         if signed is not None:
             self._signed_ns = at_ns
+        if self._appender.is_full() and signed != fmt.SIGNED_END:
+            self._next_part(at_ns)
 
     def _next_part(self, at_ns: int) -> None:
         sealer, recipients = new_key(self._auditors)
