@@ -225,9 +225,10 @@ def test_an_approver_sees_the_open_transaction_and_the_estimate(patient: Gateway
         running = InBackground(lambda: agent.execute("DELETE FROM orders WHERE id > 50"))
         request = wait_for_request(patient)
         shown = patient.cli("show", str(request["id"]), "--json")
-        facts = json.dumps(json.loads(shown.stdout))
-        assert "in transaction" in facts
-        assert '"estimated_rows": 50' in facts.replace("50.0", "50")
+        facts = json.loads(shown.stdout)
+        assert facts["transaction"] == "in transaction"
+        assert 40 <= facts["estimated_rows"] <= 60  # the planner's, from a sample
+        assert any("SELECT count(*)" in statement for statement in facts["done"])
         preview = patient.cli("preview", str(request["id"]))
         assert preview.returncode == 0, preview.stderr
         assert "50" in preview.stdout
