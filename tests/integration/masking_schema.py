@@ -186,7 +186,9 @@ class Queries:
             else:
                 outputs.append(f"{cell} AS {name}")
                 names.append(name)
-        order = self.random.choice(["", "", " ORDER BY 1", f" LIMIT {self.random.randint(1, 5)}"])
+        order = self.random.choice(
+            ["", "", " ORDER BY 1", f" ORDER BY {self.column(scope)} LIMIT {self.random.randint(1, 5)}"]
+        )
         distinct = self.random.choice(["", "", "", "DISTINCT "])
         return f"SELECT {distinct}{', '.join(outputs)} FROM {tables}{where}{order}", names
 
@@ -223,7 +225,7 @@ class Queries:
                 joined = f"{first} {how} {second} USING ({self.random.choice(shared)})"
             elif kind < 0.75:
                 how = self.random.choice(["JOIN", "LEFT JOIN", "RIGHT JOIN"])
-                joined = f"{first} {how} {second} ON true"
+                joined = f"{first} {how} {second} ON {self.condition(scope + more)}"
             else:
                 joined = f"{first}, {second}"
             first, scope = joined, scope + more
@@ -270,16 +272,17 @@ class Queries:
         return self.random.choice([table, table, f"ROW({table}.*)", f"ROW({self.column(scope)}, 1)"])
 
     def condition(self, scope: Columns) -> str:
-        inner = self.column(scope)
+        inner, other = self.column(scope), self.column(scope)
         return self.random.choice(
             [
-                f"{inner} IS NOT NULL",
-                f"({inner})::text <> 'q'",
-                "true",
-                f"EXISTS (SELECT {inner})",
-                f"({inner})::text IN ('q', {inner}::text)",
+                f"{inner} IS NOT NULL", f"({inner})::text <> 'q'", "true", f"EXISTS (SELECT {inner})",
+                f"({inner})::text IN ('q', {inner}::text)", f"{inner} = {other}", f"{inner} > {other}", f"{inner}::text LIKE '%1'",
+                f"{inner} IN (SELECT {other})", f"length({inner}::text) > 10", f"{inner}::text BETWEEN 'b' AND 'd'",
+                f"({inner}, {other}) = ({other}, {inner})", f"{inner} = 'q1'", f"{inner} <> 'x'",
+                f"NOT ({inner} < {other})",
+                f"({inner})::text > 'canaryssn3' OR false", f"({inner} IS NULL) IS NOT TRUE",
             ]
-        )
+        )  # fmt: skip
 
     def scalar(self, scope: Columns, depth: int) -> str:
         if depth <= 0 or self.random.random() < 0.35:
@@ -296,6 +299,8 @@ class Queries:
             f"md5(({a})::text)", f"reverse(({a})::text)", f"encode(convert_to(({a})::text, 'UTF8'), 'hex')",
             f"first_value({a}) OVER ()", f"lag(({a})::text, 0, ({b})::text) OVER (ORDER BY 1)", f"xmlforest(({a})::text AS x)",
             f"JSON_OBJECT('k' : ({a})::text)", f"JSON_ARRAY(({a})::text, ({b})::text)", f"string_to_array(({a})::text, ',')",
+            f"1 / (length(({a})::text) - 10)", f"({a})::text::numeric", f"({a} > {b})", f"row_number() OVER (ORDER BY {a})",
+            f"count(*) OVER (PARTITION BY {a})", f"substr('abcdef', length(({a})::text))", f"repeat('x', length(({a})::text))",
             f"identity_of({a})", f"identity_of({row})", f"({a}) IS NULL", "get_ssn(1)", "pl_ssn(2)", "get_name(1)", "pl_double(2)",
             "atomic_ssn(1)", "pl_dynamic(1)", "1 @#@ 2", f"quote_literal(({a})::text)", f"left(({a})::text, 20)",
             f"(SELECT {a})", f"ARRAY(SELECT ({a})::text)", f"(SELECT max(({b})::text) FROM {self.small(scope)})",
