@@ -1,0 +1,146 @@
+"""`wireproxy check`: how would this statement be judged?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import IO, BinaryIO, TextIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from rules.judge import Judge
+from rules.model import Allow, Decision, Deny, Hold, Judgement, Namespace, Statement, severity
+from rules.refusal import describe_statement
+from wireproxy.cli.dry_judge import circumstances, judges
+from wireproxy.cli.screen import cut, marked, neutral
+
+EXIT = {"allow": 0, "hold": 3, "deny": 4}
+STYLE = {"allow": "bold green", "hold": "bold yellow", "deny": "bold red"}
+LONGEST_LINE = 64 * 1024 * 1024  # of a JSON Lines file
+
+
+@click.command(help="How would this SQL be judged? Exit status 0 allow, 3 hold, 4 deny, for the worst statement.")
+@judges
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each statement.")
+@click.option(
+    "--jsonl", "file", type=click.File("rb"), help='Each line {"id", "sql"} in; {"id", "action", "statements"} out.'
+)
+@click.argument("sql", required=False)
+def check(as_json: bool, file: BinaryIO | None, sql: str | None, **options: object) -> None:
+    if (sql is None) == (file is None):
+        raise click.UsageError("give one of SQL, - (standard input) and --jsonl FILE")
+    given = circumstances(**options)  # type: ignore[arg-type]
+    judge, namespace = given.judge(), given.namespace()
+    if file is not None:
+        sys.exit(check_lines(file, sys.stdout, judge, namespace))
+    assert sql is not None
+    text = sys.stdin.buffer.read() if sql == "-" else sql.encode("utf-8", "surrogateescape")
+    sys.exit(check_text(text, sys.stdout, judge, namespace, as_json=as_json))
+
+
+def check_text(text: bytes, output: TextIO, judge: Judge, namespace: Namespace, *, as_json: bool) -> int:
+    """Judges one text; the exit status."""
+    judgement = judge.judge(text, namespace)
+    if as_json:
+        for found in statement_objects(judgement):
+            output.write(json.dumps(found) + "\n")
+    else:
+        console = Console(file=output, highlight=False, markup=False, emoji=False)
+        if not judgement.statements:
+            console.print("no statement: nothing would run")
+        for statement, decision in zip(judgement.statements, judgement.decisions, strict=True):
+            console.print(_screen(statement, decision))
+    return EXIT[action_of(judgement.decision)]
+
+
+def check_lines(lines: IO[bytes], output: TextIO, judge: Judge, namespace: Namespace) -> int:
+    """Judges each line of a JSON Lines file. A line that is not as it should be is answered with an error, and the
+    exit status is then 1; else it is that of the worst statement."""
+    worst, failed = 0, False
+    for line in _lines(lines):
+        try:
+            entry = json.loads(line)
+            sql = entry["sql"]
+            text = sql.encode("utf-8", "surrogatepass")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            failed = True
+            said = f'not a line with "sql": {type(error).__name__}'
+            output.write(json.dumps({"id": None, "error": said}) + "\n")
+            continue
+        judgement = judge.judge(text, namespace)
+        worst = max(worst, severity(judgement.decision))
+        answer = {
+            "id": entry.get("id"), "action": action_of(judgement.decision), "statements": list(statement_objects(judgement)),
+        }  # fmt: skip
+        output.write(json.dumps(answer) + "\n")
+    return 1 if failed else (0, 3, 4)[worst]
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        if line.strip():
+            yield line
+
+
+def action_of(decision: Decision) -> str:
+    match decision:
+        case Allow():
+            return "allow"
+        case Hold():
+            return "hold"
+        case Deny():
+            return "deny"
+
+
+def statement_objects(judgement: Judgement) -> Iterator[dict[str, object]]:
+    """What `check --json` shows of each statement. Keys are only ever added."""
+    for statement, decision in zip(judgement.statements, judgement.decisions, strict=True):
+        yield {
+            "kind": statement.kind.value,
+            "action": action_of(decision),
+            "rule": decision.rule,
+            "reasons": list(decision.reasons),
+            "hint": "" if isinstance(decision, Allow) else decision.hint,
+            "observe": isinstance(decision, Allow) and decision.observe,
+            "effects": sorted(statement.effects),
+            "relations": [
+                {"schema": each.schema, "name": each.name, "access": each.access.value} for each in statement.relations
+            ],
+            "functions": [str(function) for function in statement.functions],
+            "settings": [{"name": each.name, "value": each.value, "scope": each.scope} for each in statement.settings],
+            "opaque": statement.opaque,
+            "root": statement.root,
+            "has_where": statement.has_where,
+            "trivial_where": statement.trivial_where,
+            "index": statement.index,
+            "text": statement.text,
+        }
+
+
+def _screen(statement: Statement, decision: Decision) -> Text:
+    action = action_of(decision)
+    text = Text()
+    text.append(f"{action:<6}", STYLE[action])
+    text.append(f"{neutral(describe_statement(statement))}", "bold")
+    text.append(f"  by rule {neutral(decision.rule)}\n", "dim")
+    text.append_text(Text("      ").append_text(marked(cut(statement.text, 100), style="italic"))).append("\n")
+    for label, words in _facts(statement, decision):
+        text.append(f"      {label:<10}", "dim").append(f"{neutral(words)}\n")
+    return text
+
+
+def _facts(statement: Statement, decision: Decision) -> Iterator[tuple[str, str]]:
+    yield "kind", f"{statement.kind} ({', '.join(sorted(statement.effects))})"
+    if decision.reasons:
+        yield "why", "; ".join(decision.reasons)
+    if not isinstance(decision, Allow) and decision.hint:
+        yield "instead", decision.hint
+    if isinstance(decision, Hold) and decision.approvers:
+        yield "approvers", f"{decision.quorum} of {', '.join(sorted(decision.approvers))}"
+    if statement.relations:
+        yield "relations", ", ".join(f"{each} ({each.access})" for each in statement.relations)
+    if statement.functions:
+        yield "functions", ", ".join(f"{each}{'' if each.known else ' (unknown)'}" for each in statement.functions)
