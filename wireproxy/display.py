@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-_VALUE_CHARACTERS = 2000  # of one value; longer ones say how long they are
+_VALUE_CHARACTERS = 100_000  # of one value: an approver sees what they approve; longer ones say how long they are
 
 # Binary forms of the types that drivers bind most. Spec: the type's own send function.
 _BINARY: dict[int, Callable[[bytes], str]] = {

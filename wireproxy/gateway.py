@@ -32,6 +32,7 @@ from wireproxy.store.model import StoreError
 from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.tls import ServerCertificate, certificate_for
 from wireproxy.upstream import Upstream, UpstreamError, connect
+from wireproxy.webhook import Webhook
 from wireproxy.welcome import Arrival, CancelArrival, finish_welcome, new_secret, refuse_welcome, welcome
 from wireproxy.wire import BrokenWire, Wire
 
@@ -77,9 +78,19 @@ class Gateway:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled or drained."""
         store = await open_store(self.config)
-        self.desk = Desk(store, time.time_ns, self.config.approvals)
+        webhook = await Webhook.of(self.config.approvals, time.time_ns, self.config.gateway)
+        self.desk = Desk(
+            store,
+            time.time_ns,
+            self.config.approvals,
+            on_new=webhook.announce if webhook is not None else None,
+            on_vote=self._voted,
+        )
+        self._log = self._open_log()
         try:
             async with trio.open_nursery() as nursery:
+                if webhook is not None:
+                    nursery.start_soon(webhook.run)
                 nursery.start_soon(self.hub.run)
                 nursery.start_soon(self.desk.run)
                 nursery.start_soon(self._tick, nursery)
@@ -103,6 +114,7 @@ class Gateway:
                 await self.stopped.wait()
                 nursery.cancel_scope.cancel()
         finally:
+            self._log.end("the gateway stopped")
             await self.desk.aclose()
             close_ledgers()
             self.hub.close()
@@ -255,6 +267,41 @@ class Gateway:
             rows=self.config.log.rows,
         )
 
+    def _open_log(self) -> SessionLog:
+        """The gateway's own log: what concerns no session, or one that has ended. Raises LogError."""
+        start = SessionStart(
+            session=new_session_id(),
+            started_ns=time.time_ns(),
+            identity=self.config.gateway,
+            database="",
+            source="gateway",
+            config_version=self.config.version,
+            gateway=self.config.gateway,
+            wireproxy=__version__,
+        )
+        return SessionLog(self.config.log.directory, start, self._signer)
+
+    def _voted(self, request: Request) -> None:
+        vote = request.votes[-1]
+        self._note(
+            "vote",
+            request=request.id,
+            state=request.state.value,
+            approver=vote.approver,
+            principal=vote.principal,
+            approve=str(vote.approve).lower(),
+            reason=vote.reason,
+            requester=request.facts.identity.name,
+            session=request.facts.session_id,
+            digest=request.digest.hex(),
+        )
+
+    def _note(self, name: str, **detail: str) -> None:
+        try:
+            self._log.event(name, detail)
+        except LogError as error:
+            self._diagnostics.error("log_failed", error=str(error))
+
     def target(self, name: str) -> Target:
         target = self.targets.get(name)
         if target is None:
@@ -271,6 +318,10 @@ class Gateway:
                     nursery.start_soon(target.renew)
             for live in list(self.sessions.values()):
                 live.session.tick()
+            try:
+                self._log.tick()
+            except LogError as error:
+                self._diagnostics.error("log_failed", error=str(error))
 
     def _report(self, text: str) -> None:
         self._diagnostics.warning("certificate", reason=text)
@@ -303,6 +354,9 @@ class Gateway:
                 self.targets[name].reconfigure(database, config)
         for live in list(self.sessions.values()):
             self._reconfigure(live.session, config)
+        assert self.desk is not None
+        self.desk.defaults = config.approvals
+        self._note("reloaded", config_version=config.version)
         self._diagnostics.info("reloaded", version=config.version)
 
     def _reconfigure(self, session: Session, config: Config) -> None:

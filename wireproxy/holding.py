@@ -145,6 +145,7 @@ class Holding:
             parameters=question.parameters,
             formats=question.formats or None,
             type_oids=question.types or None,
+            context={**session.namespace.values_read_by, **dict(self._weighed.behind)},
         )
 
     async def _facts(self) -> RequestFacts:

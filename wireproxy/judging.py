@@ -51,6 +51,7 @@ class Weighed:
     transactional: bool  # it begins or ends a transaction, or a savepoint
     changes_definitions: bool
     names: tuple[NameChange, ...]
+    behind: tuple[tuple[str, str], ...] = ()  # what stands behind the names that it refers to: name, text
 
 
 class Attached:
@@ -117,11 +118,12 @@ def _weigh(
     masks = _masks_of(judgement, len(statements))
     decision = judgement.decision
     names: tuple[NameChange, ...] = ()
+    behind: tuple[tuple[str, str], ...] = ()
     if any(statement.names for statement in statements):
         resolved = _resolve(judgement, masks, bench, namespace, relay, minute)
         if resolved is None:
             return None
-        decision, masks, names = resolved
+        decision, masks, names, behind = resolved
     if len(statements) == 1:
         effects = statements[0].effects
         changes = bool(statements[0].settings)
@@ -139,6 +141,7 @@ def _weigh(
         transactional=Effect.TRANSACTION in effects,
         changes_definitions=Effect.DDL in effects,
         names=names,
+        behind=behind,
     )
 
 
@@ -152,10 +155,11 @@ def _masks_of(judgement: Judgement, count: int) -> Masks:
 
 def _resolve(
     judgement: Judgement, masks: Masks, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
-) -> tuple[Decision, Masks, tuple[NameChange, ...]] | None:
+) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...]] | None:
     decisions: list[Decision] = [judgement.decision]
     seen = list(masks)
     changes: list[NameChange] = []
+    texts: list[tuple[str, str]] = []
     # what earlier statements of the same batch prepare or declare
     local: dict[tuple[str, bytes], Statement] = {}
     for position, statement in enumerate(judgement.statements):
@@ -164,8 +168,9 @@ def _resolve(
                 behind = _behind(effect, local, bench, namespace, relay, minute)
                 if behind is None:
                     return None
-                decision, mask = behind
+                decision, mask, text = behind
                 decisions.append(decision)
+                texts.append((f"{effect.action} {effect.name}", text))
                 if mask is not None:
                     seen[position] = mask
             change = _change(effect, statement, position)
@@ -173,7 +178,7 @@ def _resolve(
                 changes.append(change)
                 if change.created and statement.inner is not None and change.name is not None:
                     local[change.space, change.name] = statement.inner
-    return worst(decisions), tuple(seen), tuple(changes)
+    return worst(decisions), tuple(seen), tuple(changes), tuple(texts)
 
 
 def _behind(
@@ -183,7 +188,7 @@ def _behind(
     namespace: Namespace,
     relay: Relay,
     minute: int | None,
-) -> tuple[Decision, ResultMasks | None] | None:
+) -> tuple[Decision, ResultMasks | None, str] | None:
     """What EXECUTE or FETCH of a name does."""
     space = "statement" if effect.action == "execute" else "portal"
     name = (effect.name or "").encode()
@@ -196,16 +201,16 @@ def _behind(
         if not found.certain:
             return None
         if found.named is None and not relay.tainted:
-            return Allow("unknown-name", ("nothing of that name was prepared: the server will say so",)), unknown
+            return Allow("unknown-name", ("nothing of that name was prepared: the server will say so",)), unknown, ""
         text = found.named.text if found.named is not None else None
     if text is None:
         if space == "portal":
             # a cursor that an allowed function opened: reading from it has no further effect
-            return Allow("cursor", ("a cursor that was opened by a function",)), unknown
-        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known"), unknown
+            return Allow("cursor", ("a cursor that was opened by a function",)), unknown, ""
+        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known"), unknown, ""
     judgement = bench.judge.judge(text, namespace, minute)
     masks = _masks_of(judgement, len(judgement.statements))
-    return judgement.decision, masks[0] if masks else None
+    return judgement.decision, masks[0] if masks else None, text.decode("utf-8", "backslashreplace")
 
 
 def _change(effect: NameEffect, statement: Statement, position: int) -> NameChange | None:

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from rules.model import Effect, Namespace, Setting, Statement
 
+_READS_VALUES = ("DateStyle", "IntervalStyle", "TimeZone")  # reported settings that give a constant its meaning
 _UNKNOWN_PATH: tuple[str, ...] = ()
 _ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
 
@@ -62,6 +63,7 @@ class PostgresNamespace:
         # GUC_REPORT since PostgreSQL 18: what the server said last is what holds at the next ReadyForQuery
         self._reported_path = self.current.search_path if "search_path" in parameters else None
         self._touched = False  # something in this transaction changed, or may have changed, how text is read
+        self.values_read_by = {name: parameters[name] for name in _READS_VALUES if name in parameters}
         self._before: Namespace | None = None  # what a rollback brings back
         self._local: Namespace | None = None  # what the end of the transaction brings back
         self._failed = False  # since the transaction began
@@ -70,6 +72,8 @@ class PostgresNamespace:
 
     def reported(self, name: str, value: str) -> None:
         """A ParameterStatus."""
+        if name in self.values_read_by:
+            self.values_read_by[name] = value
         if name == "standard_conforming_strings":
             self.current = evolve(self.current, standard_conforming_strings=value == "on")
         elif name == "client_encoding":

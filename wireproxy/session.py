@@ -36,9 +36,9 @@ from protocols.base import (
     Withdrawn,
 )
 from protocols.postgres.copy import CopyFormat, copy_rewriter
+from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import TERMINATE, decode_row_description, encode_fields, error_fields
 from protocols.postgres.relay import Relay
-from protocols.postgres.shared import RelayLimits
 from rules.model import Allow, Column, Deny, Hold
 from rules.refusal import Refusal, refusal
 from wireproxy.approvals import Desk

@@ -136,13 +136,13 @@ class Frontend:
                     self._discard_streamed()
                 else:
                     retry()
-        if not self._inbox.ready or self._waiting is not None or self._barrier:
+        if not self._inbox.ready or self.blocked:
             return
         buffer = self._inbox.take()
         size = len(buffer)
         at = 0
         needed = 5
-        while not (self._waiting is not None or self._barrier or self.terminated):
+        while not self.blocked:
             if self._passing or self._discarding:
                 at = self._stream(buffer, at)
                 if self._passing or self._discarding:

@@ -12,8 +12,6 @@ keeps the first 63 bytes (NAMEDATALEN - 1) of a name.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from protocols.base import NameChange
 
 NAME_BYTES = 63
@@ -87,9 +85,14 @@ class Change:
         self.position = position
 
 
-class Found(NamedTuple):
-    named: Named | None
-    certain: bool
+class Found:
+    """A look-up's answer: what stands behind the name, if anything, and whether that can still turn out otherwise."""
+
+    __slots__ = ("certain", "named")
+
+    def __init__(self, named: Named | None, certain: bool) -> None:
+        self.named = named
+        self.certain = certain
 
 
 class NameSpace:

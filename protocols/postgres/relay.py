@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from protocols.base import CopyRewriter, Effect, Question, RowPlan, Verdict
 from protocols.postgres.backend import Backend
 from protocols.postgres.frontend import Frontend
+from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import encode_fields
 from protocols.postgres.names import Found
-from protocols.postgres.shared import NotificationScrubber, RelayLimits, Scrubber, Shared
+from protocols.postgres.shared import NotificationScrubber, Scrubber, Shared
 
 
 class Relay:

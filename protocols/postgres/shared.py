@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from protocols.base import Effect, Fields
+from protocols.postgres.limits import RelayLimits
 from protocols.postgres.names import Names
 from protocols.postgres.pending import Pending
 
 Scrubber = Callable[[Fields], Fields]
 NotificationScrubber = Callable[[bytes, bytes], bytes]
-
-
-class RelayLimits(NamedTuple):
-    """Caps on what is kept in memory, in bytes; each with its reason in `wireproxy.config.model.Limits`."""
-
-    statement_bytes: int = 4 * 1024 * 1024
-    bind_bytes: int = 4 * 1024 * 1024
-    message_bytes: int = 1024 * 1024
-    masked_row_bytes: int = 16 * 1024 * 1024
-    prepared_statements: int = 10_000
-    owed: int = 100_000  # unanswered messages: a client that never reads its answers must not grow the queue
 
 
 class Shared:

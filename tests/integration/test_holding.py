@@ -246,7 +246,7 @@ def test_a_session_with_a_hold_replays_and_verifies(hasty: Gateway) -> None:
         agent.execute("DELETE FROM orders WHERE id = 9")
     deadline = time.monotonic() + 10
     while True:
-        sessions = lines(hasty.cli("sessions", "--json").stdout)
+        sessions = lines(hasty.cli("sessions", "--user", "agent", "--json").stdout)
         if all(session.get("state") != "open" for session in sessions) or time.monotonic() > deadline:
             break
     verified = hasty.cli("verify")

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Callable
 
 from protocols.base import Effect, Forward, Question, Refuse, Verdict
+from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import encode_fields, encode_parse, encode_query, error_fields, frame
 from protocols.postgres.relay import Relay
-from protocols.postgres.shared import RelayLimits
 
 SYNC = b"S\0\0\0\4"
 FLUSH = b"H\0\0\0\4"

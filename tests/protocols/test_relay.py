@@ -22,8 +22,8 @@ from protocols.base import (
     Terminated,
     Withdrawn,
 )
+from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import TERMINATE, encode_fields, encode_notification, error_fields, frame
-from protocols.postgres.shared import RelayLimits
 from tests.protocols import playbook as p
 from tests.protocols.playbook import REFUSAL, Session
 

@@ -42,7 +42,8 @@ def serve(path: Path, json_log: bool) -> None:
 
 
 async def run(config: Config) -> None:
-    config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # approvers reach the control socket through it by their group; every secret in it has a mode of its own
+    config.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     config.log.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     gateway = Gateway(config)
     with trio.open_signal_receiver(signal.SIGHUP, signal.SIGTERM, signal.SIGINT) as signals:
