@@ -1,0 +1,41 @@
+"""From text to `Statement`s: one package for each dialect. What is not understood is one opaque statement that says why."""
+
+from __future__ import annotations
+
+from pglast import parser
+from pglast.error import Error
+
+from rules.model import Effect, Kind, Statement
+
+_SHAPE_BYTES = 16 * 1024  # a longer text is not kept by shape, so normalizing it would be lost time
+# Normalizing costs the square of the depth: 1,000 nested subqueries take 90 ms. This many are not nested by accident.
+_SHAPE_PARENTHESES = 400
+# A comment sign next to an operator is searched by the lexer from each of them to the last.
+_SHAPE_COMMENTS = 100
+_SHAPE_SIGNS = "+" * 32, "-" * 200, "*" * 200
+
+
+def shape_postgres(text: str) -> str | None:
+    """The text with its literals taken out: statements of one shape are classified alike unless `literal` says otherwise.
+
+    None where that is not certain or not worth it. A backslash may or may not end a string, which depends on settings that
+    the normalizer does not know. Never raises.
+    """
+    if len(text) > _SHAPE_BYTES or "\\" in text or "\0" in text:
+        return None
+    if text.count("(") > _SHAPE_PARENTHESES or text.count("/*") > _SHAPE_COMMENTS:
+        return None
+    if any(signs in text for signs in _SHAPE_SIGNS):
+        return None
+    try:
+        shape = parser.normalize(text)
+    except (Error, UnicodeError, RecursionError):
+        return None
+    return shape if isinstance(shape, str) else None
+
+
+def opaque(text: str, reason: str) -> Statement:
+    """A statement about which nothing is known but the reason why. Policies hold it unless one of their rules names it."""
+    return Statement(
+        text, Kind.OPAQUE, "", frozenset({Effect.UNKNOWN}), opaque=reason, literal=True
+    )

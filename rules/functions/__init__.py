@@ -1,0 +1,1 @@
+"""What the servers' own functions do: tables that are shipped, generated from running servers."""
