@@ -1,0 +1,210 @@
+r"""The lexical fence: MySQL's own token rules, written down once, and everything doubtful refused.
+
+What the server's scanner does (sql/sql_lex.cc) and what a naive reader gets wrong: `--` begins a comment only before
+white space or a control character; `#` begins one anywhere; `/*! */` and MariaDB's `/*M! */` are *code*; a quote is
+escaped by doubling and, unless NO_BACKSLASH_ESCAPES, by a backslash; `"` quotes a name under ANSI_QUOTES; a word after
+a dot is never a keyword; `1e5FROM` is a number and a keyword. Forms on which servers and parsers differ, and which
+nobody writes by hand, are refused here: `1.FROM`, `0X1F`, `$$`, `\N`, `{d '…'}`, `[name]`, `@ a`.
+
+Spec: MySQL 8.4 manual §11.1 (literals), §11.2 (identifiers), §11.7 (comments); MariaDB knowledge base "Comment syntax".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from attrs import frozen
+
+NAME = "name"  # a word without quotes: keyword or identifier
+QUOTED = "quoted"  # an identifier in backticks, or in double quotes under ANSI_QUOTES
+STRING = "string"  # '…', N'…', and "…" unless ANSI_QUOTES
+NUMBER = "number"  # decimal, x'…', 0x…, b'…', 0b…
+VARIABLE = "variable"  # @name
+SYSTEM = "system"  # @@name, with its scope
+OPERATOR = "operator"  # operators, punctuation, the parameter mark
+
+MAX_CHARACTERS = 1 << 20  # a mebibyte takes some 100 ms to read; who sends more sends data, not a statement
+MAX_TOKENS = 100_000
+MAX_DEPTH = 48  # parentheses; the parser's own recursion needs about 20 frames for each
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str  # as written
+    word: (
+        str  # of a NAME in upper case, of an OPERATOR as written; "" for all else, so that no quoted text is a keyword
+    )
+    start: int
+    end: int
+
+
+class Unreadable(Exception):
+    """The text, or a part of it, is not understood. The message says why, in words for the approver."""
+
+
+@frozen
+class Lexing:
+    """The part of sql_mode that decides how text is cut."""
+
+    ansi_quotes: bool = False
+    backslash: bool = True  # a backslash escapes inside strings
+
+
+@frozen
+class Text:
+    tokens: tuple[Token, ...]
+    hints: tuple[tuple[int, int], ...] = ()  # spans of /*+ … */
+    comments: bool = False
+
+
+_WORD = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+"
+_IDENTIFIER_CHARACTER = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+_TEMPLATE = rf"""
+  (?P<space>[ \t\n\v\f\r]++)
+| (?P<name>(?![xXbBnN]'){_WORD})
+| (?P<operator>->>|->|<=>|<=|>=|<>|!=|<<|>>|&&|\|\||:=|[+*%^~!=<>&|(),;?]|/(?!\*)|-(?!-)|-(?=-[^\x00-\x20\x7f])|\.(?!\d))
+| (?P<string>[nN]?'@SINGLE@')
+| (?P<double>"@DOUBLE@")
+| (?P<quoted>`(?:[^`]|``)++`(?!`))
+| (?P<number>
+    (?: 0x[0-9A-Fa-f]++ | 0b[01]++ | [xX]'(?:[0-9A-Fa-f]{{2}})*+' | [bB]'[01]*+'
+      | (?!0[xXbB])(?: \d++\.\d*+ | \.\d++ | \d++ )(?:[eE][+-]?\d++)? )
+    (?!{_IDENTIFIER_CHARACTER}|\.) )
+| (?P<digits>(?!0[xXbB])\d++(?![eE][+-]?\d){_IDENTIFIER_CHARACTER}++)
+| (?P<system>@@{_WORD}(?:\.{_WORD})*+(?!\.))
+| (?P<variable>@(?:[A-Za-z0-9_.$]++(?![\x80-\U0010ffff])|'@SINGLE@'|"@DOUBLE@"|`(?:[^`]|``)++`(?!`)))
+| (?P<comment>(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n]*+ | /\*.*?\*/ )
+"""
+_SINGLE = {True: r"(?:[^'\\]|\\.|'')*+", False: r"(?:[^']|'')*+"}
+_DOUBLE = {True: r'(?:[^"\\]|\\.|"")*+', False: r'(?:[^"]|"")*+'}
+
+
+def _pattern(lexing: Lexing) -> re.Pattern[str]:
+    source = _TEMPLATE.replace("@SINGLE@", _SINGLE[lexing.backslash])
+    # between double quotes there is a string, with its escapes, or under ANSI_QUOTES a name, without any
+    source = source.replace("@DOUBLE@", _DOUBLE[lexing.backslash and not lexing.ansi_quotes])
+    return re.compile(source, re.VERBOSE | re.DOTALL)
+
+
+_PATTERNS = {(a, b): _pattern(Lexing(a, b)) for a in (False, True) for b in (False, True)}
+_DOUBTFUL_LETTERS = re.compile(r"[\x80-\U0010ffff]")
+
+
+def lex(text: str, lexing: Lexing) -> Text:
+    """Cuts the text into tokens. Raises `Unreadable` on everything that could be cut in two ways, or not at all."""
+    if len(text) > MAX_CHARACTERS:
+        raise Unreadable(f"longer than {MAX_CHARACTERS} characters")
+    match = _PATTERNS[lexing.ansi_quotes, lexing.backslash].match
+    tokens: list[Token] = []
+    add = tokens.append
+    hints: list[tuple[int, int]] = []
+    comments = False
+    position, length, depth = 0, len(text), 0
+    after_dot = False
+    while position < length:
+        found = match(text, position)
+        if found is None:
+            raise Unreadable(_why(text, position))
+        kind = found.lastgroup
+        end = found.end()
+        if kind == "space":
+            position = end
+            continue
+        part = text[position:end]
+        if kind == "name":
+            if not part.isascii():
+                _check_letters(part)
+            add(Token(NAME, part, "" if after_dot else part.upper(), position, end))
+            after_dot = False
+        elif kind == "operator":
+            if part == "(":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise Unreadable(f"nested deeper than {MAX_DEPTH} parentheses")
+            elif part == ")":
+                depth -= 1
+            elif part == ";":
+                depth = 0
+            add(Token(OPERATOR, part, part, position, end))
+            after_dot = part == "."
+        elif kind == "comment":
+            comments = True
+            _check_comment(part, position, hints)
+        else:
+            add(_other(str(kind), part, position, end, lexing, tokens[-1] if tokens else None))
+            after_dot = False
+        if len(tokens) > MAX_TOKENS:
+            raise Unreadable(f"more than {MAX_TOKENS} tokens")
+        position = end
+    return Text(tuple(tokens), tuple(hints), comments)
+
+
+def _other(kind: str, part: str, position: int, end: int, lexing: Lexing, before: Token | None) -> Token:
+    if kind == "double":
+        kind = QUOTED if lexing.ansi_quotes else STRING
+        if kind == QUOTED and part == '""':
+            raise Unreadable("a name without a character")
+    elif kind == "digits":
+        kind = NAME
+    elif kind == NUMBER and before is not None:
+        touching = part[0] == "." and before.end == position and before.kind in (NAME, QUOTED)
+        if touching or before.word == ".":
+            raise Unreadable("a name that begins with a digit after a dot")
+    return Token(kind, part, "", position, end)
+
+
+def _check_comment(part: str, position: int, hints: list[tuple[int, int]]) -> None:
+    if part[0] != "/":
+        return
+    mark = part[2:4]
+    if mark[:1] == "!" or mark in ("M!", "m!"):
+        if part.upper() != "/*!40001 SQL_NO_CACHE */":  # what every dump program writes: a hint, run or not
+            raise Unreadable("a comment that the server executes")
+        return
+    if mark[:1] == "+":
+        hints.append((position, position + len(part)))
+
+
+def _check_letters(part: str) -> None:
+    """The server folds ASCII alone; Python also folds letters like the Kelvin sign or the long s into it."""
+    for letter in _DOUBTFUL_LETTERS.findall(part):
+        if not letter.upper().isascii() and not letter.lower().isascii() and not "\ud800" <= letter <= "\udfff":
+            continue
+        raise Unreadable(f"the letter U+{ord(letter):04X} in a word")
+
+
+def _why(text: str, position: int) -> str:
+    letter = text[position]
+    if letter in "'\"`":
+        return "a quote that is not closed"
+    if text.startswith("/*", position):
+        return "a comment that is not closed"
+    if letter.isdigit():
+        return "a number that can be read in two ways"
+    return f"the character U+{ord(letter):04X} outside of quotes"
+
+
+_ESCAPES = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
+
+
+def identifier(token: Token) -> str:
+    """The name that an identifier stands for."""
+    if token.kind != QUOTED:
+        return token.text
+    quote = token.text[0]
+    return token.text[1:-1].replace(quote * 2, quote)
+
+
+def string_value(token: Token, lexing: Lexing) -> str:
+    """The value of a string literal as the server computes it. Spec: MySQL 8.4 manual §11.1.1."""
+    body = token.text[1:] if token.text[0] in "nN" else token.text
+    quote, body = body[0], body[1:-1]
+    if not lexing.backslash:
+        return body.replace(quote * 2, quote)
+    return re.sub(
+        rf"\\(.)|{quote}{quote}",
+        lambda found: quote if found[1] is None else _ESCAPES.get(found[1], found[0] if found[1] in "%_" else found[1]),
+        body,
+        flags=re.DOTALL,
+    )

@@ -1,0 +1,65 @@
+"""The statements that are read by us alone, by their first word. What is not here is not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rules.classify.mysql import administering, defining, maintaining, running, settings, showing
+from rules.classify.mysql.reading import Reader
+from rules.model import Kind
+
+RECOGNIZERS: dict[str, Callable[[Reader], tuple[Kind, str]]] = {
+    "ALTER": defining.read_alter,
+    "ANALYZE": showing.read_analyze,
+    "BACKUP": administering.read_backup,
+    "BEGIN": running.read_begin,
+    "BINLOG": administering.read_binlog,
+    "CACHE": administering.read_cache,
+    "CALL": running.read_call,
+    "CHANGE": administering.read_change,
+    "CHECK": maintaining.read_table_maintenance,
+    "CHECKSUM": maintaining.read_table_maintenance,
+    "CLONE": administering.read_clone,
+    "COMMIT": running.read_commit,
+    "CREATE": defining.read_create,
+    "DEALLOCATE": running.read_deallocate,
+    "DESC": showing.read_explain,
+    "DESCRIBE": showing.read_explain,
+    "DO": running.read_do,
+    "DROP": defining.read_drop,
+    "EXECUTE": running.read_execute,
+    "EXPLAIN": showing.read_explain,
+    "FLUSH": administering.read_flush,
+    "GET": running.read_diagnostics,
+    "GRANT": defining.read_grant,
+    "HANDLER": maintaining.read_handler,
+    "HELP": showing.read_help,
+    "IMPORT": administering.read_import,
+    "INSTALL": administering.read_install,
+    "KILL": administering.read_kill,
+    "LOAD": maintaining.read_load,
+    "LOCK": maintaining.read_lock,
+    "OPTIMIZE": maintaining.read_table_maintenance,
+    "PREPARE": running.read_prepare,
+    "PURGE": administering.read_purge,
+    "RELEASE": running.read_savepoint,
+    "RENAME": defining.read_rename,
+    "REPAIR": maintaining.read_table_maintenance,
+    "RESET": administering.read_reset,
+    "RESIGNAL": running.read_signal,
+    "RESTART": administering.read_shutdown,
+    "REVOKE": defining.read_grant,
+    "ROLLBACK": running.read_rollback,
+    "SAVEPOINT": running.read_savepoint,
+    "SET": settings.read_set,
+    "SHOW": showing.read_show,
+    "SHUTDOWN": administering.read_shutdown,
+    "SIGNAL": running.read_signal,
+    "START": running.read_start,
+    "STOP": administering.read_stop,
+    "TRUNCATE": defining.read_truncate,
+    "UNINSTALL": administering.read_install,
+    "UNLOCK": maintaining.read_unlock,
+    "USE": settings.read_use,
+    "XA": running.read_xa,
+}
