@@ -16,11 +16,12 @@ from rules.masking.maskers import MASKERS
 from rules.masking.values import Mark
 from rules.policy import MaskRule, Policy
 from rules.structuring import Reader, Step, nearest
-from wireproxy.config.model import Config, Database, Limits, Listen, OidcIssuer, User
+from wireproxy.config.model import Approvals, Config, Database, Limits, Listen, OidcIssuer, User
 
 SOCKET_PATH_BYTES = 107  # Spec: unix(7), sun_path is 108 bytes with its NUL
 _SCRAM = re.compile(r"SCRAM-SHA-256\$[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=\Z")
 _SAFE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+_LOOPBACK_URLS = tuple(f"http://{host}{end}" for host in ("127.0.0.1", "localhost", "[::1]") for end in ("/", ":"))
 
 
 def check_config(config: Config, reader: Reader) -> None:
@@ -60,6 +61,7 @@ def _check_gateway(config: Config, reader: Reader) -> None:
     store = config.approvals.store
     if store and not store.startswith(("postgresql://", "postgres://")):
         reader.add(("approvals", "store"), "expected a postgresql:// URL", "leave it out for SQLite in state_dir")
+    _check_webhook(config.approvals, reader)
     _positive(("log", "head_bytes"), config.log.head_bytes, reader)
     if (
         config.log.signing_key is not None and config.log.signing_key.exists()
@@ -69,6 +71,20 @@ def _check_gateway(config: Config, reader: Reader) -> None:
         reader.warn(
             (), "others than its owner may write this file, and with it the policy", f"chmod 600 {config.path.name}"
         )
+
+
+def _check_webhook(approvals: Approvals, reader: Reader) -> None:
+    if not approvals.webhook:
+        return
+    if not approvals.webhook.startswith(("https://", *_LOOPBACK_URLS)):
+        reader.add(("approvals", "webhook"), "what is sent must go over https", 'write "https://…"')
+    secret = approvals.webhook_secret
+    if secret.env is None and secret.file is None and secret.command is None:
+        suggestion = 'write webhook_secret = { env = "NAME" }'
+        reader.add(
+            ("approvals", "webhook"), "needs a webhook_secret: unsigned, anybody could send the like", suggestion
+        )
+    _check_secret_file(secret.file, ("approvals", "webhook_secret"), reader)
 
 
 def _check_listeners(config: Config, reader: Reader) -> None:
@@ -140,9 +156,7 @@ def _check_issuer(config: Config, issuer: OidcIssuer, reader: Reader) -> None:
     at = ("oidc", issuer.name)
     if (issuer.jwks_url is None) == (issuer.jwks_file is None):
         reader.add(at, "needs one of jwks_url and jwks_file: where are the issuer's keys?")
-    if issuer.jwks_url is not None and not issuer.jwks_url.startswith(
-        ("https://", "http://127.0.0.1", "http://localhost")
-    ):
+    if issuer.jwks_url is not None and not issuer.jwks_url.startswith(("https://", *_LOOPBACK_URLS)):
         reader.add((*at, "jwks_url"), "keys must come over https", 'write "https://…"')
     _check_file(issuer.jwks_file, (*at, "jwks_file"), reader)
     for algorithm in issuer.algorithms:
