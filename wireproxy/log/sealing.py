@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from wireproxy.log.errors import FormatError
+from wireproxy.log.errors import FormatError, LogError
 from wireproxy.log.format import LENGTH, Recipient
 from wireproxy.log.signing import KeyFileError
 
@@ -88,15 +88,23 @@ class Auditor:
             raise KeyFileError(f"{path} is not a public key in PEM: {error}") from None
         if not isinstance(key, X25519PublicKey):
             raise KeyFileError(f"{path} is not an X25519 key: make one with `openssl genpkey -algorithm x25519`")
-        return cls(key.public_bytes_raw())
+        auditor = cls(key.public_bytes_raw())
+        try:
+            _wrap(bytes(KEY_BYTES), auditor)
+        except ValueError:
+            raise KeyFileError(f"{path} is a key with which everybody could read the logs") from None
+        return auditor
 
 
 def new_key(auditors: Sequence[Auditor]) -> tuple[Sealer | None, tuple[Recipient, ...]]:
-    """Make a key and wrap it for each auditor. No auditors: no encryption."""
+    """Make a key and wrap it for each auditor. No auditors: no encryption. Raises LogError for a key that protects nothing."""
     if not auditors:
         return None, ()
     key = os.urandom(KEY_BYTES)
-    return Sealer.from_key(key), tuple(_wrap(key, auditor) for auditor in auditors)
+    try:
+        return Sealer.from_key(key), tuple(_wrap(key, auditor) for auditor in auditors)
+    except ValueError as error:  # a point of small order: the shared secret would be known to all
+        raise LogError(f"a log cannot be encrypted to this auditor: {error}") from error
 
 
 def _wrap(key: bytes, auditor: Auditor) -> Recipient:

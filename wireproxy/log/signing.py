@@ -158,7 +158,7 @@ def _public(path: Path, pem: bytes) -> Verifier:
 
 
 def _read_private(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO is not waited for
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
