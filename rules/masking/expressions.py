@@ -20,9 +20,17 @@ COMPOSED = (
     ast.JsonParseExpr, ast.JsonScalarExpr, ast.JsonSerializeExpr, ast.JsonValueExpr, ast.MinMaxExpr, ast.NamedArgExpr,
     ast.NullTest, ast.ResTarget, ast.XmlExpr, ast.XmlSerialize,
 )  # fmt: skip
+NEWER = (
+    ast.JsonArrayConstructor, ast.JsonArrayAgg, ast.JsonFuncExpr, ast.JsonObjectAgg, ast.JsonObjectConstructor,
+    ast.JsonParseExpr, ast.JsonScalarExpr, ast.JsonSerializeExpr,
+)  # fmt: skip
+SYNTAX_OF_LATER_SERVERS = (
+    "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar",
+    "json_serialize", "json_table", "json_value", "merge_action",
+)  # fmt: skip
 INERT = (
     ast.A_Const, ast.A_Star, ast.Boolean, ast.Float, ast.Integer, ast.String, ast.BitString, ast.TypeName, ast.JsonFormat,
-    ast.JsonOutput, ast.JsonReturning, ast.SetToDefault, ast.CurrentOfExpr, ast.SQLValueFunction, ast.MergeSupportFunc,
+    ast.JsonOutput, ast.JsonReturning, ast.SetToDefault, ast.CurrentOfExpr,
 )  # fmt: skip
 
 
@@ -48,7 +56,8 @@ def value(follow: Follow, node: Node, scope: Scope) -> Value:
 
 
 def composed(follow: Follow, node: Node, scope: Scope) -> Value:
-    found = []
+    # Servers before 17 take some of this syntax for calls of functions that users may have defined.
+    found = [follow.world.routines.shown_by_name(name) for name in SYNTAX_OF_LATER_SERVERS] if isa(node, NEWER) else []
     for attribute in node:
         part = getattr(node, attribute)
         if attribute == "over":
@@ -274,6 +283,7 @@ HANDLERS: dict[type, Handler] = {
     ast.CaseExpr: case,
     ast.SubLink: sublink,
     ast.FuncCall: call,
+    ast.MergeSupportFunc: lambda follow, _node, _scope: follow.world.routines.shown_by_name("merge_action"),
     ast.JsonArrayQueryConstructor: lambda follow, node, scope: follow.query(
         node.query, Scope(outer=scope)
     ).everything(),

@@ -11,7 +11,7 @@ from pglast import parser
 
 from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.masking.marks import Marks
-from rules.masking.routines import Routines
+from rules.masking.routines import Routines, words_of
 from rules.masking.scope import Scope, Source
 from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
 from rules.model import Namespace
@@ -143,6 +143,15 @@ class World:
 
     def in_schema(self, schema: str) -> Iterable[CatalogRelation]:
         return (relation for (found, _), relation in self.catalog.relations.items() if found == schema)
+
+    def folded_in(self, relation: CatalogRelation, seen: frozenset[int] = frozenset()) -> Value:
+        """What routines called in a view's definition, and in those it reads, can show."""
+        if relation.definition is None or relation.kind != "v" or relation.oid in seen:
+            return CLEAN
+        words = words_of(relation.definition)
+        seen |= {relation.oid}
+        inner = (self.folded_in(each, seen) for word in words for each in self.named(word))
+        return union([*(self.routines.shown_by_name(word) for word in words), *inner])
 
     def shown_by(self, name: str) -> Value:
         """All that relations of that bare name reveal, in any schema."""

@@ -41,9 +41,16 @@ def select(follow: Follow, node: Node, scope: Scope) -> Columns:
     sort(follow, node, scope)
     for limit in (node.limitCount, node.limitOffset):
         follow.oracle(follow.value(limit, scope), "a LIMIT")
-    if node.intoClause is not None and found.everything().masked:
-        follow.laundered(found.everything(), f"the new table {node.intoClause.rel.relname}")
+    into = first_arm(node).intoClause  # SELECT … INTO t … UNION SELECT …: the grammar hangs it on the first of them
+    if into is not None and found.everything().masked:
+        follow.laundered(found.everything(), f"the new table {into.rel.relname}")
     return found
+
+
+def first_arm(node: Node) -> Node:
+    while node.larg is not None:
+        node = node.larg
+    return node
 
 
 def set_operation(follow: Follow, node: Node, scope: Scope) -> Columns:
@@ -193,7 +200,13 @@ def from_item(follow: Follow, node: Node, scope: Scope) -> Source:
         return aliased(node.alias, Columns(tuple((column.colname, found) for column in node.columns or ())))
     if isa(node, ast.JsonTable):
         found = follow.value([node.context_item, *(node.passing or ()), node.on_error], scope)
-        found = union([found, follow.value(list(behaviours(node.columns)), scope)])
+        found = union(
+            [
+                found,
+                follow.world.routines.shown_by_name("json_table"),
+                follow.value(list(behaviours(node.columns)), scope),
+            ]
+        )
         follow.oracle(found, "the number of rows of JSON_TABLE")
         return aliased(node.alias, Columns(tuple((name, found) for name in json_names(node.columns))))
     raise Unsure(type(node).__name__)

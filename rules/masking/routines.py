@@ -48,6 +48,12 @@ WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
 
 
+def words_of(text: str) -> set[str]:
+    """Every name that a text of SQL can mean, and more."""
+    words = {word for found in WORD.findall(text) for word in (found, found.lower())}
+    return words | {quoted.replace('""', '"') for quoted in re.findall(r'"((?:[^"]|"")+)"', text)}
+
+
 @frozen
 class Called:
     """What a call of that name can mean."""
@@ -164,8 +170,7 @@ class Routines:
         """All that the relations and routines named by any word of a body can reveal."""
         if body is None or DYNAMIC.search(body):
             return self.marks.everything
-        words = {word for found in WORD.findall(body) for word in (found, found.lower())}
-        words |= {quoted.replace('""', '"') for quoted in re.findall(r'"((?:[^"]|"")+)"', body)}
+        words = words_of(body)
         if words & RUNS_TEXT or words & SHOWS_SAMPLES or words & SAMPLES.keys():
             return self.marks.everything
         values = [self.relation_shows(word) for word in words & self._relations]

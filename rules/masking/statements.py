@@ -58,7 +58,7 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
         return Followed(follow.query(tree, Scope()), follow)
     if isa(tree, ast.ExplainStmt):
         statement(world, follow, tree.query)  # its conditions still steer the estimates
-        return Followed(Columns((("QUERY PLAN", CLEAN),)), follow)
+        return Followed(Columns((("QUERY PLAN", folded(world, follow, tree.query)),)), follow)
     if isa(tree, ast.PrepareStmt | ast.DeclareCursorStmt):
         return statement(world, follow, tree.query)
     if isa(tree, ast.CreateTableAsStmt):
@@ -79,6 +79,15 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
     if isa(tree, INERT):
         return Followed(Columns(), follow)
     return defined(world, follow, tree)
+
+
+def folded(world: World, follow: Follow, tree: Node) -> Value:
+    """What a plan can print: the planner runs immutable functions of constants, and one of them may read a table."""
+    found = [routine_called(world, node) for node in nodes(tree)]
+    for node in nodes(tree):
+        if isa(node, ast.RangeVar):
+            found.extend(world.folded_in(each) for each in follow.candidates(node.schemaname, node.relname))
+    return union(found)
 
 
 def created(follow: Follow, inner: Node, name: str) -> Followed:
@@ -164,17 +173,24 @@ def mentioned(world: World, follow: Follow, tree: Node, new: Node = None) -> Val
             known = list(follow.candidates(node.schemaname, node.relname))
             if known or node.schemaname is not None or node.relname not in tables:
                 found.append(follow.relation(node.schemaname, node.relname).everything())
-        elif isa(node, ast.FuncCall):
-            parts = names(node.funcname)
-            found.append(world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "").shows)
-        elif isa(node, ast.A_Expr):
-            for schema, function in world.catalog.operators.get(names(node.name)[-1] or "", ()):
-                found.append(world.routines.called(schema, function).shows)
-        elif isa(node, ast.ColumnRef | ast.A_Indirection):
-            parts = names(node.fields if isa(node, ast.ColumnRef) else node.indirection)
-            if parts[-1] is not None and world.routines.called(None, parts[-1]).known:
-                found.append(world.routines.called(None, parts[-1]).shows)
+        else:
+            found.append(routine_called(world, node))
     return union(found)
+
+
+def routine_called(world: World, node: Node) -> Value:
+    """What the function behind a call, an operator or `row.name` can show beyond its arguments."""
+    if isa(node, ast.FuncCall):
+        parts = names(node.funcname)
+        return world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "").shows
+    if isa(node, ast.A_Expr):
+        behind = world.catalog.operators.get(names(node.name)[-1] or "", ())
+        return union(world.routines.called(schema, function).shows for schema, function in behind)
+    if isa(node, ast.ColumnRef | ast.A_Indirection):
+        name = names(node.fields if isa(node, ast.ColumnRef) else node.indirection)[-1]
+        called = None if name is None else world.routines.called(None, name)
+        return called.shows if called is not None and called.known else CLEAN
+    return CLEAN
 
 
 def nodes(tree: Node) -> Iterator[Node]:

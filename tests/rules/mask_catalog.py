@@ -77,6 +77,9 @@ def shop() -> Catalog:
             definition="SELECT id, name AS label, ssn AS number FROM public.customers",
         ),
         relation("vv", "deep, n bigint", kind="v", definition="SELECT v.number || '!', count(*) OVER () FROM public.v"),
+        relation(
+            "folding", "id int", kind="v", definition="SELECT id FROM public.orders WHERE note = public.get_ssn(1)"
+        ),
         relation("clean", "id int, name", kind="v", definition="SELECT id, name FROM public.customers"),
         relation("mv", "ssn", kind="m", definition="SELECT customers.ssn FROM public.customers"),
         relation("odd", "a, b", kind="v", definition="SELECT ssn AS a FROM public.customers IN A FUTURE SYNTAX"),

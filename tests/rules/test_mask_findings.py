@@ -142,6 +142,7 @@ LAUNDERINGS = [
     "CREATE TABLE x AS SELECT ssn FROM customers",
     "CREATE TEMP TABLE x AS TABLE customers",
     "SELECT ssn INTO x FROM customers",
+    "SELECT name INTO x FROM customers UNION ALL SELECT ssn FROM customers",
     "CREATE MATERIALIZED VIEW x AS SELECT ssn FROM customers",
     "CREATE VIEW x AS SELECT upper(ssn) FROM customers",
     "CREATE SCHEMA s CREATE VIEW x AS SELECT ssn FROM customers",

@@ -127,6 +127,9 @@ COLUMNS = [
     ("PREPARE p AS SELECT ssn FROM customers", "redact"),
     ("DECLARE c CURSOR FOR SELECT ssn, id FROM customers", "redact -"),
     ("EXPLAIN ANALYZE SELECT ssn FROM customers", "-"),
+    ("EXPLAIN SELECT id FROM orders WHERE note = get_ssn(1)", "?"),  # folded into a constant, if it claims to be immutable
+    ("EXPLAIN SELECT * FROM folding", "?"),
+    ("EXPLAIN SELECT id FROM orders WHERE note = get_name(1)", "-"),
     ("SELECT * FROM nosuch", "?"),
 ]  # fmt: skip
 
