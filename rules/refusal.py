@@ -130,7 +130,7 @@ def limit_reached(rule: str, what: str, allowed: float, window_s: float, resets_
     return Refusal(
         LIMIT_REACHED,
         f'wireproxy: the limit of rule "{_line(rule)}" is used up; it resets in {_seconds(resets_in_s)}',
-        f"The rule lets through {allowed:g} {what} in {_seconds(window_s)}.",
+        f"The rule lets through {allowed:,.10g} {what} in {_seconds(window_s)}.",
         f"Run the statement again in {_seconds(resets_in_s)}.",
     )
 
@@ -175,7 +175,7 @@ def _sentence(reasons: Sequence[str]) -> str:
 
 def _line(text: str) -> str:
     """One line of bounded length: a name can hold newlines and terminal escapes, and a message is shown to people."""
-    text = _CONTROL.sub(" ", text)
+    text = _CONTROL.sub(" ", text).encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
