@@ -51,7 +51,12 @@ class Shelf:
         return key_ring([self.signer.verifier])
 
     def log(
-        self, session: str = "aaaa0001", *, auditors: tuple[Auditor, ...] = (), part_bytes: int = 1 << 30, **start: object
+        self,
+        session: str = "aaaa0001",
+        *,
+        auditors: tuple[Auditor, ...] = (),
+        part_bytes: int = 1 << 30,
+        **start: object,
     ) -> SessionLog:
         fields: dict[str, object] = {"identity": "agent", "database": "shop", **start}
         first = SessionStart(session, START_NS, **fields)  # type: ignore[arg-type]

@@ -135,13 +135,18 @@ def test_a_log_cut_at_a_checkpoint_says_that_it_is_not_closed(closed: Shelf, tmp
     log_path(shelf).write_bytes(b"".join(items[:-2]))
     alone = verify_session(find_session(shelf.directory, "aaaa0001"), shelf.ring, None)
     assert [finding.kind for finding in alone.findings] == [FindingKind.NOT_CLOSED]
-    assert "0 records after the last checkpoint are chained but unsigned; later ones may be missing" in alone.findings[0].message
+    assert (
+        "0 records after the last checkpoint are chained but unsigned; later ones may be missing"
+        in alone.findings[0].message
+    )
     assert {finding.kind for finding in shelf.findings()} == {FindingKind.NOT_CLOSED, FindingKind.LEDGER}
 
 
 @given(st.data())
 @MANY
-def test_items_in_another_order_doubled_or_left_out_are_found(closed: Shelf, tmp_path: Path, data: st.DataObject) -> None:
+def test_items_in_another_order_doubled_or_left_out_are_found(
+    closed: Shelf, tmp_path: Path, data: st.DataObject
+) -> None:
     shelf = copy_of(closed, tmp_path / "copy")
     path = log_path(shelf)
     items = items_of(path.read_bytes())
@@ -260,7 +265,9 @@ def test_a_log_that_claims_the_key_but_is_signed_by_another_is_found(tmp_path: P
     log = Shelf(tmp_path / "log", Signer(forger._key, KEY.verifier), ledger=shelf.ledger).log()
     deny(log, 1)
     log.end("x")
-    kinds = [finding.kind for finding in verify_session(find_session(shelf.directory, "aaaa"), shelf.ring, None).findings]
+    kinds = [
+        finding.kind for finding in verify_session(find_session(shelf.directory, "aaaa"), shelf.ring, None).findings
+    ]
     assert kinds == [FindingKind.SIGNATURE, FindingKind.SIGNATURE]
     shelf.close()
 
@@ -271,7 +278,10 @@ def test_a_block_rewritten_with_a_right_chain_has_no_signature(closed: Shelf, tm
     items = items_of(log_path(shelf).read_bytes())
     link = fmt.first_link(items[0])
     block = fmt.decode_block(items[1][fmt.ITEM.size :])
-    frames = [fmt.frame_record(frame) for frame in fmt.iterate_frames(fmt.unpack_block(block, block.payload), block.count, link)]
+    frames = [
+        fmt.frame_record(frame)
+        for frame in fmt.iterate_frames(fmt.unpack_block(block, block.payload), block.count, link)
+    ]
     frames[1] = frames[1].replace(b"customers", b"weather__")
     inner = link
     for frame in frames:
@@ -402,7 +412,9 @@ def test_reading_a_long_log_takes_the_memory_of_a_block(shelf: Shelf) -> None:
     for ticket in range(400):
         log.rows(ticket, [(f"c{index}", 25, 0) for index in range(10)], frames)
     log.end("x")
-    assert sum(len(record.frames) for record in recorded(shelf, running=False) if hasattr(record, "frames")) > 20_000_000
+    assert (
+        sum(len(record.frames) for record in recorded(shelf, running=False) if hasattr(record, "frames")) > 20_000_000
+    )
     tracemalloc.start()
     for _ in walk(shelf):
         pass

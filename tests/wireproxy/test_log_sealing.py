@@ -125,7 +125,11 @@ def test_statements_are_as_they_were(shelf: Shelf) -> None:
     log = shelf.log(auditors=(auditor.public(),))
     allow(log, 1, b"SELECT 42")
     log.end("x")
-    texts = [met.record.text for met in opened(shelf, auditor) if isinstance(met, RecordAt) and isinstance(met.record, StatementRecord)]
+    texts = [
+        met.record.text
+        for met in opened(shelf, auditor)
+        if isinstance(met, RecordAt) and isinstance(met.record, StatementRecord)
+    ]
     assert texts == [b"SELECT 42"]
     assert len(recorded(shelf, running=False)) == 0
 

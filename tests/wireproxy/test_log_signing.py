@@ -63,7 +63,9 @@ def test_several_public_keys_may_stand_in_one_file(tmp_path: Path) -> None:
     assert len(load_public_keys(tmp_path / "both.pub")) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
 def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "gateway.key"
     path.write_bytes(content)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from wireproxy.log import LogError, SessionLog, SessionStart, Signer
 from wireproxy.log import appender as appending
 from wireproxy.log.findings import FindingKind
 from wireproxy.log.reader import RecordAt, SignedAt
-from wireproxy.log.records import EndRecord, RowsRecord, StatementRecord
+from wireproxy.log.records import EndRecord, ErrorRecord, RowsRecord, StatementRecord
 from wireproxy.log.syncing import syncer
 
 
@@ -62,7 +63,12 @@ def test_what_was_read_is_what_was_written(shelf: Shelf) -> None:
     statement = recorded(shelf, running=False)[5]
     assert isinstance(statement, StatementRecord)
     assert statement.parameters == (b"\0\0\0\7",)
-    assert (statement.action, statement.request_id, statement.kinds, statement.types) == ("hold", "wp-7f3a", ("delete",), (23,))
+    assert (statement.action, statement.request_id, statement.kinds, statement.types) == (
+        "hold",
+        "wp-7f3a",
+        ("delete",),
+        (23,),
+    )
 
 
 def test_a_denial_is_signed_before_the_method_returns(shelf: Shelf) -> None:
@@ -124,7 +130,9 @@ def test_rows_longer_than_a_record_are_cut_into_several(shelf: Shelf) -> None:
     assert [record.truncated for record in rows] == [False] * (len(rows) - 1) + [True]
 
 
-def test_an_oversized_statement_is_cut_marked_and_known_by_its_digest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_statement_is_cut_marked_and_known_by_its_digest(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("wireproxy.log.writer.TEXT_LIMIT_BYTES", 100)
     monkeypatch.setattr("wireproxy.log.writer.PARAMETERS_LIMIT_BYTES", 100)
     log = shelf.log()
@@ -138,7 +146,9 @@ def test_an_oversized_statement_is_cut_marked_and_known_by_its_digest(shelf: She
 def test_passwords_are_taken_out_and_the_exact_text_is_known_by_its_digest(shelf: Shelf) -> None:
     log = shelf.log()
     allow(log, 1, b"ALTER ROLE bob PASSWORD 'hunter2'")
-    log.statement(2, "parse", b"UPDATE u SET password = $1 WHERE id = $2", [b"hunter2", b"7"], (0,), "allow", "r", (), "I")
+    log.statement(
+        2, "parse", b"UPDATE u SET password = $1 WHERE id = $2", [b"hunter2", b"7"], (0,), "allow", "r", (), "I"
+    )
     log.end("x")
     texts = b"".join(path.read_bytes() for path in shelf.directory.rglob("*") if path.is_file())
     assert b"hunter2" not in texts
@@ -161,7 +171,9 @@ def test_the_dialect_decides_where_a_literal_ends(shelf: Shelf) -> None:
 def test_text_that_is_not_unicode_is_written_with_escapes(shelf: Shelf) -> None:
     log = shelf.log()
     log.error(1, {"M": "lone \udc80 surrogate"})
-    assert getattr(recorded(shelf)[-1], "fields") == {"M": "lone \\udc80 surrogate"}
+    error = recorded(shelf)[-1]
+    assert isinstance(error, ErrorRecord)
+    assert error.fields == {"M": "lone \\udc80 surrogate"}
 
 
 @pytest.mark.parametrize("session", ["", "../x", "a/b", "a" * 65, "-a", "a\0", "a.b"])
@@ -306,7 +318,7 @@ def test_a_full_disk_that_is_emptied_lets_the_next_session_begin(shelf: Shelf, m
             pass
         monkeypatch.undo()
     shelf.log("cccc0001").end("x")
-    assert [finding for finding in shelf.books().findings] == []
+    assert shelf.books().findings == []
     assert {verdict.session: verdict.ok for verdict in shelf.verdicts()}["cccc0001"]
 
 
@@ -351,11 +363,11 @@ def test_a_process_that_dies_at_any_system_call_loses_and_doubles_no_record(
         number += 1
         shelf = Shelf(tmp_path / f"log{number}")
         log = shelf.log()
-        done = [0]
+        done: list[None] = []
         with monkeypatch.context() as patch:
             die_at(patch, number, part)
             try:
-                play(log, shelf.clock, lambda: done.__setitem__(0, done[0] + 1))
+                play(log, shelf.clock, partial(done.append, None))
                 log.end("x")
                 survived = True
             except Killed:
@@ -363,7 +375,7 @@ def test_a_process_that_dies_at_any_system_call_loses_and_doubles_no_record(
         shelf.die()
         numbers = [met.number for met in walk(shelf) if isinstance(met, RecordAt)]
         assert numbers == list(range(len(numbers))), f"at call {number}"
-        records_after = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12, 13, 14][done[0]]
+        records_after = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12, 13, 14][len(done)]
         # one call more may have written all of its records before it died
         assert records_after <= len(numbers) <= records_after + 2, f"at call {number}"
         findings = {finding.kind for finding in findings_of(walk(shelf))}

@@ -7,6 +7,7 @@ Spec: PostgreSQL, "Frontend/Backend Protocol", Message Formats; src/backend/util
 from __future__ import annotations
 
 import ipaddress
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -121,11 +122,12 @@ def _integer(code: str) -> Callable[[bytes], str]:
     return lambda value: str(struct.unpack(code, value)[0])
 
 
-def _float(code: str) -> Callable[[bytes], str]:
-    digits = 6 if code == "!f" else 17
-    return lambda value: (
-        format(struct.unpack(code, value)[0], f".{digits}g") if digits == 6 else repr(struct.unpack(code, value)[0])
-    )
+def _float(value: bytes) -> str:
+    """In the server's words for what is no number."""
+    number = struct.unpack("!f" if len(value) == 4 else "!d", value)[0]
+    if not math.isfinite(number):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[repr(number)]
+    return format(number, ".6g") if len(value) == 4 else repr(number)
 
 
 def _text(value: bytes) -> str:
@@ -166,7 +168,10 @@ def _timestamp(zone: str) -> Callable[[bytes], str]:
     def show(value: bytes) -> str:
         (micros,) = struct.unpack("!q", value)
         infinite = {(1 << 63) - 1: "infinity", -(1 << 63): "-infinity"}.get(micros)
-        return infinite or (_TIME_ZERO + timedelta(microseconds=micros)).isoformat(" ") + zone
+        if infinite is not None:
+            return infinite
+        shown = (_TIME_ZERO + timedelta(microseconds=micros)).isoformat(" ")
+        return (shown.rstrip("0") if "." in shown else shown) + zone
 
     return show
 
@@ -184,13 +189,14 @@ def _time(value: bytes) -> str:
 
 def _timetz(value: bytes) -> str:
     micros, west = struct.unpack("!qi", value)
-    return f"{_time_of_day(micros)}{'-' if west > 0 else '+'}{abs(west) // 3600:02}:{abs(west) // 60 % 60:02}"
+    minutes = f":{abs(west) // 60 % 60:02}" if abs(west) // 60 % 60 else ""
+    return f"{_time_of_day(micros)}{'-' if west > 0 else '+'}{abs(west) // 3600:02}{minutes}"
 
 
 def _interval(value: bytes) -> str:
     micros, days, months = struct.unpack("!qii", value)
-    parts = [f"{months} mons"] if months else []
-    parts += [f"{days} days"] if days else []
+    parts = [f"{months} mon{'' if months == 1 else 's'}"] if months else []
+    parts += [f"{days} day{'' if days == 1 else 's'}"] if days else []
     if micros or not parts:
         parts.append(("-" if micros < 0 else "") + _time_of_day(abs(micros)))
     return " ".join(parts)
@@ -246,8 +252,8 @@ _BINARY: dict[int, Callable[[bytes], str]] = {
     114: _text,
     142: _text,
     650: _inet,
-    700: _float("!f"),
-    701: _float("!d"),
+    700: _float,
+    701: _float,
     705: _text,
     790: _money,
     829: _mac,
@@ -295,6 +301,9 @@ _ARRAYS = frozenset(
 )
 
 
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+.:_/@#")  # others are quoted
+
+
 def _array(value: bytes) -> str:
     """array_send: dimensions, has-nulls, element type; length and lower bound of each dimension; elements."""
     dimensions, _, element = struct.unpack("!iiI", value[:12])
@@ -315,8 +324,14 @@ def _elements(body: bytes, element: int) -> Iterator[str]:
             continue
         if offset + length > len(body):
             raise ValueError("not an array")
-        yield show_binary(body[offset : offset + length], element)
+        shown = show_binary(body[offset : offset + length], element)
+        yield _quoted(shown) if not shown or shown.upper() == "NULL" or not _BARE.issuperset(shown) else shown
         offset += length
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _nest(sizes: Sequence[int], items: Iterator[str]) -> str:
@@ -326,7 +341,7 @@ def _nest(sizes: Sequence[int], items: Iterator[str]) -> str:
         shown = []
         for _ in range(sizes[0]):
             inner = _nest(sizes[1:], items)
-            if inner.strip("{},") == "":
-                break  # no elements left: a size that is a lie
+            if not inner.strip("{},"):
+                break  # no elements are left: the sizes lie
             shown.append(inner)
     return "{" + ",".join(shown) + "}"
