@@ -177,7 +177,9 @@ def _touched(when: When, statement: Statement, facts: Facts) -> tuple[str, ...] 
     if when.effects:
         if not (seen := when.effects & statement.effects):
             return None
-        found += [_EFFECT_WORDS[effect] for effect in Effect if effect in seen]
+        if len(when.effects) > 1:  # of one effect, the rule's own reason says what it is
+            found += effect_words(seen)
+        found += [f"function {_spoken(f, seen)}" for f in statement.functions if _does(f, seen)]
     if when.only_effects and not statement.effects <= when.only_effects:
         return None
     if when.relations:
@@ -209,6 +211,15 @@ def _findings(when: When, statement: Statement, facts: Facts) -> Iterator[str]:
     for name in sorted(when.checks):
         if (finding := CHECKS[name](statement, facts.batch)) is not None:
             yield finding
+
+
+def _does(function: Function, effects: frozenset[Effect]) -> bool:
+    harmful = effects - _READ
+    return bool(function.effects & harmful) or (Effect.UNKNOWN in harmful and not function.known)
+
+
+def _spoken(function: Function, seen: frozenset[Effect]) -> str:
+    return f"{function} is not known" if Effect.UNKNOWN in seen and not function.known else str(function)
 
 
 # -- rules that let through: every part must be named ---------------------------------------------------------------

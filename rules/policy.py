@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from attrs import Factory, evolve, frozen
 
 from rules.conditions import Facts, When, applies_to, effect_words, matches
-from rules.model import Allow, Decision, Deny, Hold, Identity, Kind, Statement, severity
+from rules.model import Allow, Decision, Deny, Effect, Hold, Identity, Kind, Statement, severity
 
 __all__ = [
     "DEFAULT_RULE", "Facts", "Limit", "MaskRule", "Policy", "Rule", "When",
@@ -125,12 +125,14 @@ def _decide_own(policy: Policy, statement: Statement, facts: Facts) -> Decision:
     for rule in policy.rules:
         found = matches(rule.when, statement, facts, lets_through=rule.lets_through)
         if found is not None:
-            return _decision(policy, rule, found)
+            return _decision(policy, rule, statement, found)
     return _default(policy, statement)
 
 
-def _decision(policy: Policy, rule: Rule, found: tuple[str, ...]) -> Decision:
+def _decision(policy: Policy, rule: Rule, statement: Statement, found: tuple[str, ...]) -> Decision:
     reasons = (rule.reason, *found) if rule.reason else found
+    if not reasons and not rule.lets_through:
+        reasons = effect_words(statement.effects - {Effect.READ}) or ("it is for every statement",)
     match rule.action:
         case "allow" | "observe":
             return Allow(rule.name, reasons, observe=rule.action == "observe", read_only=policy.read_only)
@@ -153,7 +155,7 @@ def _decision(policy: Policy, rule: Rule, found: tuple[str, ...]) -> Decision:
 
 def _default(policy: Policy, statement: Statement) -> Decision:
     """No rule spoke. Even a default of "allow" holds what was not understood: that takes a rule that names it."""
-    reasons: tuple[str, ...] = ("no rule lets it through", *effect_words(statement.effects))
+    reasons: tuple[str, ...] = ("no rule lets it through", *effect_words(statement.effects - {Effect.READ}))
     if statement.opaque is not None or statement.kind is Kind.OPAQUE:
         reasons = (statement.opaque or "not understood", "no rule names what could not be understood")
     if policy.default == "deny":

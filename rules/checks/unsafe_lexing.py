@@ -22,6 +22,28 @@ _SAFE_VALUES: dict[str, frozenset[str]] = {
     "character_set_results": _UTF8 | {"null", ""},
     "character set": _UTF8,
 }
+# modes that leave quotes, backslashes and operators as they are (not ANSI_QUOTES, NO_BACKSLASH_ESCAPES, PIPES_AS_CONCAT,
+# IGNORE_SPACE, HIGH_NOT_PRECEDENCE, nor the combinations that hold one: ANSI, DB2, MSSQL, ORACLE, POSTGRESQL …)
+_PLAIN_MODES = frozenset(
+    {
+        "",
+        "allow_invalid_dates",
+        "error_for_division_by_zero",
+        "no_auto_create_user",
+        "no_auto_value_on_zero",
+        "no_dir_in_create",
+        "no_engine_substitution",
+        "no_unsigned_subtraction",
+        "no_zero_date",
+        "no_zero_in_date",
+        "only_full_group_by",
+        "pad_char_to_full_length",
+        "strict_all_tables",
+        "strict_trans_tables",
+        "time_truncate_fractional",
+        "traditional",
+    }
+)
 # a statement can set several parameters, and not each of them has to do with reading
 _LEXICAL = frozenset({*_SAFE_VALUES, "all", "sql_mode", "session_variables"})
 _REPORTED = frozenset({"client_encoding", "standard_conforming_strings", "names", "all"})
@@ -42,6 +64,8 @@ def unsafe_lexing(statement: Statement, _batch: tuple[Statement, ...]) -> str | 
 def _safe(setting: Setting) -> bool:
     if setting.value is None and setting.name in _REPORTED:
         return True
+    if setting.name == "sql_mode" and setting.value is not None:
+        return all(mode.strip().lower() in _PLAIN_MODES for mode in setting.value.split(","))
     allowed = _SAFE_VALUES.get(setting.name)
     if allowed is None:
         return False

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import IO, BinaryIO, TextIO
 
 import click
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from rules.judge import Judge
@@ -120,16 +121,19 @@ def statement_objects(judgement: Judgement) -> Iterator[dict[str, object]]:
         }
 
 
-def _screen(statement: Statement, decision: Decision) -> Text:
+def _screen(statement: Statement, decision: Decision) -> RenderableType:
     action = action_of(decision)
-    text = Text()
-    text.append(f"{action:<6}", STYLE[action])
-    text.append(f"{neutral(describe_statement(statement))}", "bold")
-    text.append(f"  by rule {neutral(decision.rule)}\n", "dim")
-    text.append_text(Text("      ").append_text(marked(cut(statement.text, 100), style="italic"))).append("\n")
+    head = Text(f"{action:<6}", STYLE[action])
+    head.append(neutral(describe_statement(statement)), "default bold")
+    head.append(f"  by rule {neutral(decision.rule)}", "default not bold dim")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=5)
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row("", "sql", marked(cut(statement.text, 200), style="italic"))
     for label, words in _facts(statement, decision):
-        text.append(f"      {label:<10}", "dim").append(f"{neutral(words)}\n")
-    return text
+        grid.add_row("", label, neutral(words))
+    return Group(head, grid, "")
 
 
 def _facts(statement: Statement, decision: Decision) -> Iterator[tuple[str, str]]:
