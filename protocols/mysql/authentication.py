@@ -162,10 +162,9 @@ class ServerAuthentication:
             return Failed("no password was given", False)
         if len(proof) != 32:
             return Failed("the proof is none of caching_sha2_password", True)
-        if self._digest is not None:
-            if check_caching_sha2(proof, self._nonce, self._digest):
-                return Proved(_FAST_OK)
-            # not the password of the digest, which may be an old one: the verifier has the last word
+        if self._digest is not None and check_caching_sha2(proof, self._nonce, self._digest):
+            return Proved(_FAST_OK)
+        # not the password of the digest, which may be an old one: the verifier has the last word
         self._expect = self._full
         return Send(_FULL)
 

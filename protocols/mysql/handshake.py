@@ -47,7 +47,8 @@ class HandshakeResponse(NamedTuple):
 
 def encode_greeting(greeting: Greeting) -> bytes:
     """`nonce` has 20 bytes, none of them zero: old clients read it as a string."""
-    assert len(greeting.nonce) == NONCE_BYTES and 0 not in greeting.nonce
+    assert len(greeting.nonce) == NONCE_BYTES
+    assert 0 not in greeting.nonce
     flags = int(greeting.capabilities)
     return b"".join(
         (

@@ -59,6 +59,7 @@ _EXPECTED: Final[dict[Owed, bytes]] = {
     Owed.CLOSE: b"3",
     Owed.SYNC: b"Z",
     Owed.FUNCTION_CALL: b"Z",  # always refused: its error, then ReadyForQuery
+    Owed.COPY_END: b"",
 }
 
 
@@ -382,10 +383,11 @@ class Backend:
 
     def _copy_in(self, message: bytes, _body: bytes) -> None:
         shared = self.shared
-        head = self._expect(b"G")
-        if head.kind is Owed.EXECUTE:
-            shared.pending.drop_syncs_behind_head()
-        shared.copy_in = True
+        self._expect(b"G")
+        ended, eaten = shared.pending.begin_copy()
+        if eaten is not None:
+            self._undo(eaten)
+        shared.copy_in = not ended and eaten is None
         shared.to_client.append(message)
 
     def _copy_out(self, message: bytes, body: bytes) -> None:

@@ -48,6 +48,7 @@ from protocols.postgres.pending import Entry, Owed
 from protocols.postgres.shared import Shared
 
 _unpack_header = HEADER.unpack_from
+_DURING_COPY = b"cfHSX"  # besides CopyData
 _BIND_HEAD_BYTES: Final = (
     1024  # two names of at most NAMEDATALEN as the server keeps them; longer ones end the stream's patience
 )
@@ -127,7 +128,7 @@ class Frontend:
     def advance(self) -> None:
         shared = self.shared
         if self._barrier:
-            if shared.pending:
+            if shared.pending.head is not None:
                 return
             self._barrier = False
             if self._retry is not None:
@@ -159,6 +160,9 @@ class Frontend:
             if kind == 0x64:  # CopyData: without a copy the server ignores it
                 self._passing = 1 + length
                 continue
+            if shared.copy_in and kind not in _DURING_COPY:
+                # the server would read it as part of the copy, or, if that has just failed, as what it is
+                raise ProtocolError(f"message type {kind:#x} during COPY from stdin")
             handler = self._handlers.get(kind)
             if handler is None:
                 raise ProtocolError(f"invalid frontend message type {kind}")
@@ -533,6 +537,8 @@ class Frontend:
     def _copy_end(self, message: bytes, _body: bytes) -> None:
         self.shared.copy_in = False
         self.shared.to_server.append(message)
+        if self.shared.pending:
+            self._push(Entry(Owed.COPY_END))
 
     def _terminate(self, message: bytes, _body: bytes) -> None:
         self.terminated = True

@@ -24,6 +24,7 @@ class Owed(enum.IntEnum):
     CLOSE = 7
     SYNC = 8
     FUNCTION_CALL = 9
+    COPY_END = 10  # no answer is owed: where CopyDone or CopyFail stands among the messages that were sent
 
 
 class Entry:
@@ -110,7 +111,10 @@ class Pending:
 
     @property
     def head(self) -> Entry | None:
-        return self.entries[0] if self.entries else None
+        entries = self.entries
+        while entries and entries[0].kind is Owed.COPY_END:
+            entries.popleft()  # of a copy that is over, or was none
+        return entries[0] if entries else None
 
     def pop(self) -> Entry:
         return self.entries.popleft()
@@ -120,9 +124,22 @@ class Pending:
         while self.entries and self.entries[0].kind is not Owed.SYNC:
             yield self.entries.popleft()
 
-    def drop_syncs_behind_head(self) -> None:
-        """COPY FROM STDIN has begun: Syncs that came behind its Execute are eaten by the copy (Spec: 55.2.6)."""
-        head = self.entries.popleft()
-        while self.entries and self.entries[0].kind is Owed.SYNC:
-            self.entries.popleft()
-        self.entries.appendleft(head)
+    def begin_copy(self) -> tuple[bool, Entry | None]:
+        """COPY FROM STDIN has begun: what was sent behind it, up to CopyDone or CopyFail, was read as part of the copy.
+
+        Syncs are eaten in silence. The first other message fails the copy, is eaten with it, and is returned: it will never
+        be answered (Spec: 55.2.6; "unexpected message type 0x51 during COPY from stdin"). The first value says whether the
+        copy's end was sent already. Without this, every later answer would be taken for that of the message before it.
+        """
+        entries = self.entries
+        head = entries.popleft()
+        eaten: Entry | None = None
+        ended = False
+        while entries and eaten is None and not ended:
+            entry = entries.popleft()
+            if entry.kind is Owed.COPY_END:
+                ended = True
+            elif entry.kind is not Owed.SYNC:
+                eaten = entry
+        entries.appendleft(head)
+        return ended, eaten

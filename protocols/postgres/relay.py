@@ -124,7 +124,7 @@ class Relay:
     def idle(self) -> bool:
         """The server owes nothing, no transaction is open, nothing is being asked: a good moment to end the session."""
         return (
-            not self._shared.pending
+            self._shared.pending.head is None
             and self._shared.transaction_status == b"I"
             and self._frontend.asking is None
             and not self._frontend.buffered_bytes
@@ -133,7 +133,7 @@ class Relay:
     @property
     def busy(self) -> bool:
         """The server owes an answer."""
-        return len(self._shared.pending) > 0
+        return self._shared.pending.head is not None
 
     @property
     def terminated(self) -> bool:
