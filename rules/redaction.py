@@ -4,7 +4,7 @@ This is lexical and knows no grammar: it looks for a literal (or a parameter) th
 'x'`, `IDENTIFIED BY 'x'`, `api_key = 'x'`, `OPTIONS (password 'x')`, `INSERT INTO users (password) VALUES ('x')`, the
 arguments of `crypt`, connection strings and URLs inside literals, SQL inside literals and dollar quotes. It replaces the
 inside of literals and numbers, never anything else: a person who approves must see every word that runs, so no code can be
-hidden behind the word "password". Give the dialect wherever it is known: where a literal ends depends on it.
+hidden behind the word "password". The dialect must be the right one: where a literal ends depends on it.
 
 What it misses: secrets under names that do not say so, and values computed elsewhere.
 """
@@ -73,29 +73,26 @@ _COMMON = (
 )
 
 
-def _tokens(dialect: Dialect | None, backslash: bool) -> re.Pattern[bytes]:
-    """The lexer of a dialect; with None the longest reading of every literal, for when nobody knows."""
-    plain = _BACKSLASH if backslash or dialect is None else _STANDARD
+def _tokens(dialect: Dialect, backslash: bool) -> re.Pattern[bytes]:
+    plain = _BACKSLASH if backslash else _STANDARD
     mysql = dialect is Dialect.MYSQL
     double = (_DOUBLE_BACKSLASH if backslash else _DOUBLE_STANDARD) if mysql else _DOUBLE_STANDARD
     parts = [
         rb"(?P<comment>--[^\n]*+" + (rb"|\#[^\n]*+" if mysql else b"") + rb")",
         # MySQL runs what stands in /*! */ and /*M! */: there only the marks are taken for space
-        *([rb"(?P<executable>/\*M?!\d*+|\*/)"] if dialect is not Dialect.POSTGRES else []),
+        *([rb"(?P<executable>/\*M?!\d*+|\*/)"] if mysql else []),
         rb"(?P<block>/\*)",
         rb"(?P<literal>[eE]" + _BACKSLASH + rb"|(?:[nNxXbB]|[uU]&)?" + plain + rb")",
         rb"(?P<double>" + double + rb")",
     ]
-    if dialect is not Dialect.POSTGRES:
+    if mysql:
         parts.append(rb"(?P<ticks>" + _TICKS + rb")")
-    if not mysql:
+    else:
         parts.append(rb"(?P<dollar>" + _TAG + rb")")
     return re.compile(b"|".join(parts) + _COMMON, re.DOTALL)
 
 
-_LEXERS = {
-    (dialect, backslash): _tokens(dialect, backslash) for dialect in (None, *Dialect) for backslash in (False, True)
-}
+_LEXERS = {(dialect, backslash): _tokens(dialect, backslash) for dialect in Dialect for backslash in (False, True)}
 
 
 def may_hold_secret(text: bytes) -> bool:
@@ -103,7 +100,7 @@ def may_hold_secret(text: bytes) -> bool:
     return _hint(text.lower()) is not None
 
 
-def redact_secrets(text: bytes, dialect: Dialect | None = None, backslash_escapes: bool | None = None) -> bytes:
+def redact_secrets(text: bytes, dialect: Dialect = Dialect.POSTGRES, backslash_escapes: bool | None = None) -> bytes:
     """Give `text` with what looks like a secret replaced by `[redacted]`. Total; takes linear time.
 
     `backslash_escapes`: whether a backslash escapes in an ordinary literal; None: the dialect's default.
@@ -116,7 +113,7 @@ def redact_secrets(text: bytes, dialect: Dialect | None = None, backslash_escape
 def redact_parameters(
     text: bytes,
     parameters: Sequence[bytes | None],
-    dialect: Dialect | None = None,
+    dialect: Dialect = Dialect.POSTGRES,
     backslash_escapes: bool | None = None,
 ) -> tuple[bytes | None, ...]:
     """Give the parameters, those that stand in `text` where a secret stands replaced."""
@@ -133,7 +130,7 @@ def redact_parameters(
 class _Scan:
     """One pass over the tokens. `_armed` says that the next literal is a secret."""
 
-    def __init__(self, text: bytes, dialect: Dialect | None, backslash: bool | None, nested: int = 0) -> None:
+    def __init__(self, text: bytes, dialect: Dialect, backslash: bool | None, nested: int = 0) -> None:
         self._text = text
         self._dialect = dialect
         self._backslash = dialect is Dialect.MYSQL if backslash is None else backslash
@@ -143,6 +140,7 @@ class _Scan:
         self._sticky = False  # inside IDENTIFIED …: every literal up to its end
         self._account = False  # SET PASSWORD FOR account: up to the `=` a name stands, not a secret
         self._depth = 0  # parentheses opened since it was armed
+        self._parens = 0  # and all that are open
         self._pending = False  # a word came that may be a function's name
         self._questions = 0
         self.secret_parameters: set[int] = set()
@@ -227,15 +225,19 @@ class _Scan:
         return token
 
     def _parameter(self, token: bytes) -> bytes:
-        index = self._questions if token == b"?" else int(token[1:20]) - 1
         if token == b"?":
-            self._questions += 1
+            if self._dialect is Dialect.POSTGRES:
+                return self._other(token)  # an operator of jsonb
+            index, self._questions = self._questions, self._questions + 1
+        else:
+            index = int(token[1:20]) - 1
         if self._is_secret():
             self.secret_parameters.add(index)
         self._pending = False
         return token
 
     def _open(self, token: bytes) -> bytes:
+        self._parens += 1
         self._insert.open()
         if self._armed:
             self._depth += 1
@@ -243,8 +245,10 @@ class _Scan:
         return token
 
     def _close(self, token: bytes) -> bytes:
-        self._insert.close()
-        if self._armed:
+        self._parens = max(self._parens - 1, 0)
+        if self._insert.close():
+            self._disarm()  # the names of columns: their values come later, by place
+        elif self._armed:
             self._depth = max(self._depth - 1, 0)
         return token
 
@@ -291,7 +295,7 @@ class _Scan:
         if not may_hold_secret(content):
             return content
         plain = content.replace(mark + mark, mark)
-        if self._backslash or self._dialect is None:
+        if self._backslash:
             plain = re.sub(rb"\\(['\"\\])", rb"\1", plain)
         shown = self._nest(plain)
         return content if shown == plain else shown.replace(mark, mark + mark)
@@ -308,10 +312,10 @@ class _Scan:
 
     def _arm_by_name(self, content: bytes) -> None:
         """`set_config('app.password', 'x')`, `jsonb_build_object('secret', 'x')`: the name is a literal, a comma follows."""
-        if _NAME_ONLY.match(content) and _SECRET_NAME.search(content):
+        if self._parens and not self._insert.in_values and _NAME_ONLY.match(content) and _SECRET_NAME.search(content):
             self._arm()
             self._depth = 1
-        elif self._armed and not self._sticky and not self._depth:
+        elif self._armed and not (self._sticky or self._account or self._depth):
             self._disarm()
 
     def _arm(self, sticky: bool = False) -> None:
@@ -335,7 +339,7 @@ class _InsertColumns:
         self._secret: set[int] = set()
 
     def word(self, lowered: bytes) -> None:
-        if lowered in (b"into", b"replace") and self._stage == "before":
+        if lowered in (b"insert", b"replace") and self._stage == "before":
             self._stage = "into"
         elif lowered in (b"values", b"value") and self._stage == "after":
             self._stage, self._depth = "values", 0
@@ -355,11 +359,18 @@ class _InsertColumns:
             if self._depth == 1:
                 self._place = 0
 
-    def close(self) -> None:
+    @property
+    def in_values(self) -> bool:
+        return self._stage == "values"
+
+    def close(self) -> bool:
+        """Returns whether the list of columns ended here."""
         if self._stage in ("columns", "values"):
             self._depth = max(self._depth - 1, 0)
             if self._stage == "columns" and not self._depth:
                 self._stage = "after"
+                return True
+        return False
 
     def comma(self) -> None:
         if self._depth == 1:

@@ -63,7 +63,7 @@ class SessionLog:
         if not _SESSION_ID.match(start.session):
             raise LogError(f"{start.session!r} cannot be a session id: letters, digits, - and _, at most 64")
         self.session_id = start.session
-        self._dialect = Dialect(start.dialect) if start.dialect in set(Dialect) else None
+        self._dialect = Dialect(start.dialect)
         self._clock_ns = clock_ns
         self._zero_ns = clock_ns()
         self._started_ns = start.started_ns
