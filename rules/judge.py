@@ -110,14 +110,12 @@ class Judge:
 
     def again(self, judgement: Judgement, namespace: Namespace, minute_of_week: int | None = None) -> Judgement:
         """The same statements under this judge's policy and masks, without classifying them again."""
-        if self.needs_clock:
-            self._minute = minute_of_week if minute_of_week is not None else self._minute
         masks: tuple[ResultMasks, ...] | None = None
         if self._masks is not None:
             masks = tuple(
                 self._masks.examine(statement.text, (statement,), namespace)[0] for statement in judgement.statements
             )
-        return self._decide(judgement.statements, namespace, masks, None)
+        return self._decide(judgement.statements, namespace, masks, None, minute_of_week)
 
     def limits(self, judgement: Judgement) -> tuple[tuple[str, Limit], ...]:
         """The rules with limits under which the statements of an allowed text run, once for each statement."""
@@ -165,7 +163,9 @@ class Judge:
         try:
             return self._read(text, namespace, estimated_rows)
         except Exception as error:  # noqa: BLE001 - a bug of ours, or a text made to find one: it neither passes nor ends the session
-            return self._decide((_opaque(f"judging it failed ({type(error).__name__})"),), namespace, None, None)
+            return self._decide(
+                (_opaque(f"judging it failed ({type(error).__name__})"),), namespace, None, None, self._minute
+            )
 
     def _read(self, text: bytes, namespace: Namespace, estimated_rows: int | None) -> Judgement:
         decoded = self._reader.decode(text, namespace)
@@ -176,7 +176,7 @@ class Judge:
         masks = None
         if self._masks is not None:
             masks = self._masks.examine(decoded or "", statements, namespace)
-        return self._decide(statements, namespace, masks, estimated_rows)
+        return self._decide(statements, namespace, masks, estimated_rows, self._minute)
 
     def _decide(
         self,
@@ -184,8 +184,9 @@ class Judge:
         namespace: Namespace,
         masks: tuple[ResultMasks, ...] | None,
         estimated_rows: int | None,
+        minute_of_week: int | None,
     ) -> Judgement:
-        facts = evolve(self._facts, namespace=namespace, minute_of_week=self._minute, estimated_rows=estimated_rows)
+        facts = evolve(self._facts, namespace=namespace, minute_of_week=minute_of_week, estimated_rows=estimated_rows)
         decisions = decide_batch(self.policy, statements, facts)
         if self._masks is not None and masks is None:
             masks = (self._masks.unknown(),) * len(statements)

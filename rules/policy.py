@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, assert_never
+from typing import Literal, TypeVar, assert_never
 
 from attrs import Factory, evolve, frozen
 
@@ -16,6 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_RULE = "default"  # the name under which `Policy.default` appears in a decision
+_Number = TypeVar("_Number", int, float)
 Action = Literal["allow", "observe", "hold", "deny"]
 
 
@@ -98,12 +99,47 @@ def decide_batch(policy: Policy, statements: tuple[Statement, ...], facts: Facts
 
 
 def worst(decisions: Iterable[Decision]) -> Decision:
-    """The most severe one, the first of its kind. Nothing at all is allowed: there is nothing to run."""
+    """The most severe one, the first of its kind. Nothing at all is allowed: there is nothing to run.
+
+    Several holds become one that satisfies each of them. Otherwise a statement that needs two approvers would need one when
+    it is sent behind a statement that needs one.
+    """
     found: Decision | None = None
+    holds: list[Hold] = []
     for decision in decisions:
+        if isinstance(decision, Hold):
+            holds.append(decision)
         if found is None or severity(decision) > severity(found):
             found = decision
-    return found if found is not None else Allow("empty")
+    if found is None:
+        return Allow("empty")
+    return _together(holds) if isinstance(found, Hold) else found
+
+
+def _together(holds: list[Hold]) -> Decision:
+    first = holds[0]
+    if all(hold == first for hold in holds):
+        return first
+    rules = ", ".join(dict.fromkeys(hold.rule for hold in holds))
+    reasons = tuple(dict.fromkeys(reason for hold in holds for reason in hold.reasons))
+    asked = [hold.approvers for hold in holds if hold.approvers]  # the others leave it to any approver
+    approvers = frozenset.intersection(*asked) if asked else frozenset()
+    if asked and not approvers:
+        return Deny(rules, (*reasons, "its parts need different approvers"), "Send the statements one by one.")
+    return Hold(
+        rules,
+        reasons,
+        next((hold.hint for hold in holds if hold.hint), ""),
+        approvers,
+        max(hold.quorum for hold in holds),
+        _least(hold.wait_s for hold in holds),
+        _least(hold.expires_s for hold in holds),
+        _least(hold.maximum_rows for hold in holds),
+    )
+
+
+def _least(values: Iterable[_Number | None]) -> _Number | None:
+    return min((value for value in values if value is not None), default=None)
 
 
 def applicable(policy: Policy, identity: Identity, database: str, masked: bool) -> Policy:

@@ -233,6 +233,16 @@ def test_a_rule_with_hours_is_decided_by_the_hour_it_is() -> None:
     assert decided == [Hold, Allow, Allow, Hold, Hold, Allow]
 
 
+def test_deciding_again_at_another_hour_leaves_the_kept_ones_right() -> None:
+    policy = Policy("p", (Rule("day", "allow", when=When(hours=(540, 1020))),), "hold")
+    judge = judge_of(Classifier(), policy)
+    by_day = judge.judge(b"SELECT 1", NAMESPACE, 600)
+    assert isinstance(judge.again(by_day, NAMESPACE, 0).decision, Hold)
+    assert isinstance(judge.again(by_day, NAMESPACE).decision, Hold), "no clock"
+    assert isinstance(judge.judge(b"SELECT 1", NAMESPACE, 0).decision, Hold)
+    assert isinstance(judge.judge(b"SELECT 1", NAMESPACE, 600).decision, Allow)
+
+
 def test_an_estimate_is_asked_and_not_kept() -> None:
     policy = Policy("p", (Rule("many", "hold", when=When(estimated_rows_over=10)),), "allow")
     judge = judge_of(Classifier(), policy)

@@ -67,6 +67,22 @@ def test_the_worst_statement_decides_a_batch() -> None:
     assert worst([]) == Allow("empty")
 
 
+def test_holds_of_one_batch_are_satisfied_together() -> None:
+    easy = Hold("a", ("x",), approvers=frozenset({"dev", "dba"}), maximum_rows=100)
+    hard = Hold("b", ("y",), "Look.", frozenset({"dba"}), 2, 5.0, 60.0, 1000)
+    everybody = Hold("c", ("x",))
+    assert worst((easy, Allow("z"), hard, everybody)) == Hold(
+        "a, b, c", ("x", "y"), "Look.", frozenset({"dba"}), 2, 5.0, 60.0, 100
+    )
+    assert worst((easy, easy)) == easy
+    assert worst((easy, hard)) == evolve(worst((hard, easy)), rule="a, b", reasons=("x", "y"))
+
+
+def test_holds_that_nobody_could_satisfy_together_are_refused() -> None:
+    found = worst((Hold("a", (), approvers=frozenset({"dev"})), Hold("b", (), approvers=frozenset({"dba"}))))
+    assert found == Deny("a, b", ("its parts need different approvers",), "Send the statements one by one.")
+
+
 def test_a_hold_carries_what_the_rule_says() -> None:
     rule = Rule("h", "hold", "why", "what now", When(), frozenset({"dba"}), 2, 5.0, 60.0, 10)
     found = decide(policy(rule), statement(), FACTS)
