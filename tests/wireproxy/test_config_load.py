@@ -165,7 +165,9 @@ sesions_per_user = 3
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     base = (
-        SMALLEST if "[database" not in text and "database = " not in text and text else SMALLEST.split("[database", maxsplit=1)[0]
+        SMALLEST
+        if "[database" not in text and "database = " not in text and text
+        else SMALLEST.split("[database", maxsplit=1)[0]
     )
     user = "" if base == SMALLEST else SMALLEST[SMALLEST.index("[user") :]
     found = errors(tmp_path, text + "\n" + (base if base == SMALLEST else user))
@@ -247,3 +249,8 @@ def test_a_secret_that_others_can_change_is_an_error_and_one_they_can_read_a_war
 def test_what_looks_like_a_mistake_is_a_warning(tmp_path: Path, text: str, said: str) -> None:
     found = warnings(tmp_path, SMALLEST + text)
     assert any(said in each for each in found), found
+
+
+def test_a_gateway_without_users_may_start(tmp_path: Path) -> None:
+    text = SMALLEST[: SMALLEST.index("[user")]
+    assert warnings(tmp_path, text) == ["1: user: nobody can log in yet; `wireproxy user add NAME` makes a [user.NAME]"]

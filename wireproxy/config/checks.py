@@ -48,7 +48,7 @@ def _check_gateway(config: Config, reader: Reader) -> None:
             ("database",), "there is no database to stand in front of", "write [database.NAME] with host and user"
         )
     if not config.users and not config.oidc:
-        reader.add(("user",), "nobody could log in", "`wireproxy user add NAME` makes a [user.NAME]")
+        reader.warn(("user",), "nobody can log in yet", "`wireproxy user add NAME` makes a [user.NAME]")
     if len(os.fsencode(config.control_socket)) > SOCKET_PATH_BYTES:
         reader.add(
             ("gateway", "control_socket"),
