@@ -36,6 +36,4 @@ def shape_postgres(text: str) -> str | None:
 
 def opaque(text: str, reason: str) -> Statement:
     """A statement about which nothing is known but the reason why. Policies hold it unless one of their rules names it."""
-    return Statement(
-        text, Kind.OPAQUE, "", frozenset({Effect.UNKNOWN}), opaque=reason, literal=True
-    )
+    return Statement(text, Kind.OPAQUE, "", frozenset({Effect.UNKNOWN}), opaque=reason, literal=True)

@@ -81,10 +81,8 @@ def too_big(text: str) -> str | None:
     if length > 48 and _runs(text) > _RUN_COST:
         return "it has long runs of operator characters"
     if length > _MANY_TOKENS:
-        count = 0
-        for _ in _TOKEN.finditer(text):
-            count += 1
-            if count > MAX_TOKENS:
+        for count, _ in enumerate(_TOKEN.finditer(text)):
+            if count == MAX_TOKENS:
                 return f"it has more than {MAX_TOKENS} tokens"
     return None
 

@@ -1,0 +1,59 @@
+"""PostgreSQL: a text becomes statements of which everything that they can do is known, or opaque ones that say why not.
+
+The parser is the server's own (libpg_query of PostgreSQL 18), so what is judged is what is run, except where an older server
+has another grammar, where settings change how text is read, and where a text is too big to be parsed beside other work;
+each of these ends in an opaque statement. See docs/classification.md for what every part of a statement counts as.
+"""
+
+from __future__ import annotations
+
+from rules.catalog import Catalog
+from rules.classify import opaque
+from rules.classify.postgres import definitions as _definitions
+from rules.classify.postgres import expressions as _expressions
+from rules.classify.postgres import queries as _queries
+from rules.classify.postgres import utilities as _utilities
+from rules.classify.postgres.bodies import read_function, read_view
+from rules.classify.postgres.routines import Routines, definitions_of
+from rules.classify.postgres.statements import statement_of
+from rules.classify.postgres.text import ambiguous, too_big
+from rules.classify.postgres.tree import Unreadable, parse
+from rules.classify.postgres.versions import differing
+from rules.classify.postgres.walk import Reading
+from rules.model import Namespace, Statement
+
+__all__ = ["classify"]
+
+_HANDLERS_OF = (_definitions, _expressions, _queries, _utilities)  # importing them registers their handlers
+
+
+def classify(text: str, namespace: Namespace, catalog: Catalog | None = None) -> tuple[Statement, ...]:
+    """Every statement of a text. Total: never raises; a text that cannot be judged is one opaque statement. Empty: ()."""
+    reason = too_big(text) or ambiguous(text, namespace)
+    if reason is not None:
+        return (opaque(text, reason),)
+    try:
+        statements = parse(text)
+    except Unreadable as error:
+        return (opaque(text, str(error)),)
+    try:
+        reading = _reading(text, namespace, catalog)
+        return tuple(statement_of(parsed, reading, index, len(statements)) for index, parsed in enumerate(statements))
+    except Exception as error:  # noqa: BLE001 - total by contract: a bug here must not end a session, and must not pass
+        return (opaque(text, f"classifying it failed ({type(error).__name__})"),)
+
+
+_kept: dict[tuple[Namespace, int], tuple[Catalog | None, Routines]] = {}
+_KEPT = 64
+
+
+def _reading(text: str, namespace: Namespace, catalog: Catalog | None) -> Reading:
+    # what names mean is looked up again for each text unless the namespace is the same
+    key = (namespace, id(catalog))
+    known = _kept.get(key)
+    if known is None or known[0] is not catalog:
+        if len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)))
+        definitions = definitions_of(catalog, namespace.server_version, read_function, read_view)
+        known = _kept[key] = (catalog, Routines(namespace, definitions))
+    return Reading(namespace, known[1], text.encode("utf-8"), differing(namespace.server_version))
