@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rules.catalog import CatalogFunction
 from rules.classify.mysql.reading import Reader
-from rules.functions.mysql import NATIVE, TOUCHING
+from rules.functions.mysql import NATIVE, TOUCHING, native
 from rules.model import Effect, Function
 
 
@@ -15,13 +15,20 @@ def call(reader: Reader, schema: str | None, name: str, *, touching: bool) -> Fu
     """
     upper = name.upper() if name.isascii() else name
     spaced = upper in TOUCHING and not touching and "IGNORE_SPACE" not in reader.namespace.sql_mode
-    if schema is None and not spaced and (native := NATIVE.get(upper)) is not None:
-        return native
+    if schema is None and not spaced and (own := _own(reader, upper)) is not None:
+        return own
     home = schema if schema is not None else reader.draft.database
     stored = routine(reader, home, name, "f")
     if stored is None:
         return Function(schema, name)
     return _stored(reader, stored, schema)
+
+
+def _own(reader: Reader, upper: str) -> Function | None:
+    """Without a catalog there is no one server whose text is judged: what either of the two has counts as known."""
+    if reader.catalog is None:
+        return NATIVE.get(upper)
+    return native(upper, mariadb=reader.namespace.mariadb, version=reader.namespace.server_version)
 
 
 def routine(reader: Reader, schema: str | None, name: str, kind: str) -> CatalogFunction | None:

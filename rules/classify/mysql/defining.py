@@ -128,8 +128,13 @@ def _tables(reader: Reader, verb: str) -> None:
         return
     _exists(reader)
     reader.draft.relation(*reader.path(), Access.DDL)
+    parenthesis = reader.begins("(", "LIKE")
+    if parenthesis:
+        reader.advance()
     if reader.accept("LIKE"):
         reader.draft.relation(*reader.path(), Access.READ)
+        if parenthesis:
+            reader.expect(")")
         return
     _options(reader, query=True)
 
@@ -169,6 +174,8 @@ def _options(reader: Reader, query: bool = False) -> None:
                     draft.relation(*reader.path(), Access.DDL)
             case "UNION":
                 _merged(reader)
+            case "DROP" | "TRUNCATE" if reader.word == "PARTITION":
+                draft.effects.add(Effect.WRITE)  # its rows go with it
             case "DISCARD" | "IMPORT":
                 draft.effects |= {Effect.FILE_READ, Effect.WRITE}
             case "CONNECTION":

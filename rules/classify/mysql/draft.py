@@ -81,6 +81,8 @@ class Draft:
         if home in SYSTEM_SCHEMAS:
             if schema is not None:
                 schema = home
+            if home == "information_schema":
+                name = name.lower()  # its names are folded, all others are as the file system has them
             if access is not Access.READ:
                 self.effects |= {Effect.ADMIN, Effect.GRANT} if home == "mysql" else {Effect.ADMIN}
             if telling(home, name):

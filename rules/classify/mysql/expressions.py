@@ -27,7 +27,7 @@ _INSIDE_CALL: dict[str, frozenset[str]] = {
     "AS": frozenset({"ORDER"}),  # WINDOW w AS (ORDER BY …)
     "CONVERT": frozenset({"USING"}),
     "CHAR": frozenset({"USING"}),
-    "AGAINST": frozenset({"WITH"}),
+    "AGAINST": frozenset({"WITH", "NATURAL"}),
     "JSON_TABLE": frozenset({"ON", "FOR"}),  # … ON EMPTY, FOR ORDINALITY
     "COLUMNS": frozenset({"ON", "FOR"}),
     "JSON_VALUE": frozenset({"ON", "RETURNING"}),
@@ -114,14 +114,17 @@ def _continue_query(reader: Reader, names: Names) -> None:
 
 def _named_parenthesis(reader: Reader, names: Names) -> None:
     """A name with a parenthesis behind it: a call, unless syntax says that it is none."""
+    first = reader.position
     token = reader.peek()
-    previous = reader.tokens[reader.position - 1] if reader.position else token
+    previous = reader.tokens[first - 1] if first else token
     qualified = previous.word == "."
     word = token.word
     if not qualified and token.kind == NAME:
         if word in BEFORE_PARENTHESIS and word not in _ALSO_CALLS:
             reader.position += 1
             _open(reader, names, word)
+            if word == "COLUMNS" and reader.tokens[reader.position - 1].end - token.start >= len(_SOME_COLUMNS):
+                reader.substitute(first, _SOME_COLUMNS)
             return
         if word in TYPES and (previous.word in _TYPE_FOLLOWS or (word in RESERVED and word not in NATIVE)):
             reader.position += 1  # CAST(a AS CHAR(10))
@@ -131,6 +134,8 @@ def _named_parenthesis(reader: Reader, names: Names) -> None:
             reader.fail("not understood")
     function = _resolve(reader, qualified)
     reader.position += 1
+    if word == "DEFAULT":  # DEFAULT(column), which the parser takes for a list of names
+        reader.substitute(first, "ABS")
     inside = reader.position + 1
     if not qualified and function.known:
         _special_arguments(reader, word or token.text.upper(), inside)
@@ -138,6 +143,7 @@ def _named_parenthesis(reader: Reader, names: Names) -> None:
     reader.draft.function(function)
 
 
+_SOME_COLUMNS = "COLUMNS(a INT PATH '$')"  # the parser knows few of the forms that columns of JSON_TABLE may have
 _ALSO_CALLS = frozenset({"INTERVAL", "VALUES"})
 _TYPE_FOLLOWS = frozenset({"AS", "RETURNING"})
 

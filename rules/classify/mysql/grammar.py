@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token as TheirToken
 from sqlglot.tokenizer_core import TokenType
 
-from rules.classify.mysql.lexer import NAME, NUMBER, QUOTED, STRING, SYSTEM, VARIABLE, Lexing, Token, Unreadable
+from rules.classify.mysql.lexer import NAME, NUMBER, QUOTED, STRING, SYSTEM, VARIABLE, Lexing, Token, Unreadable, lex
 from rules.classify.mysql.nodes import UNDERSTOOD
 from rules.classify.mysql.reading import Reader, Substitution
 
@@ -91,7 +91,8 @@ def _seen_by_parser(reader: Reader, first: int, last: int, prefix: str) -> tuple
     """The text with hints and substitutions applied, every other character at its place, and our tokens of it."""
     start, end = reader.tokens[first].start, reader.tokens[last - 1].end
     changes = [change for change in reader.substitutions if start <= change.start and change.end <= end]
-    changes += [Substitution(a, b) for a, b in reader.hints if start <= a and b <= end]
+    changes += [Substitution(a, b) for a, b in reader.cut.hints if start <= a and b <= end]
+    changes += [Substitution(a, b, "1") for a, b in reader.cut.points if start <= a and b <= end]
     if not changes:
         return _with_prefix(reader.text[start:end], list(reader.tokens[first:last]), start, prefix)
     changes.sort(key=lambda change: change.start)
@@ -106,13 +107,21 @@ def _seen_by_parser(reader: Reader, first: int, last: int, prefix: str) -> tuple
             kept.append(reader.tokens[token])
             token += 1
         if change.text:
-            kept.append(Token(NAME, change.text, change.text, change.start, change.start + len(change.text)))
+            kept += _words_of(change)
         while token < last and reader.tokens[token].start < change.end:
             token += 1
         at = change.end
     kept += reader.tokens[token:last]
     parts.append(reader.text[at:end])
     return _with_prefix("".join(parts), kept, start, prefix)
+
+
+def _words_of(change: Substitution) -> list[Token]:
+    """The tokens of what stands in for a span, at the places where they will stand."""
+    return [
+        token._replace(start=token.start + change.start, end=token.end + change.start)
+        for token in lex(change.text, Lexing()).tokens
+    ]
 
 
 def _with_prefix(text: str, ours: list[Token], start: int, prefix: str) -> tuple[str, list[Token]]:

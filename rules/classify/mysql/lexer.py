@@ -55,6 +55,7 @@ class Lexing:
 class Text:
     tokens: tuple[Token, ...]
     hints: tuple[tuple[int, int], ...] = ()  # spans of /*+ … */
+    points: tuple[tuple[int, int], ...] = ()  # spans of numbers like .5 and 5., which the parser takes for two tokens
     comments: bool = False
 
 
@@ -99,6 +100,7 @@ def lex(text: str, lexing: Lexing) -> Text:
     tokens: list[Token] = []
     add = tokens.append
     hints: list[tuple[int, int]] = []
+    points: list[tuple[int, int]] = []
     comments = False
     position, length, depth = 0, len(text), 0
     after_dot = False
@@ -134,10 +136,12 @@ def lex(text: str, lexing: Lexing) -> Text:
         else:
             add(_other(str(kind), part, position, end, lexing, tokens[-1] if tokens else None))
             after_dot = False
+            if kind == "number" and (part[0] == "." or part[-1] == "."):
+                points.append((position, end))
         if len(tokens) > MAX_TOKENS:
             raise Unreadable(f"more than {MAX_TOKENS} tokens")
         position = end
-    return Text(tuple(tokens), tuple(hints), comments)
+    return Text(tuple(tokens), tuple(hints), tuple(points), comments)
 
 
 def _other(kind: str, part: str, position: int, end: int, lexing: Lexing, before: Token | None) -> Token:
@@ -163,6 +167,8 @@ def _check_comment(part: str, position: int, hints: list[tuple[int, int]]) -> No
             raise Unreadable("a comment that the server executes")
         return
     if mark[:1] == "+":
+        if any(quote in part for quote in "'\"`"):  # inside of quotes the server may not see where the hint ends
+            raise Unreadable("an optimizer hint with quotes")
         hints.append((position, position + len(part)))
 
 

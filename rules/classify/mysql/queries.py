@@ -97,6 +97,7 @@ def _term(reader: Reader, names: Names) -> None:
             _block(reader, names)
         case "VALUES":
             reader.advance()
+            reader.draft.effects.add(Effect.READ)
             read_expression(reader, names, _END_OF_BLOCK)
         case "TABLE":
             reader.advance()

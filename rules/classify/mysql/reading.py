@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from rules.catalog import Catalog
 from rules.classify.mysql.draft import Draft
@@ -13,6 +13,7 @@ from rules.classify.mysql.lexer import (
     STRING,
     VARIABLE,
     Lexing,
+    Text,
     Token,
     Unreadable,
     identifier,
@@ -38,7 +39,7 @@ class Reader:
     """Reads tokens [position, end) of one statement into a draft. Raises `Unreadable`; nothing else."""
 
     text: str
-    tokens: tuple[Token, ...]
+    cut: Text
     position: int
     end: int
     namespace: Namespace
@@ -47,11 +48,14 @@ class Reader:
     catalog: Catalog | None = None
     depth: int = 0  # of views and routines looked into
     substitutions: list[Substitution] = Factory(list)
-    hints: tuple[tuple[int, int], ...] = ()
+    tokens: tuple[Token, ...] = field(init=False)
     named: set[tuple[str | None, str]] = Factory(
         set
     )  # every table reference, CTEs included: what the parser must see too
     selects: int = 0  # query blocks read
+
+    def __attrs_post_init__(self) -> None:
+        self.tokens = self.cut.tokens
 
     # -- looking ----------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ def read_show(reader: Reader) -> tuple[Kind, str]:
     form, root = _form(reader)
     if form.telling:
         reader.draft.effects.add(Effect.SAMPLES)
+    if root == "ShowCreateUser":
+        reader.draft.relation("mysql", "user")  # what it shows is a row of it, password hash included
     if form.rest:
         _plain_rest(reader)
         return Kind.SHOW, root

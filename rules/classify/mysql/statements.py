@@ -107,9 +107,7 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
             found.append(opaque(part, reason))
             continue
         draft = Draft(database=database, pinned=pinned)
-        reader = Reader(
-            text, cut.tokens, first, last, namespace, lexing_of(namespace), draft, catalog, depth, hints=cut.hints
-        )
+        reader = Reader(text, cut, first, last, namespace, lexing_of(namespace), draft, catalog, depth)
         if swallows := (len(spans) > 1 and last < len(cut.tokens) and _compound(reader)):
             reader.end = len(cut.tokens)
             part = text[cut.tokens[first].start :].strip()
@@ -214,7 +212,7 @@ def read_rows(reader: Reader) -> tuple[Kind, str]:
 def _note_hints(reader: Reader) -> None:
     """Optimizer hints are read by MySQL where they stand behind the first word: SET_VAR changes a setting."""
     start, end = reader.tokens[reader.position].start, reader.tokens[reader.end - 1].end
-    for a, b in reader.hints:
+    for a, b in reader.cut.hints:
         if start <= a < end:
             hint = reader.text[a:b].upper()
             if "SET_VAR" in hint:
@@ -233,8 +231,8 @@ def classify_rest(reader: Reader) -> Statement:
         reader.fail("expected a statement")
     draft = Draft(database=reader.draft.database, pinned=reader.draft.pinned)
     inner = Reader(
-        reader.text, reader.tokens, reader.position, reader.end, reader.namespace, reader.lexing, draft,
-        reader.catalog, reader.depth + 1, hints=reader.hints,
+        reader.text, reader.cut, reader.position, reader.end, reader.namespace, reader.lexing, draft, reader.catalog,
+        reader.depth + 1,
     )  # fmt: skip
     text = reader.rest()
     reader.position = reader.end
