@@ -302,13 +302,15 @@ def _schemas(relation: Relation, facts: Facts) -> tuple[str, ...]:
 
 
 def _homes(function: Function, facts: Facts) -> tuple[str, ...]:
+    """Every schema in which an unqualified function may be found."""
     if function.schema is not None:
         return (function.schema,)
     path = _search_path(facts.namespace)
-    if facts.catalog is not None:
-        homes = tuple(schema for schema in path if (schema, function.name) in facts.catalog.functions)
-        return homes or path
-    return path
+    found = facts.catalog.functions if facts.catalog is not None else {}
+    homes = tuple(schema for schema in path if (schema, function.name) in found)
+    if function.known and "pg_catalog" in path and "pg_catalog" not in homes:
+        homes = (*homes, "pg_catalog")  # the server's own functions need not be in the snapshot
+    return homes or path
 
 
 def _search_path(namespace: Namespace) -> tuple[str, ...]:
