@@ -66,13 +66,14 @@ _EXPECTED: Final[dict[Owed, bytes]] = {
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = ("_asked", "_handlers", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
+    __slots__ = ("_asked", "_description", "_handlers", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._inbox = Inbox()
         self._passing = 0  # bytes of a message that is streamed through and has not ended
         self._asked: Entry | None = None  # the entry whose result waits for a plan
+        self._description = b""  # of the portal that was described last: without it, recorded rows are hard to read
         self._kept: list[bytes] = []  # frames for the record, of one ticket
         self._kept_ticket = 0
         self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
@@ -195,6 +196,9 @@ class Backend:
         if not whole or len(data) > head.record_left:
             head.record_left = 0
             return
+        if self._description and head.kind is Owed.EXECUTE:
+            self._kept.append(self._description)
+            self._description = b""
         head.record_left -= len(data)
         self._kept.append(data)
         self._kept_ticket = head.ticket
@@ -238,6 +242,7 @@ class Backend:
             self.shared.to_client.append(message)
             return
         if head.kind is Owed.DESCRIBE_PORTAL:
+            self._description = message
             if not head.injected:
                 self.shared.pending.pop()
                 self.shared.to_client.append(message)
@@ -311,6 +316,7 @@ class Backend:
         tag = body[:-1] if message[0] == 0x43 else b""
         shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
         if head.kind is Owed.EXECUTE:
+            self._description = b""
             shared.pending.pop()
         else:
             head.changes = tuple(change for change in head.changes if change.position != head.index)

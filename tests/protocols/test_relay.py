@@ -741,3 +741,17 @@ def test_an_error_without_a_statement_has_no_ticket() -> None:
     failed = one(effects, Failed)
     assert isinstance(failed, Failed)
     assert failed.ticket is None
+
+
+def test_recorded_rows_of_a_described_portal_begin_with_its_description() -> None:
+    session = Session()
+    session.client(p.parse("select 1"), p.bind(), p.describe("P"), p.execute(), p.SYNC)
+    session.answer(Forward())
+    session.answer(Forward(record_bytes=1000))
+    head = p.row_description(("x", 0, 0, 23, 1))
+    effects = session.server(
+        p.PARSE_COMPLETE + p.BIND_COMPLETE + head + p.row(b"\0\0\0\1") + p.complete("SELECT 1") + p.ready()
+    )
+    kept = one(effects, Rows)
+    assert isinstance(kept, Rows)
+    assert kept.frames == head + p.row(b"\0\0\0\1")
