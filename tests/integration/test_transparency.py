@@ -94,6 +94,10 @@ CONVERSATIONS: dict[str, bytes] = {
     + message(b"d", b"60\tx\n")
     + message(b"f", text("never mind"))
     + query("SELECT 1"),
+    "a batch that copies": query("CREATE TEMP TABLE c (a int); COPY c FROM STDIN; SELECT * FROM c; DROP TABLE c")
+    + message(b"d", b"1\n2\n")
+    + message(b"c")
+    + query("SELECT 1"),
     "copy of nonsense": query("COPY things FROM STDIN") + message(b"d", b"what\n") + message(b"c") + query("SELECT 1"),
     "extended copy": parse("", "COPY things FROM STDIN")
     + bind("", "")
