@@ -195,7 +195,11 @@ def _default(policy: Policy, statement: Statement) -> Decision:
     if statement.opaque is not None or statement.kind is Kind.OPAQUE:
         reasons = (statement.opaque or "not understood", "no rule names what could not be understood")
     if policy.default == "deny":
-        return Deny(DEFAULT_RULE, reasons)
+        return Deny(
+            DEFAULT_RULE,
+            reasons,
+            "This policy is for reading: SELECT, EXPLAIN and SHOW pass." if policy.read_only else "",
+        )
     if policy.default == "hold" or statement.opaque is not None or statement.kind is Kind.OPAQUE:
         return Hold(DEFAULT_RULE, reasons)
     return Allow(DEFAULT_RULE, ("no rule stops it",), read_only=policy.read_only)

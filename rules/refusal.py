@@ -56,7 +56,10 @@ class Refusal:
 
 def refusal(decision: Deny, judgement: Judgement) -> Refusal:
     """A statement, or a whole batch for the sake of one statement, that was refused."""
-    hint = decision.hint or "Nothing was run. What this policy lets through: wireproxy policy explain."
+    hint = (
+        decision.hint
+        or "Nothing was run. The operator of the gateway can say what this policy lets through (wireproxy policy explain)."
+    )
     return Refusal(
         NOT_PERMITTED,
         f'wireproxy: {describe(judgement)} refused by rule "{_line(decision.rule)}"',
