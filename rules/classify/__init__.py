@@ -18,10 +18,10 @@ _SHAPE_SIGNS = "+" * 32, "-" * 200, "*" * 200
 def shape_postgres(text: str) -> str | None:
     """The text with its literals taken out: statements of one shape are classified alike unless `literal` says otherwise.
 
-    None where that is not certain or not worth it. A backslash may or may not end a string, which depends on settings that
-    the normalizer does not know. Never raises.
+    None where that is not certain or not worth it: what a backslash does in a string, and in which encoding a letter beyond
+    ASCII is read, depends on settings that the normalizer does not know. Never raises.
     """
-    if len(text) > _SHAPE_BYTES or "\\" in text or "\0" in text:
+    if len(text) > _SHAPE_BYTES or "\\" in text or "\0" in text or not text.isascii():
         return None
     if text.count("(") > _SHAPE_PARENTHESES or text.count("/*") > _SHAPE_COMMENTS:
         return None

@@ -13,13 +13,9 @@ from rules.classify.postgres import definitions as _definitions
 from rules.classify.postgres import expressions as _expressions
 from rules.classify.postgres import queries as _queries
 from rules.classify.postgres import utilities as _utilities
-from rules.classify.postgres.bodies import read_function, read_view
-from rules.classify.postgres.routines import Routines, definitions_of
-from rules.classify.postgres.statements import statement_of
+from rules.classify.postgres.batch import classified
 from rules.classify.postgres.text import ambiguous, too_big
 from rules.classify.postgres.tree import Unreadable, parse
-from rules.classify.postgres.versions import differing
-from rules.classify.postgres.walk import Reading
 from rules.model import Namespace, Statement
 
 __all__ = ["classify"]
@@ -33,27 +29,10 @@ def classify(text: str, namespace: Namespace, catalog: Catalog | None = None) ->
     if reason is not None:
         return (opaque(text, reason),)
     try:
-        statements = parse(text)
+        parsed = parse(text)
     except Unreadable as error:
         return (opaque(text, str(error)),)
     try:
-        reading = _reading(text, namespace, catalog)
-        return tuple(statement_of(parsed, reading, index, len(statements)) for index, parsed in enumerate(statements))
+        return classified(parsed, text, namespace, catalog)
     except Exception as error:  # noqa: BLE001 - total by contract: a bug here must not end a session, and must not pass
         return (opaque(text, f"classifying it failed ({type(error).__name__})"),)
-
-
-_kept: dict[tuple[Namespace, int], tuple[Catalog | None, Routines]] = {}
-_KEPT = 64
-
-
-def _reading(text: str, namespace: Namespace, catalog: Catalog | None) -> Reading:
-    # what names mean is looked up again for each text unless the namespace is the same
-    key = (namespace, id(catalog))
-    known = _kept.get(key)
-    if known is None or known[0] is not catalog:
-        if len(_kept) >= _KEPT:
-            _kept.pop(next(iter(_kept)))
-        definitions = definitions_of(catalog, namespace.server_version, read_function, read_view)
-        known = _kept[key] = (catalog, Routines(namespace, definitions))
-    return Reading(namespace, known[1], text.encode("utf-8"), differing(namespace.server_version))

@@ -21,13 +21,14 @@ _READ = frozenset({Effect.READ})
 _COMPUTING = frozenset(
     {
         "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "hstore",
-        "intarray", "isn", "lo", "ltree", "pg_freespacemap", "pg_stat_statements", "pg_trgm", "pg_visibility", "pgcrypto", "pgrowlocks",
+        "intarray", "isn", "lo", "ltree", "pg_freespacemap", "pg_stat_statements", "pg_trgm", "pg_visibility", "pgcrypto",
+        "pgrowlocks",
         "pgstattuple", "postgis", "postgis_topology", "seg", "tablefunc", "timescaledb", "tsm_system_rows",
         "tsm_system_time", "unaccent", "uuid-ossp", "vector", "xml2",
     }
 )  # fmt: skip
 _HARMLESS_THOUGH_VOLATILE = re.compile(
-    r"gen_random_(bytes|uuid)|gen_salt|pgp_(sym|pub)_.*|crypt|uuid_generate_v.*|normal_rand|pg_stat_statements_info"
+    r"gen_random_(bytes|uuid)|gen_salt|pgp_(sym|pub)_.*|crypt|uuid_generate_v.*|normal_rand|system_rows|system_time|pg_stat_statements_info"
 )
 _BY_EXTENSION: tuple[tuple[str, frozenset[Effect]], ...] = (
     (r"dblink.*", frozenset({Effect.NETWORK, Effect.DYNAMIC_SQL})),

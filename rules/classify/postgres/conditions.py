@@ -75,6 +75,8 @@ def _truth(condition: Any, judged: Judged, target: Node, depth: int) -> Truth:
             return _truth(node["arg"], judged, target, depth + 1) if "arg" in node else Truth.DEPENDS
         case "CoalesceExpr":
             return _coalesced(node, judged, target, depth)
+        case "CaseExpr":
+            return _cases(node, judged, target, depth)
         case "SubLink":
             return _within_itself(node, target)
         case _:
@@ -99,18 +101,19 @@ def _connected(node: Node, judged: Judged, target: Node, depth: int) -> Truth:
 
 def _complementary(arguments: list[Node], judged: Judged) -> bool:
     """`a IS NULL OR a IS NOT NULL`, `x OR NOT x`, `a = 1 OR a <> 1`."""
+    if any(_has_constant(each) for each in arguments):
+        judged.looked = True
     some = arguments[:24]  # of more than these nobody has written the opposite by accident
     for index, one in enumerate(some):
         for other in some[index + 1 :]:
-            if _opposite(one, other, judged) or _opposite(other, one, judged):
+            if _opposite(one, other) or _opposite(other, one):
                 return True
     return False
 
 
-def _opposite(one: Node, other: Node, judged: Judged) -> bool:
+def _opposite(one: Node, other: Node) -> bool:
     ((tag, left),) = one.items()
     if tag == "BoolExpr" and left.get("boolop") == "NOT_EXPR":
-        judged.looked = True
         return same(left["args"][0], other)
     if tag not in other:
         return False
@@ -122,7 +125,6 @@ def _opposite(one: Node, other: Node, judged: Judged) -> bool:
     pair = {(strings(left.get("name", [])) or [""])[-1], (strings(right.get("name", [])) or [""])[-1]}
     if pair not in _OPPOSITES or not same(left.get("lexpr"), right.get("lexpr")):
         return False
-    judged.looked = True
     return same(left.get("rexpr"), right.get("rexpr"))
 
 
@@ -149,17 +151,16 @@ def _compared(node: Node, judged: Judged, _target: Node) -> Truth:
             return Truth.DEPENDS
         case "AEXPR_BETWEEN" | "AEXPR_BETWEEN_SYM":
             items = right.get("List", {}).get("items", []) if right else []
-            return Truth.ALWAYS if items and all(same(left, item) for item in items) else Truth.DEPENDS
+            alike = [_same_value(left, item, judged) for item in items]
+            return Truth.ALWAYS if alike and all(alike) else Truth.DEPENDS
         case _:
             return Truth.DEPENDS
 
 
 def _same_value(left: Any, right: Any, judged: Judged) -> bool:
-    if not same(left, right):
-        return _plain(left, right)
-    if _has_constant(left):
+    if _has_constant(left) and _has_constant(right):
         judged.looked = True
-    return True
+    return same(left, right) or _plain(left, right)
 
 
 def _plain(left: Any, right: Any) -> bool:
@@ -208,6 +209,15 @@ def _not_null(item: Any) -> Truth:
 def _coalesced(node: Node, judged: Judged, target: Node, depth: int) -> Truth:
     truths = [_truth(each, judged, target, depth + 1) for each in node.get("args", [])]
     return truths[0] if truths and all(each is truths[0] for each in truths) else Truth.DEPENDS
+
+
+def _cases(node: Node, judged: Judged, target: Node, depth: int) -> Truth:
+    """CASE … THEN true ELSE true END."""
+    results = [each.get("CaseWhen", {}).get("result") for each in node.get("args", [])] + [node.get("defresult")]
+    if any(each is None for each in results):
+        return Truth.DEPENDS
+    truths = [_truth(each, judged, target, depth + 1) for each in results]
+    return truths[0] if all(each is truths[0] for each in truths) else Truth.DEPENDS
 
 
 def _within_itself(node: Node, target: Node) -> Truth:

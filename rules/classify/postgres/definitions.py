@@ -26,7 +26,7 @@ PLAIN: dict[str, tuple[Kind, frozenset[Effect], tuple[str, ...]]] = {
     "AlterFdwStmt": (Kind.DDL, _NETWORK, ()),
     "AlterForeignServerStmt": (Kind.DDL, _NETWORK, ()),
     "AlterObjectDependsStmt": (Kind.DDL, _D, ("relation",)),
-    "AlterObjectSchemaStmt": (Kind.DDL, _D | {Effect.NAMESPACE}, ("relation",)),
+    "AlterObjectSchemaStmt": (Kind.DDL, _D, ("relation",)),
     "AlterOpFamilyStmt": (Kind.DDL, _D, ()),
     "AlterOperatorStmt": (Kind.DDL, _D, ()),
     "AlterOwnerStmt": (Kind.DDL, _DG, ("relation",)),
@@ -130,7 +130,7 @@ def _outside(walk: Walk, node: Node) -> None:
 @handles("CreateSchemaStmt")
 def create_schema(walk: Walk, node: Node, scope: Scope) -> None:
     walk.become(Kind.DDL)
-    walk.effects |= {Effect.DDL, Effect.NAMESPACE} | (_G if "authrole" in node else frozenset())
+    walk.effects |= _DG if "authrole" in node else _D
     walk.push_below("CreateSchemaStmt", node, scope)
 
 
@@ -158,7 +158,7 @@ def alter_table(walk: Walk, node: Node, scope: Scope) -> None:
 @handles("RenameStmt")
 def rename(walk: Walk, node: Node, scope: Scope) -> None:
     walk.become(Kind.DDL)
-    walk.effects |= {Effect.DDL, Effect.NAMESPACE}
+    walk.effects.add(Effect.DDL)
     if node.get("renameType") == "OBJECT_ROLE":
         walk.kind = Kind.GRANT if node is walk.root else walk.kind
         walk.effects.add(Effect.GRANT)
@@ -176,7 +176,7 @@ _ON_RELATIONS = frozenset({"OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY", "OB
 @handles("DropStmt")
 def drop(walk: Walk, node: Node, _scope: Scope) -> None:
     walk.become(Kind.DDL)
-    walk.effects |= {Effect.DDL, Effect.NAMESPACE} if node.get("removeType") != "OBJECT_POLICY" else _DG
+    walk.effects |= _DG if node.get("removeType") == "OBJECT_POLICY" else _D
     for each in node.get("objects", ()):
         _object(walk, node.get("removeType", ""), each)
 

@@ -21,11 +21,10 @@ def inner_statement(outer: Parsed, wrapped: Node) -> Parsed | None:
     except (Error, UnicodeError):
         return None
     tokens = [(token.name, token.start, token.end) for token in found if not token.name.endswith("_COMMENT")]
-    raw = outer.text.encode("utf-8")
-    span = _span(outer, tokens, len(raw))
+    span = _span(outer, tokens, len(outer.text))
     if span is None:
         return None
-    text = raw[span[0] : span[1]].decode("utf-8", "replace").strip()
+    text = outer.text[span[0] : span[1]].strip()
     try:
         statements = parse(text)
     except Unreadable:

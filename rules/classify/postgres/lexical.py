@@ -17,7 +17,7 @@ from rules.functions.postgres import acting
 from rules.model import Effect
 
 _LONGEST = 256 * 1024
-_ANY_SETTING = frozenset({Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE})
+_ANY_SETTING = frozenset({Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.ADMIN})
 _OUT = frozenset({Effect.FILE_READ, Effect.FILE_WRITE})
 _WRITE = frozenset({Effect.WRITE})
 _DDL = frozenset({Effect.DDL, Effect.NAMESPACE})
@@ -39,7 +39,7 @@ _WORDS: dict[str, frozenset[Effect]] = {
     "IMPORT_P": frozenset({Effect.NETWORK}), "SERVER": frozenset({Effect.NETWORK}),
     "SUBSCRIPTION": frozenset({Effect.NETWORK}), "CONSTRAINTS": frozenset({Effect.SETTING}),
 }  # fmt: skip
-_NOT_A_CALL_AFTER = frozenset({"INTO", "AS", "ASCII_41", "TABLE", "WITH", "REFERENCES", "ON"})
+_NOT_A_CALL_AFTER = frozenset({"INTO", "AS", "ASCII_41", "TABLE", "WITH", "REFERENCES"})
 _OPERATOR_SIGNS = frozenset("+-*/<>=~!@#%^&|`?")
 
 
@@ -67,14 +67,13 @@ def tokens(body: str) -> list[Token] | None:
     if len(body) > _LONGEST or "\0" in body:
         return None
     try:
-        raw = body.encode("utf-8")
-        return [_token(*found, raw) for found in parser.scan(body) if found.name not in ("SQL_COMMENT", "C_COMMENT")]
+        return [_token(*found, body) for found in parser.scan(body) if found.name not in ("SQL_COMMENT", "C_COMMENT")]
     except (Error, UnicodeError):
         return None
 
 
-def _token(start: int, end: int, name: str, keyword: str, raw: bytes) -> Token:
-    text = raw[start : end + 1].decode("utf-8", "replace")
+def _token(start: int, end: int, name: str, keyword: str, body: str) -> Token:
+    text = body[start : end + 1]
     if name == "IDENT":
         text = text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
     else:
@@ -88,17 +87,21 @@ def code_effects(body: str, names: Names) -> frozenset[Effect]:
     if found is None:
         return frozenset({Effect.UNKNOWN})
     effects: set[Effect] = set()
-    updating = False  # since the last semicolon an UPDATE was seen, whose SET sets columns
+    columns = 0  # that many UPDATEs since the last semicolon have their SET still to come
     before = ["", ""]
     for index, token in enumerate(found):
         after = found[index + 1].name if index + 1 < len(found) else ""
         if token.name == "ASCII_59":
-            updating = False
+            columns = 0
+        elif token.name == "UPDATE" and before[-1] in ("FOR", "KEY"):
+            effects.add(Effect.ROW_LOCK)
         elif token.name == "UPDATE":
-            updating = True
-            effects |= {Effect.ROW_LOCK} if before[-1] in ("FOR", "KEY") else _WRITE
+            columns += 1
+            effects.add(Effect.WRITE)
         elif token.name == "SET":
-            effects |= frozenset() if updating else _ANY_SETTING
+            if columns == 0:
+                effects |= _ANY_SETTING
+            columns = max(0, columns - 1)
         elif token.name == "DO" and after in ("SCONST", "LANGUAGE"):
             effects.add(Effect.CODE)
         elif token.name in _WORDS:
@@ -119,6 +122,8 @@ def _by_name(
     if token.name != "IDENT" and token.keyword not in ("UNRESERVED_KEYWORD", "TYPE_FUNC_NAME_KEYWORD"):
         return frozenset()
     names.named(token.text)
+    if token.text == "set_config":
+        return _ANY_SETTING
     dotted = before[-1] == "ASCII_46"
     called = after == "ASCII_40" and before[-1] not in _NOT_A_CALL_AFTER
     if called or dotted or token.text in acting():

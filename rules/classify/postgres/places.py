@@ -6,7 +6,7 @@ from __future__ import annotations
 SAMPLES = frozenset(
     {
         "pg_stat_activity", "pg_stat_statements", "pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs",
-        "pg_statistic_ext_data",
+        "pg_statistic_ext_data", "pg_qualstats", "pg_qualstats_all", "pg_store_plans", "pg_stat_monitor",
     }
 )  # fmt: skip
 
@@ -19,7 +19,8 @@ SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 CREDENTIAL_WRITES = frozenset(
     {
         "pg_authid", "pg_auth_members", "pg_shadow", "pg_user", "pg_roles", "pg_group", "pg_policy", "pg_default_acl",
-        "pg_init_privs", "pg_class", "pg_attribute", "pg_proc", "pg_namespace", "pg_database", "pg_user_mapping", "pg_parameter_acl",
+        "pg_init_privs", "pg_class", "pg_attribute", "pg_proc", "pg_namespace", "pg_database", "pg_user_mapping",
+        "pg_parameter_acl",
         "pg_db_role_setting", "pg_largeobject_metadata", "pg_language", "pg_type",
     }
 )  # fmt: skip

@@ -228,7 +228,7 @@ class Routines:
                 effects |= {Effect.DDL, Effect.ADMIN}
             if name in CREDENTIAL_WRITES:
                 effects.add(Effect.GRANT)
-        views = frozenset[Called](("view", found, name) for found in self._views(schema, name))
+        views = frozenset[Called](("view", found, name) for found in self._views(schema, name, access))
         if access is Access.WRITE and self.definitions is not None:
             for view in views:
                 # an automatically updatable view hands the write on, to pg_settings for example
@@ -236,10 +236,12 @@ class Routines:
                 effects |= _ANY_SETTING if any(word in inner for word in SETTINGS_VIEWS) else _NOTHING
         return (frozenset(effects), views) if effects or views else None
 
-    def _views(self, schema: str | None, name: str) -> list[str]:
+    def _views(self, schema: str | None, name: str, access: Access) -> list[str]:
+        """Schemas in which the name is a view, or a materialized view that REFRESH fills."""
         if self.definitions is None:
             return []
-        return [relation.schema for relation in self._candidates(schema, name) if relation.kind == "v"]
+        kinds = ("v", "m") if access is Access.WRITE else ("v",)
+        return [relation.schema for relation in self._candidates(schema, name) if relation.kind in kinds]
 
     def _candidates(self, schema: str | None, name: str) -> list[CatalogRelation]:
         assert self.definitions is not None

@@ -15,14 +15,20 @@ _CARRIERS = {"PrepareStmt": "query", "DeclareCursorStmt": "query", "ExplainStmt"
 _NESTED = 8  # EXPLAIN of EXPLAIN is no SQL; EXPLAIN of DECLARE of … ends soon
 
 
-def statement_of(parsed: Parsed, reading: Reading, index: int = 0, batch: int = 1, depth: int = 0) -> Statement:
-    """Classifies one statement of a parsed text."""
+def statement_of(
+    parsed: Parsed, reading: Reading, index: int = 0, batch: int = 1, *, depth: int = 0, redefined: bool = False
+) -> Statement:
+    """Classifies one statement of a parsed text. `redefined`: the definitions that are known may have changed before it."""
     walk = Walk(reading, parsed.node, parsed.tag, parsed.text)
     walk.run()
     carried = _CARRIERS.get(parsed.tag)
     if carried is not None and carried in parsed.node:
         _with_inner(walk, parsed, parsed.node[carried], reading, depth)
     _with_definitions(walk)
+    if redefined and walk.called:
+        walk.effects.add(Effect.UNKNOWN)
+    if parsed.tag == "CallStmt" and Effect.UNKNOWN in walk.effects:
+        walk.effects.add(Effect.CODE)
     return _finished(walk, index, batch)
 
 
@@ -95,7 +101,7 @@ def _with_inner(walk: Walk, parsed: Parsed, wrapped: Node, reading: Reading, dep
     walk.inner = inner = statement_of(found, inner_reading, depth=depth + 1)
     if inner.opaque is not None:
         walk.not_understood(inner.opaque)
-    walk.literal = walk.literal or inner.literal
+    walk.literal = True  # the options beside it were looked at
     for relation in inner.relations:
         walk.relations.setdefault(relation, len(walk.relations))
     for function in inner.functions:

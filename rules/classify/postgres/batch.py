@@ -1,0 +1,84 @@
+"""The statements of one text, each judged in the state in which those before it leave the session.
+
+The server parses the whole text first, so nothing in it changes how the rest is read. But it looks up names statement by
+statement: `SET search_path TO secret; SELECT * FROM accounts` reads secret.accounts. Policies and masks look names up once
+for the text; so after a statement that may change what names mean, one that has an unqualified name is opaque.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from rules.catalog import Catalog
+from rules.classify.postgres.bodies import read_function, read_view
+from rules.classify.postgres.routines import Routines, definitions_of
+from rules.classify.postgres.statements import statement_of
+from rules.classify.postgres.tree import Parsed
+from rules.classify.postgres.versions import differing
+from rules.classify.postgres.walk import Reading
+from rules.functions.postgres import builtins
+from rules.model import Access, Effect, Kind, Namespace, Statement
+
+_NAMES_BY = frozenset({"search_path", "all", "role", "session_authorization"})
+_DEFINES = frozenset({Effect.DDL, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
+_ENDS = frozenset({"commit", "rollback", "rollback_to"})
+_KEPT = 64
+
+_kept: dict[tuple[Namespace, int], tuple[Catalog | None, Routines]] = {}
+
+
+def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: Catalog | None) -> tuple[Statement, ...]:
+    """One Statement for each of the text."""
+    reading = _reading(text, namespace, catalog)
+    batch = len(parsed)
+    if batch == 1:
+        return (statement_of(parsed[0], reading),)
+    found: list[Statement] = []
+    moved = defined = False
+    for index, each in enumerate(parsed):
+        statement = statement_of(each, reading, index, batch, redefined=defined)
+        if moved and statement.opaque is None and (name := _unqualified(statement)) is not None:
+            reason = f"what {name} means is changed by a statement before it in the same text: send it by itself"
+            statement = evolve(statement, kind=Kind.OPAQUE, opaque=reason, effects=statement.effects | {Effect.UNKNOWN})
+        found.append(statement)
+        if not moved and _moves_names(statement):
+            moved = True
+            reading = _reading(text, evolve(namespace, search_path=()), catalog)
+        defined = defined or not statement.effects.isdisjoint(_DEFINES)
+    return tuple(found)
+
+
+def _moves_names(statement: Statement) -> bool:
+    """Whether names may mean something else after it. A new temporary table means less than what it hides."""
+    if statement.transaction in _ENDS or Effect.ROLE in statement.effects:
+        return True  # the end of a transaction brings back the search_path from before it
+    if any(setting.name in _NAMES_BY for setting in statement.settings):
+        return True
+    return Effect.NAMESPACE in statement.effects and not any(
+        relation.access is Access.DDL for relation in statement.relations
+    )
+
+
+def _unqualified(statement: Statement) -> str | None:
+    """A name in it that is looked up in the search_path. The server's own functions come first there, usually."""
+    for relation in statement.relations:
+        if relation.schema is None and not relation.name.startswith("pg_"):
+            return relation.name
+    for function in statement.functions:
+        if function.schema is None and ("pg_catalog", function.name) not in builtins():
+            return function.name
+    if statement.inner is not None:
+        return _unqualified(statement.inner)
+    return None
+
+
+def _reading(text: str, namespace: Namespace, catalog: Catalog | None) -> Reading:
+    # what names mean is worked out once for each namespace and catalog
+    key = (namespace, id(catalog))
+    known = _kept.get(key)
+    if known is None or known[0] is not catalog:
+        if len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)))
+        definitions = definitions_of(catalog, namespace.server_version, read_function, read_view)
+        known = _kept[key] = (catalog, Routines(namespace, definitions))
+    return Reading(namespace, known[1], text.encode("utf-8"), differing(namespace.server_version))
