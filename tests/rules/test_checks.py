@@ -1,4 +1,3 @@
-
 """Each check: what it finds, what comes near, and how one would try to get round it."""
 
 from __future__ import annotations
