@@ -1,0 +1,161 @@
+"""One session between a client and a MySQL or MariaDB server, after both have been authenticated. Sans-IO.
+
+Feed bytes, call `advance()`, answer its questions with `decide` and `plan`, call `advance()` again, and send what stands in the
+outboxes. Nothing is in `take_for_server()` that has not been decided, except what runs nothing: pings, resets, long data.
+
+Spec: MySQL, "Command Phase"; MariaDB, "Client/Server Protocol".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.base import Question, RowPlan, Verdict
+from protocols.mysql.backend import Backend
+from protocols.mysql.capabilities import Capability
+from protocols.mysql.frontend import Frontend
+from protocols.mysql.messages import encode_err, error_of
+from protocols.mysql.packets import frame
+from protocols.mysql.shared import Found, Limits, MySqlEffect, Scrubber, Shared
+
+
+class MySqlRelay:
+    """`client` and `server` are the flags that hold on each leg; they differ in SESSION_TRACK at most."""
+
+    __slots__ = ("_backend", "_frontend", "_shared")
+
+    def __init__(
+        self, limits: Limits | None, client: Capability, server: Capability, *, scrub: Scrubber | None = None
+    ) -> None:
+        self._shared = Shared(limits or Limits(), client, server)
+        self._shared.scrub = scrub
+        self._frontend = Frontend(self._shared)
+        self._backend = Backend(self._shared)
+
+    # -- bytes
+
+    def feed_client(self, data: bytes) -> None:
+        self._frontend.feed(data)
+
+    def feed_server(self, data: bytes) -> None:
+        self._backend.feed(data)
+
+    def advance(self) -> list[MySqlEffect]:
+        """Go as far as possible in both directions. The effects must all be handled before the next call."""
+        shared = self._shared
+        self._backend.advance()
+        self._frontend.advance()
+        effects = shared.effects
+        if effects:
+            shared.effects = []
+        return effects
+
+    def take_for_client(self) -> list[bytes]:
+        out = self._shared.to_client
+        if out:
+            self._shared.to_client = []
+        return out
+
+    def take_for_server(self) -> list[bytes]:
+        out = self._shared.to_server
+        if out:
+            self._shared.to_server = []
+        return out
+
+    # -- answers
+
+    def decide(self, ticket: int, verdict: Verdict) -> None:
+        self._frontend.decide(ticket, verdict)
+
+    def plan(self, plan: RowPlan | None) -> None:
+        self._backend.plan(plan)
+
+    def ask(self, text: bytes) -> None:
+        """A statement of the gateway's own, run before the client's next command. Its answer comes as `Answered`."""
+        self._shared.own.append(text)
+
+    def hold(self) -> None:
+        """The open question will take a while. Everything before it has been answered already."""
+
+    def notice(self, fields: Mapping[str, bytes]) -> None:
+        """MySQL has no message for it: a client that waits hears nothing until the answer."""
+
+    def verdicts_changed(self) -> None:
+        """A policy or a catalog is new: what a cursor still has to give is asked about again."""
+        self._shared.epoch += 1
+
+    def scrub_with(self, scrub: Scrubber | None) -> None:
+        self._shared.scrub = scrub
+
+    def farewell(self, fields: Mapping[str, bytes]) -> bytes:
+        """An ERR packet that the client takes for the answer to what it waits for, or to what it sends next."""
+        exchange = self._shared.exchange
+        sequence = self._frontend.answer_sequence
+        if exchange is not None:
+            sequence = exchange.sequence + exchange.shift if exchange.sequence >= 0 else 1
+        elif not self.asking:
+            sequence = 1
+        return frame(encode_err(error_of(fields)), sequence)
+
+    # -- state
+
+    @property
+    def asking(self) -> Question | None:
+        return self._frontend.asking
+
+    @property
+    def reads_client(self) -> bool:
+        return not self._frontend.blocked and not self._shared.own
+
+    @property
+    def reads_server(self) -> bool:
+        return not self._backend.waiting
+
+    @property
+    def transaction_status(self) -> str:
+        """I idle, T in a transaction: as of the last answer."""
+        return "T" if self._shared.in_transaction else "I"
+
+    @property
+    def idle(self) -> bool:
+        """No answer is owed, no transaction is open, nothing is being asked: a good moment to end the session."""
+        shared = self._shared
+        return (
+            shared.exchange is None
+            and not shared.own
+            and not shared.in_transaction
+            and self._frontend.asking is None
+            and not self._frontend.buffered_bytes
+        )
+
+    @property
+    def busy(self) -> bool:
+        """The server owes an answer."""
+        return self._shared.exchange is not None
+
+    @property
+    def terminated(self) -> bool:
+        """The client has said goodbye."""
+        return self._frontend.terminated
+
+    @property
+    def at_client_boundary(self) -> bool:
+        """The server has whole commands only, and waits for the next: one of the gateway's own may be sent."""
+        return self._frontend.at_boundary and self._shared.exchange is None
+
+    @property
+    def at_message_boundary(self) -> bool:
+        """The client has whole packets only: an error of the gateway's own may be sent."""
+        return self._backend.at_boundary
+
+    @property
+    def tainted(self) -> bool:
+        return self._shared.names.tainted
+
+    def find_statement(self, name: bytes) -> Found:
+        """What SQL's EXECUTE of this name would run."""
+        return self._shared.names.find(name)
+
+    def find_portal(self, _name: bytes) -> Found:
+        """Cursors have names inside stored programs alone."""
+        return Found(None)

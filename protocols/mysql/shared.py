@@ -1,0 +1,149 @@
+"""What the two directions of one relay share: the command under way, prepared statements, outboxes and effects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from protocols.base import Effect, Fields, NameChange, Refuse
+from protocols.mysql.capabilities import Capability
+from protocols.mysql.exchange import Exchange
+from protocols.mysql.messages import AUTOCOMMIT, IN_TRANSACTION, Err, MySqlColumn, encode_err, error_of
+from protocols.mysql.packets import frame
+from protocols.mysql.prepared import Statements
+
+Scrubber = Callable[[Fields], Fields]
+
+
+class Limits(NamedTuple):
+    """Caps on what is kept in memory, in bytes; each with its reason in `wireproxy.config.model.Limits`."""
+
+    statement_bytes: int = 4 * 1024 * 1024
+    bind_bytes: int = 4 * 1024 * 1024
+    message_bytes: int = 1024 * 1024
+    masked_row_bytes: int = 16 * 1024 * 1024
+    prepared_statements: int = 10_000
+
+
+class ResultDescribed(NamedTuple):
+    """A result is about to come. Where `asks`, it is answered by `plan`, and no row of it leaves before."""
+
+    ticket: int
+    position: int  # of the result within the answer; a CALL gives several
+    columns: tuple[MySqlColumn, ...]
+    binary: bool
+    attachment: object
+    asks: bool
+
+
+class Answered(NamedTuple):
+    """The server's answer to a question of the gateway's own."""
+
+    rows: tuple[tuple[bytes | None, ...], ...]
+    error: Err | None
+
+
+class ConnectionReset(NamedTuple):
+    """COM_RESET_CONNECTION succeeded: every setting is the server's default again, the gateway's own included."""
+
+
+MySqlEffect = Effect | ResultDescribed | Answered | ConnectionReset
+
+
+class Named(NamedTuple):
+    """What stands behind a name of SQL's PREPARE. `text` None: it is not known."""
+
+    text: bytes | None
+
+
+class Found(NamedTuple):
+    named: Named | None
+    certain: bool = True  # there is no pipelining: what a name means is settled when the next command is read
+
+
+class SqlNames:
+    """Names of SQL's PREPARE. They are apart from the numbers of the protocol, and their case does not count."""
+
+    __slots__ = ("known", "tainted")
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Named] = {}
+        self.tainted = False
+
+    def apply(self, changes: tuple[NameChange, ...], *, failed: bool) -> None:
+        """A PREPARE that fails has dropped the name; in a batch that fails, it is not said which of them did."""
+        for change in changes:
+            if change.name is None:
+                self.known.clear()
+            elif change.created:
+                alone = failed and len(changes) == 1
+                self.known[_folded(change.name)] = Named(None if failed else change.text)
+                if alone:
+                    del self.known[_folded(change.name)]
+            elif not failed:
+                self.known.pop(_folded(change.name), None)
+
+    def apply_reset(self) -> None:
+        """COM_RESET_CONNECTION drops every statement."""
+        self.known.clear()
+        self.tainted = False
+
+    def find(self, name: bytes) -> Found:
+        return Found(self.known.get(_folded(name)))
+
+    def taint(self) -> None:
+        self.tainted = True
+        self.known.clear()
+
+
+def _folded(name: bytes) -> bytes:
+    return name.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
+
+
+class Shared:
+    __slots__ = (
+        "capabilities",
+        "effects",
+        "epoch",
+        "exchange",
+        "limits",
+        "names",
+        "own",
+        "scrub",
+        "statements",
+        "status",
+        "tickets",
+        "to_client",
+        "to_server",
+        "tracks_client",
+        "tracks_server",
+    )
+
+    def __init__(self, limits: Limits, client: Capability, server: Capability) -> None:
+        self.limits = limits
+        self.capabilities = client
+        self.tracks_client = bool(client & Capability.SESSION_TRACK)
+        self.tracks_server = bool(server & Capability.SESSION_TRACK)
+        self.statements = Statements()
+        self.names = SqlNames()
+        self.exchange: Exchange | None = None
+        self.to_server: list[bytes] = []
+        self.to_client: list[bytes] = []
+        self.effects: list[MySqlEffect] = []
+        self.own: deque[bytes] = deque()  # questions of the gateway's own that wait for their turn
+        self.scrub: Scrubber | None = None
+        self.status = AUTOCOMMIT
+        self.tickets = 0
+        self.epoch = 0
+
+    def next_ticket(self) -> int:
+        self.tickets += 1
+        return self.tickets
+
+    @property
+    def in_transaction(self) -> bool:
+        return bool(self.status & IN_TRANSACTION)
+
+    def refuse(self, verdict: Refuse, sequence: int) -> None:
+        self.to_client.append(frame(encode_err(error_of(verdict.fields)), sequence))
