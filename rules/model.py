@@ -152,7 +152,7 @@ class Statement:
     opaque: str | None = None  # why it was not understood; None: it was
     settings: tuple[Setting, ...] = ()
     names: tuple[NameEffect, ...] = ()
-    transaction: Literal["begin", "begin_write", "commit", "rollback", "savepoint", "release", "rollback_to", None] = None
+    transaction: Literal["begin", "begin_write", "commit", "rollback", "savepoint", "release", "rollback_to"] | None = None
     returns_rows: bool = False
     literal: bool = False  # a constant's value was looked at: the finding holds for this text alone, not for its shape
     inner: Statement | None = None  # of PREPARE, DECLARE, EXPLAIN, COPY (query): what it carries
@@ -260,4 +260,4 @@ class Judgement:
     decisions: tuple[Decision, ...]  # one for each statement
     policy_version: str = ""
     masks: object | None = field(default=None, eq=False, repr=False)  # rules.masking: what its result columns may carry
-    wants_estimate: bool = False  # the planner's row estimate could change the decision: ask it, and judge again with it
+    wants_estimate: bool = False  # the planner's row estimate could change the decision: judge again with it

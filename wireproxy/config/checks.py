@@ -61,6 +61,8 @@ def _check_gateway(config: Config, reader: Reader) -> None:
     store = config.approvals.store
     if store and not store.startswith(("postgresql://", "postgres://")):
         reader.add(("approvals", "store"), "expected a postgresql:// URL", "leave it out for SQLite in state_dir")
+    for auditor in config.log.auditors:
+        _check_file(auditor, ("log", "auditors"), reader)
     _check_webhook(config.approvals, reader)
     _positive(("log", "head_bytes"), config.log.head_bytes, reader)
     if (

@@ -191,7 +191,7 @@ class _Reading:
             users=users,
             oidc=oidc,
             approvers=approvers,
-            log=LogConfig(log.directory or state_dir / "sessions", log.rows, log.head_bytes, log.signing_key),
+            log=LogConfig(**{**asdict(log, recurse=False), "directory": log.directory or state_dir / "sessions"}),
             approvals=approvals,
             limits=limits,
             version=_digest(document, policies),

@@ -101,6 +101,8 @@ class LogConfig:
     rows: Literal["none", "head", "all"] = "head"
     head_bytes: int = 16 * 1024  # of each result, when rows = "head"
     signing_key: Path | None = None  # Ed25519 private key, PEM; None: made in the state directory at first start
+    sync: Literal["never", "decisions", "wait"] = "decisions"  # to the disk itself; see docs/session-log.md
+    auditors: tuple[Path, ...] = ()  # X25519 public keys, PEM: logs are encrypted to them; none: not encrypted
 
 
 @frozen

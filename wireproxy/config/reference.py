@@ -136,6 +136,8 @@ LOG = {
     "rows": "How much of results is kept: none of the rows, the first, or all. Always masked.",
     "head_bytes": 'Of each result, with `rows = "head"`.',
     "signing_key": "Ed25519 key as PEM. Default: `gateway.key` in `state_dir`, made at the first start.",
+    "sync": "When records are written through to the disk itself: see docs/session-log.md.",
+    "auditors": "PEM files of X25519 public keys: logs are encrypted to them. Empty: not encrypted.",
 }
 LIMITS = {
     "sessions": "Open at once, over all listeners.",
@@ -293,7 +295,7 @@ def _type(hint: Any) -> str:
     return {str: "text", int: "number", float: "number", bool: "true, false", Path: "path"}[hint]
 
 
-_PLURAL: dict[Any, str] = {Kind: "kinds", Effect: "effects", str: "texts", Rule: "tables"}
+_PLURAL: dict[Any, str] = {Path: "paths", Kind: "kinds", Effect: "effects", str: "texts", Rule: "tables"}
 
 
 def _default(attribute: Attribute[Any]) -> str:

@@ -83,3 +83,5 @@ class LogTable:
     rows: Literal["none", "head", "all"] = "head"
     head_bytes: int = 16 * 1024
     signing_key: Path | None = None
+    sync: Literal["never", "decisions", "wait"] = "decisions"
+    auditors: tuple[Path, ...] = ()
