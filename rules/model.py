@@ -137,6 +137,9 @@ class NameEffect:
     name: str | None = None  # None: all of them (DEALLOCATE ALL, CLOSE ALL, DISCARD ALL)
 
 
+TransactionStep = Literal["begin", "begin_write", "commit", "rollback", "savepoint", "release", "rollback_to"]
+
+
 @frozen
 class Statement:
     """One classified statement of a batch."""
@@ -152,7 +155,7 @@ class Statement:
     opaque: str | None = None  # why it was not understood; None: it was
     settings: tuple[Setting, ...] = ()
     names: tuple[NameEffect, ...] = ()
-    transaction: Literal["begin", "begin_write", "commit", "rollback", "savepoint", "release", "rollback_to"] | None = None
+    transaction: TransactionStep | None = None
     returns_rows: bool = False
     literal: bool = False  # a constant's value was looked at: the finding holds for this text alone, not for its shape
     inner: Statement | None = None  # of PREPARE, DECLARE, EXPLAIN, COPY (query): what it carries
