@@ -127,6 +127,14 @@ def redact_parameters(
     )
 
 
+def redact_prose(text: str, dialect: Dialect = Dialect.POSTGRES) -> str:
+    """The same for what is not a statement and may quote one: an error's context, a startup option, a reason."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if not may_hold_secret(encoded):
+        return text
+    return _scrub(redact_secrets(encoded, dialect)).decode("utf-8", "surrogatepass")
+
+
 class _Scan:
     """One pass over the tokens. `_armed` says that the next literal is a secret."""
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -160,6 +161,40 @@ def test_passwords_are_taken_out_and_the_exact_text_is_known_by_its_digest(shelf
     assert two.redacted
 
 
+def test_passwords_quoted_in_errors_reasons_events_and_options_are_taken_out(shelf: Shelf) -> None:
+    log = shelf.log(parameters={"options": "-c app.password=hunter2"})
+    log.statement(1, "query", b"SELECT 1", None, (), "deny", "r", ("ALTER ROLE x PASSWORD 'hunter2' is refused",), "I")
+    log.decision(1, "deny", "r", ("password = 'hunter2'",))
+    log.error(
+        1,
+        {
+            "M": "failed: postgres://u:hunter2@h/d",
+            "q": "ALTER ROLE x PASSWORD 'hunter2'",
+            "W": 'conn "password=hunter2"',
+        },
+    )
+    log.event("notice", {"text": "password=hunter2"})
+    assert "hunter2" not in repr(recorded(shelf))
+
+
+def test_a_session_that_could_not_begin_leaves_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shelf.ledger
+    for count in range(5):
+        monkeypatch.setattr(os, "write", fail_after(count, errno.ENOSPC, 3))
+        try:
+            log = shelf.log()
+        except LogError:
+            pass
+        else:
+            monkeypatch.undo()
+            log.end("x")
+            break
+        monkeypatch.undo()
+        assert shelf.findings() == []
+    assert count == 4
+    assert shelf.findings() == []
+
+
 def test_the_dialect_decides_where_a_literal_ends(shelf: Shelf) -> None:
     log = shelf.log("aaaa0001", dialect="mysql")
     allow(log, 1, b"UPDATE u SET password = 'a\\'hunter2', x = 'shown'")
@@ -186,6 +221,7 @@ def test_an_id_that_is_taken_is_refused(shelf: Shelf) -> None:
     shelf.log().end("x")
     with pytest.raises(LogError, match="cannot be made"):
         shelf.log()
+    assert shelf.findings() == []
 
 
 def test_a_log_is_readable_by_its_owner_alone(shelf: Shelf) -> None:
@@ -431,10 +467,36 @@ def test_decisions_are_synced_beside_the_session(tmp_path: Path, monkeypatch: py
     assert syncer().drain(5)
     assert len(synced) == 0
     deny(log, 2)
+    assert syncer().drain(5)
+    assert len(synced) == 2  # the log, and the folder that got a new name
     log.verdict(2, "wp-1", "denied", "dba", "")
+    assert syncer().drain(5)
     log.end("x")
     assert syncer().drain(5)
-    assert len(synced) == 3
+    assert len(synced) == 4
+
+
+def test_a_flood_of_denials_on_a_slow_disk_queues_one_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    synced: list[int] = []
+
+    def slow(descriptor: int) -> None:
+        synced.append(descriptor)
+        begun.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    log = SessionLog(tmp_path, SessionStart("a1", START_NS, "agent", "shop"), Signer.generate(), Clock())
+    before = len(os.listdir("/proc/self/fd"))
+    deny(log, 1)
+    assert begun.wait(5)
+    for ticket in range(50):
+        deny(log, ticket)
+    assert len(os.listdir("/proc/self/fd")) <= before + 3
+    go_on.set()
+    assert syncer().drain(5)
+    assert 2 <= len(synced) <= 4
+    log.end("x")
 
 
 def test_a_sync_that_fails_ends_the_session_at_its_next_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,7 +204,7 @@ def hit_line(hit: Hit) -> Text:
     if hit.statement is not None:
         line.append(f"  #{hit.statement.ticket} {cut(hit.statement.action, 12)}", "not bold blue")
     line.append(f"  {hit.where}: ", "not bold dim")
-    line.append(neutral(" ".join(hit.before.split(" "))), "not bold default")
+    line.append(neutral(hit.before), "not bold default")
     line.append(neutral(hit.match), "bold black on yellow")
     return line.append(neutral(hit.after), "not bold default")
 

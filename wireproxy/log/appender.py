@@ -46,6 +46,14 @@ class Names:
     def journal(self) -> Path:
         return self.directory / f"{self.session}.open"
 
+    def remove(self) -> None:
+        """Take away a log that was never begun."""
+        for path in (self.journal, self.part(1)):
+            try:
+                path.unlink()
+            except OSError:
+                pass
+
 
 class Appender:
     """The open files of one session. Not for several threads. Every method raises LogError, and from then on always."""
@@ -72,7 +80,13 @@ class Appender:
         self.open_frames: list[bytes] = []  # records in the journal and in no block yet
         self._raw_bytes = 0
         self._unsigned = True
-        self._begin(header)
+        try:
+            self._begin(header)
+        except LogError:
+            if self._fd >= 0:  # ours, not one that was there before
+                os.close(self._fd)
+                names.remove()
+            raise
 
     @property
     def link(self) -> bytes:

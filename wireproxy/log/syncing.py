@@ -13,23 +13,41 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
+from attrs import frozen
+
 Sync = Literal["never", "decisions", "wait"]
 """When a log is synced: never; in the background after each hold, denial and verdict and at the end; or the same, and the
 method waits for it."""
 
-Job = tuple[int, Callable[[str], None]]
+
+@frozen
+class Job:
+    """A file to sync. Whoever runs it closes the descriptor."""
+
+    descriptor: int
+    begins: Callable[[], None]  # called before the sync: what is written after that needs another one
+    failed: Callable[[str], None]
+
+    def run(self) -> None:
+        self.begins()
+        try:
+            os.fdatasync(self.descriptor)
+        except OSError as error:
+            self.failed(f"the session log cannot be brought to the disk: {error}")
+        finally:
+            os.close(self.descriptor)
 
 
 class Syncer:
-    """One thread. `submit` takes over the descriptor."""
+    """One thread."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | threading.Event] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="wireproxy-log-sync", daemon=True)
         self._thread.start()
 
-    def submit(self, descriptor: int, failed: Callable[[str], None]) -> None:
-        self._jobs.put((descriptor, failed))
+    def submit(self, job: Job) -> None:
+        self._jobs.put(job)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything submitted so far is on the disk."""
@@ -42,17 +60,8 @@ class Syncer:
             job = self._jobs.get()
             if isinstance(job, threading.Event):
                 job.set()
-                continue
-            sync_and_close(*job)
-
-
-def sync_and_close(descriptor: int, failed: Callable[[str], None]) -> None:
-    try:
-        os.fdatasync(descriptor)
-    except OSError as error:
-        failed(f"the session log cannot be brought to the disk: {error}")
-    finally:
-        os.close(descriptor)
+            else:
+                job.run()
 
 
 _syncers: dict[int, Syncer] = {}  # by process id: threads do not survive a fork

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rules.model import Dialect
-from rules.redaction import may_hold_secret, redact_parameters, redact_secrets
+from rules.redaction import may_hold_secret, redact_parameters, redact_prose, redact_secrets
 from wireproxy.log import format as fmt
 from wireproxy.log import records as rec
 from wireproxy.log.appender import DEFAULT_PART_BYTES, Appender, Names
@@ -24,7 +24,7 @@ from wireproxy.log.errors import LogError
 from wireproxy.log.ledger import Ledger
 from wireproxy.log.sealing import Auditor, new_key
 from wireproxy.log.signing import Signer
-from wireproxy.log.syncing import Sync, sync_and_close, syncer
+from wireproxy.log.syncing import Job, Sync, syncer
 
 BLOCK_AGE_NS = (
     1_000_000_000  # a record is compressed and signed at most this long after it was made, while `tick` is called
@@ -69,6 +69,8 @@ class SessionLog:
         self._started_ns = start.started_ns
         self._sync: Sync = sync
         self._sync_failure: str | None = None
+        self._sync_queued = False
+        self._synced_part = 0
         self._auditors = tuple(auditors)
         self._key_id = signer.key_id
         self._block_since_ns = 0
@@ -83,10 +85,12 @@ class SessionLog:
         header = fmt.Header(start.session, start.started_ns, self._key_id, recipients=recipients)
         self._appender = Appender(self._names, header, signer, sealer, part_bytes)
         try:
-            self._append(start, 0)
+            parameters = {name: redact_prose(value, self._dialect) for name, value in start.parameters.items()}
+            self._append(msgspec.structs.replace(start, parameters=parameters), 0)
             self._ledger.started(start.session, self.path.relative_to(directory).as_posix(), self._appender.first_link)
         except BaseException:
             self._appender.close()
+            self._names.remove()  # nothing happened in this session, and no ledger knows it
             raise
 
     def statement(
@@ -135,7 +139,7 @@ class SessionLog:
             tuple(parameter_formats),
             action,
             rule,
-            tuple(reasons),
+            self._reasons(reasons) if reasons else (),
             transaction,
             request_id,
             tuple(kinds),
@@ -162,7 +166,7 @@ class SessionLog:
     ) -> None:
         """A later decision about a ticket whose statement is recorded already."""
         at_ns = self._clock_ns() - self._zero_ns
-        record = rec.DecisionRecord(at_ns, ticket, action, rule, tuple(reasons), stage, request_id)
+        record = rec.DecisionRecord(at_ns, ticket, action, rule, self._reasons(reasons), stage, request_id)
         if action in {"allow", "observe"}:
             self._append(record, at_ns)
         else:
@@ -200,11 +204,13 @@ class SessionLog:
         """An error as the client gets it; None: it belongs to no statement."""
         at_ns = self._clock_ns() - self._zero_ns
         self._totals["errors"] += 1
-        self._append(rec.ErrorRecord(at_ns, ticket, dict(fields)), at_ns)
+        shown = {name: redact_prose(value, self._dialect) for name, value in fields.items()}
+        self._append(rec.ErrorRecord(at_ns, ticket, shown), at_ns)
 
     def event(self, name: str, detail: Mapping[str, str]) -> None:
         at_ns = self._clock_ns() - self._zero_ns
-        self._append(rec.EventRecord(at_ns, name, dict(detail)), at_ns)
+        shown = {key: redact_prose(value, self._dialect) for key, value in detail.items()}
+        self._append(rec.EventRecord(at_ns, name, shown), at_ns)
 
     def end(self, reason: str) -> None:
         """Close the log with a signature. A second call does nothing."""
@@ -282,21 +288,36 @@ class SessionLog:
         self._signed_ns = at_ns
 
     def _bring_to_disk(self) -> None:
-        if self._sync == "never":
-            return
+        if self._sync == "never" or self._sync_queued:
+            return  # queued and not begun: it will take in what was written meanwhile
         try:
-            descriptor = self._appender.descriptor()
+            jobs = [self._job(self._appender.descriptor())]
+            if self._synced_part != self._appender.part:  # the name of a new file must be on the disk too
+                jobs.append(self._job(os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)))
         except OSError as error:
             raise LogError(f"the session log cannot be brought to the disk: {error}") from error
-        if self._sync == "decisions":
-            syncer().submit(descriptor, self._note_sync_failure)
-            return
-        sync_and_close(descriptor, self._note_sync_failure)
-        if self._sync_failure is not None:
+        self._synced_part = self._appender.part
+        self._sync_queued = True
+        for job in jobs:
+            if self._sync == "decisions":
+                syncer().submit(job)
+            else:
+                job.run()
+        if self._sync == "wait" and self._sync_failure is not None:
             raise LogError(self._sync_failure)
+
+    def _job(self, descriptor: int) -> Job:
+        return Job(descriptor, self._note_sync_begins, self._note_sync_failure)
+
+    def _note_sync_begins(self) -> None:
+        self._sync_queued = False
 
     def _note_sync_failure(self, reason: str) -> None:
         self._sync_failure = reason
+
+    def _reasons(self, reasons: Sequence[str]) -> tuple[str, ...]:
+        """They may quote the statement."""
+        return tuple([redact_prose(reason, self._dialect) for reason in reasons])
 
     def _count(self, action: str) -> None:
         if action == "hold":
