@@ -467,3 +467,10 @@ def test_a_replay_fits_a_narrow_terminal(filled: Shelf) -> None:
     for shown in Screen().replay(walk(filled)):
         screen.print(shown.what)
     assert all(len(line) <= 60 for line in stream.getvalue().splitlines())
+
+
+def test_a_configuration_whose_gateway_never_ran_is_told(tmp_path: Path) -> None:
+    assert CliRunner().invoke(cli, ["init", str(tmp_path / "new")]).exit_code == 0
+    result = CliRunner().invoke(cli, ["sessions", "-c", str(tmp_path / "new" / "wireproxy.toml")])
+    assert result.exit_code == 1
+    assert "not there yet" in result.output

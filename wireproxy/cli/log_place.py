@@ -51,11 +51,13 @@ def find_place(
     config: Path | None, directory: Path | None, public_keys: tuple[Path, ...], private_key: Path | None
 ) -> Place:
     """Raises Failed, with the next step."""
-    beside: tuple[Path, ...] = ()
+    given = directory is not None
     if directory is None:
         directory, beside = _from_config(config)
     else:
         beside = (directory / PUBLIC_NAME, directory.parent / PUBLIC_NAME)
+    if not given and not directory.exists():
+        raise Failed(f"{directory} is not there yet: no gateway has recorded a session with this configuration")
     if not directory.is_dir():
         raise Failed(
             f"{directory} is not a folder: give the log directory with --directory, or the configuration with -c"
