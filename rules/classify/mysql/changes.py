@@ -204,9 +204,14 @@ def _written(reader: Reader, sources: list[Source], qualifiers: set[str | None])
     known = {source.alias or source.name for source in sources}
     everything = not qualifiers <= known
     for source in sources:
-        if not source.derived and (everything or (source.alias or source.name) in qualifiers):
+        if _has_name(source) and (everything or (source.alias or source.name) in qualifiers):
             reader.draft.written(source.schema, source.name)
     reader.draft.effects.add(Effect.WRITE)
+
+
+def _has_name(source: Source) -> bool:
+    """A common table expression cannot be written to; a table of its name can, if the server takes it for that."""
+    return bool(source.name) and not (source.derived and source.name in ("dual", "json_table"))
 
 
 def _restraints(reader: Reader, names: Names) -> None:
@@ -273,7 +278,7 @@ def _delete_from(reader: Reader, names: Names, targets: list[tuple[str | None, s
     for schema, target in targets:
         hit = [s for s in sources if (s.alias or s.name) == target and (schema is None or schema == s.schema)]
         for source in hit or sources:
-            if not source.derived:
+            if _has_name(source):
                 reader.draft.written(source.schema, source.name)
         if not hit:
             reader.draft.relation(schema, target, Access.WRITE)

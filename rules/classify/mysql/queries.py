@@ -118,7 +118,10 @@ def _block(reader: Reader, names: Names) -> None:
         if option in _BLANKED_OPTIONS:
             reader.substitute(reader.position - 1)
     reader.draft.effects.add(Effect.READ)
+    first = reader.position
     read_expression(reader, names, _CLAUSE_ENDS)
+    if reader.position == first:
+        reader.fail("expected columns")
     if reader.word == "INTO":
         read_into(reader)
     if reader.accept("FROM"):

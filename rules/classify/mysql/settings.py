@@ -48,9 +48,10 @@ def read_set(reader: Reader) -> tuple[Kind, str]:
         reader.draft.effects.add(Effect.GRANT)
         return Kind.GRANT, "SetPassword"
     if reader.accept("ROLE"):
+        role = identifier(reader.peek()) if reader.end - reader.position == 1 else None
         reader.position = reader.end
         reader.draft.effects.add(Effect.ROLE)
-        reader.draft.settings.append(Setting("role", reader.tokens[reader.end - 1].text))
+        reader.draft.settings.append(Setting("role", role))
         return Kind.SET, "SetRole"
     if reader.begins("RESOURCE", "GROUP"):
         reader.position = reader.end

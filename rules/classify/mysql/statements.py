@@ -32,6 +32,7 @@ _ASCII_BASED = (
 _OTHER_GRAMMAR = frozenset({"ORACLE", "MSSQL"})
 _ANSI = frozenset({"ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "POSTGRESQL", "MSSQL", "ORACLE"})
 _DOUBTFUL = frozenset("'\"`\\#")
+_MAX_STATEMENTS = 500  # of one text; each costs what a statement of its own would
 _MAX_INSIDE = 6  # statements inside statements: PREPARE of PREPARE, views, routines
 
 QUERY_WORDS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "REPLACE", "UPDATE", "DELETE"})
@@ -99,6 +100,8 @@ def _plain_outside_quotes(text: str, cut: Text, namespace: Namespace) -> None:
 def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | None, depth: int) -> tuple[Statement, ...]:
     """Classifies one after the other, as the server runs them: USE and SET change what the next ones mean."""
     spans = _spans(cut.tokens)
+    if len(spans) > _MAX_STATEMENTS:
+        return (opaque(text.strip(), f"more than {_MAX_STATEMENTS} statements"),)
     found: list[Statement] = []
     database, pinned, reason = namespace.database, False, ""
     for first, last in spans:

@@ -1,0 +1,59 @@
+"""What it costs to judge a MySQL statement that was not seen before, beside the bare parser in the same run.
+
+    python -m bench.judging_mysql
+
+Prints medians in microseconds. The goal is a new statement of 60 tokens under 500 µs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import timeit
+from collections.abc import Callable
+
+from sqlglot.dialects.mysql import MySQL
+
+from rules.classify.mysql import classify
+from rules.classify.mysql.lexer import Lexing, lex
+from rules.model import Namespace
+
+GOAL_US = 500.0
+STATEMENTS = {
+    "a primary key": "SELECT * FROM customers WHERE id = 1",
+    "60 tokens": (
+        "SELECT c.id, c.name, COUNT(*) AS n, SUM(o.amount) AS total FROM customers AS c LEFT JOIN orders AS o"
+        " ON o.customer_id = c.id WHERE c.country = 'DE' AND o.created_at >= '2024-01-01' GROUP BY c.id HAVING n > 3 LIMIT 20"
+    ),
+    "a recursive query": (
+        "WITH RECURSIVE tree AS (SELECT id, parent_id, 0 AS depth FROM categories WHERE parent_id IS NULL UNION ALL"
+        " SELECT c.id, c.parent_id, t.depth + 1 FROM categories c JOIN tree t ON c.parent_id = t.id)"
+        " SELECT * FROM tree ORDER BY depth"
+    ),
+    "an insert of 1000 rows": "INSERT INTO t VALUES " + ",".join(f"({i},'name {i}')" for i in range(1000)),
+    "a setting": "SET NAMES utf8mb4",
+}
+
+
+def median_us(action: Callable[[], object], number: int) -> float:
+    return statistics.median(timeit.repeat(action, timer=time.process_time, number=number, repeat=15)) / number * 1e6
+
+
+def main() -> int:
+    namespace, dialect = Namespace(database="shop"), MySQL()
+    print(f"{'statement':<24}{'tokens':>8}{'judged µs':>12}{'lexed µs':>12}{'sqlglot µs':>12}")
+    slow = False
+    for name, text in STATEMENTS.items():
+        tokens = len(lex(text, Lexing()).tokens)
+        number = 50 if tokens < 500 else 2
+        judged = median_us(lambda text=text: classify(text, namespace), number)  # type: ignore[misc]
+        lexed = median_us(lambda text=text: lex(text, Lexing()), number)  # type: ignore[misc]
+        parsed = median_us(lambda text=text: dialect.parser().parse(dialect.tokenize(text), text), number)  # type: ignore[misc]
+        print(f"{name:<24}{tokens:>8}{judged:>12.0f}{lexed:>12.0f}{parsed:>12.0f}")
+        slow |= name == "60 tokens" and judged > GOAL_US
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
