@@ -116,6 +116,8 @@ def copied(follow: Follow, tree: Node) -> Followed:
                 if not set(wanted) <= by_name.keys():
                     raise Unsure("a column of COPY")
                 columns = Columns(tuple((name, by_name[name]) for name in wanted))
+        else:
+            columns = stored_columns(follow, tree.relation, columns)
     if (tree.is_program or tree.filename is not None) and columns.everything().masked:
         follow.laundered(columns.everything(), "a file of the server")
     shape, encoding = shape_of(tree.options)
@@ -125,6 +127,15 @@ def copied(follow: Follow, tree: Node) -> Followed:
             "unfollowed", "deny", "rows in an encoding whose characters contain ASCII bytes cannot be masked in COPY"
         )
     return Followed(columns, follow, copy=shape)
+
+
+def stored_columns(follow: Follow, node: Node, columns: Columns) -> Columns:
+    """What COPY of a whole table sends: not its generated columns."""
+    found = list(follow.candidates(node.schemaname, node.relname))
+    if len(found) != 1 or columns.rest is not None:
+        return columns
+    generated = {column.name for column in found[0].columns if column.generated is not None}
+    return Columns(tuple(pair for pair in columns.named if pair[0] not in generated))
 
 
 def coded(world: World, follow: Follow, tree: Node) -> Followed:

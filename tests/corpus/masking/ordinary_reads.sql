@@ -163,7 +163,7 @@ SELECT table_name, column_name, data_type FROM information_schema.columns WHERE 
 SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = 'hr'
 SELECT oid, typname FROM pg_type WHERE typname = 'mood'
 SELECT enumlabel FROM pg_enum ORDER BY enumsortorder
-SELECT pid, state, usename FROM pg_stat_activity WHERE pid = pg_backend_pid()
+SELECT state, usename FROM pg_stat_activity WHERE pid = pg_backend_pid()
 SELECT attname, null_frac, n_distinct FROM pg_stats WHERE tablename = 'orders' ORDER BY 1
 SELECT name, setting FROM pg_settings WHERE name = 'server_version'
 SELECT datname FROM pg_database WHERE datname = current_database()

@@ -1,0 +1,344 @@
+-- Ways to see a masked value, one on a line; several statements of one attempt are parted by ";;". Each leaks on a direct connection.
+SELECT ssn FROM customers
+SELECT ssn AS name FROM customers
+SELECT "ssn" FROM "public"."customers"
+SELECT U&"\0073sn" FROM customers
+SELECT SSN FROM CUSTOMERS
+SELECT customers.ssn FROM customers
+SELECT public.customers.ssn FROM customers
+SELECT c.ssn FROM customers c
+SELECT * FROM customers
+TABLE customers
+SELECT customers.* FROM customers
+SELECT c.* FROM public.customers AS c
+SELECT e FROM customers AS c(a, b, d, e)
+SELECT e FROM customers AS c(a, b, d, e, f)
+SELECT x.name FROM (SELECT ssn AS name FROM customers) x
+SELECT x.b FROM (SELECT id, ssn FROM customers) x(a, b)
+SELECT z.ssn FROM (SELECT y.* FROM (SELECT x.* FROM customers x) y) z
+SELECT (c).ssn FROM customers c
+SELECT (c).* FROM customers c
+SELECT (x.c).ssn FROM (SELECT c FROM customers c) x
+SELECT (SELECT c FROM customers c LIMIT 1).ssn
+SELECT c FROM customers c
+SELECT c::text FROM customers c
+SELECT ROW(c.*) FROM customers c
+SELECT ROW(c.*)::text FROM customers c
+SELECT ROW(ssn, 1) FROM customers
+SELECT (ROW(ssn, 1)).f1 FROM customers
+SELECT ssn(c) FROM customers c
+SELECT c.wrap FROM customers c
+SELECT wrap(c) FROM customers c
+SELECT row_to_json(c) FROM customers c
+SELECT to_json(c) FROM customers c
+SELECT to_jsonb(c) FROM customers c
+SELECT to_jsonb(c) -> 'ssn' FROM customers c
+SELECT to_jsonb(c) ->> 'ssn' FROM customers c
+SELECT to_jsonb(c) #>> '{ssn}' FROM customers c
+SELECT (to_jsonb(c))['ssn'] FROM customers c
+SELECT jsonb_path_query(to_jsonb(c), '$.ssn') FROM customers c
+SELECT JSON_VALUE(to_jsonb(c), '$.ssn') FROM customers c
+SELECT JSON_QUERY(to_jsonb(c), '$.ssn') FROM customers c
+SELECT j.v FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (v text PATH '$.ssn')) j
+SELECT key, value FROM customers c, jsonb_each_text(to_jsonb(c))
+SELECT (jsonb_each_text(to_jsonb(c))).value FROM customers c
+SELECT * FROM jsonb_to_record((SELECT to_jsonb(c) FROM customers c LIMIT 1)) AS x(ssn text)
+SELECT (jsonb_populate_record(NULL::customers, to_jsonb(c))).ssn FROM customers c
+SELECT json_agg(c) FROM customers c
+SELECT jsonb_agg(ssn) FROM customers
+SELECT jsonb_object_agg(id, ssn) FROM customers
+SELECT jsonb_object_agg(ssn, id) FROM customers
+SELECT JSON_ARRAYAGG(ssn) FROM customers
+SELECT JSON_OBJECTAGG(id : ssn) FROM customers
+SELECT JSON_OBJECT('k' : ssn) FROM customers
+SELECT JSON_ARRAY(ssn, id) FROM customers
+SELECT JSON_ARRAY(SELECT ssn FROM customers)
+SELECT JSON_SCALAR(ssn::text) FROM customers
+SELECT json_build_object('a', ssn), json_build_array(ssn) FROM customers
+SELECT ssn::text FROM customers
+SELECT CAST(ssn AS varchar) FROM customers
+SELECT ssn::bytea FROM customers
+SELECT upper(ssn) FROM customers
+SELECT initcap(ssn) FROM customers
+SELECT reverse(ssn) FROM customers
+SELECT reverse(reverse(ssn)) FROM customers
+SELECT lower(upper(ssn)) FROM customers
+SELECT ssn || '' FROM customers
+SELECT 'x' || ssn || 'y' FROM customers
+SELECT concat(name, ':', ssn) FROM customers
+SELECT concat_ws(',', id, ssn) FROM customers
+SELECT format('%s', ssn) FROM customers
+SELECT format('%1$s %2$L', id, ssn) FROM customers
+SELECT substr(ssn, 1, 100) FROM customers
+SELECT left(ssn, 9) FROM customers
+SELECT right(ssn, 10) FROM customers
+SELECT trim(both ' ' FROM ssn) FROM customers
+SELECT overlay(ssn PLACING 'x' FROM 9) FROM customers
+SELECT replace(ssn, 'q', 'q') FROM customers
+SELECT translate(ssn, 'q', 'q') FROM customers
+SELECT regexp_replace(ssn, 'q', '') FROM customers
+SELECT regexp_match(ssn, '.*') FROM customers
+SELECT regexp_matches(ssn, '.*') FROM customers
+SELECT regexp_substr(ssn, '.*') FROM customers
+SELECT lpad(ssn, 30, '.'), rpad(ssn, 30) FROM customers
+SELECT quote_literal(ssn), quote_ident(ssn), quote_nullable(ssn) FROM customers
+SELECT encode(convert_to(ssn, 'UTF8'), 'hex') FROM customers
+SELECT encode(convert_to(ssn, 'UTF8'), 'base64') FROM customers
+SELECT encode(convert_to(ssn, 'UTF8'), 'escape') FROM customers
+SELECT convert_to(ssn, 'UTF8') FROM customers
+SELECT string_to_array(ssn, '-') FROM customers
+SELECT unnest(ARRAY[ssn]) FROM customers
+SELECT ARRAY[ssn::text, name] FROM customers
+SELECT (ARRAY[ssn])[1] FROM customers
+SELECT ARRAY(SELECT ssn::text FROM customers)
+SELECT array_agg(ssn) FROM customers
+SELECT (array_agg(ssn))[1] FROM customers
+SELECT array_to_string(array_agg(ssn), ',') FROM customers
+SELECT string_agg(ssn, ',') FROM customers
+SELECT max(ssn), min(ssn) FROM customers
+SELECT max(ssn) FROM customers GROUP BY city
+SELECT first_of(ssn::text) FROM customers
+SELECT mode() WITHIN GROUP (ORDER BY ssn) FROM customers
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY ssn) FROM customers
+SELECT any_value(ssn) FROM customers
+SELECT max(ssn) FILTER (WHERE id = 1) FROM customers
+SELECT first_value(ssn) OVER (ORDER BY id) FROM customers
+SELECT lag(ssn) OVER (ORDER BY id) FROM customers
+SELECT nth_value(ssn, 1) OVER w FROM customers WINDOW w AS (ORDER BY id)
+SELECT max(ssn) OVER (PARTITION BY city) FROM customers
+SELECT CASE WHEN id > 0 THEN ssn END FROM customers
+SELECT CASE id WHEN 0 THEN 'x' ELSE ssn END FROM customers
+SELECT coalesce(ssn, 'x') FROM customers
+SELECT coalesce(NULL, ssn) FROM customers
+SELECT nullif(ssn, 'x') FROM customers
+SELECT greatest(ssn, 'a'), least(ssn, 'zzz') FROM customers
+SELECT identity_of(ssn) FROM customers
+SELECT identity_of(c) FROM customers c
+SELECT (SELECT ssn) FROM customers
+SELECT (SELECT ssn FROM customers LIMIT 1)
+SELECT (SELECT ssn FROM customers ORDER BY id LIMIT 1) || 'x'
+SELECT o.id, (SELECT c.ssn FROM customers c WHERE c.id = o.customer_id) FROM orders o
+SELECT l.s FROM customers c, LATERAL (SELECT c.ssn AS s) l
+SELECT l.s FROM customers c CROSS JOIN LATERAL (SELECT upper(c.ssn) AS s) l
+SELECT v.s FROM customers c, LATERAL (VALUES (c.ssn)) v(s)
+SELECT l.* FROM customers c, LATERAL (SELECT c.*) l
+SELECT s FROM customers, unnest(ARRAY[ssn::text]) s
+SELECT s FROM customers c JOIN LATERAL unnest(c.tags) s ON true
+SELECT * FROM customers JOIN orders USING (id)
+SELECT * FROM customers NATURAL JOIN orders
+SELECT j.ssn FROM (customers JOIN orders USING (id)) AS j
+SELECT ssn FROM customers c JOIN mv USING (ssn)
+SELECT a.ssn FROM customers a LEFT JOIN customers b ON a.id = b.id + 1
+SELECT coalesce(a.ssn, b.ssn) FROM customers a FULL JOIN customers b ON a.id = b.id
+SELECT ssn FROM customers a FULL JOIN mv b USING (ssn)
+WITH t AS (SELECT ssn FROM customers) SELECT * FROM t
+WITH t(x) AS (SELECT ssn FROM customers) SELECT x FROM t
+WITH t AS MATERIALIZED (SELECT * FROM customers) SELECT t.ssn FROM t
+WITH a AS (SELECT ssn AS x FROM customers), b AS (SELECT x AS y FROM a) SELECT y FROM b
+WITH orders AS (SELECT ssn AS note FROM customers) SELECT note FROM orders
+WITH RECURSIVE t(i, v) AS (SELECT 1, ssn::text FROM customers WHERE id = 1 UNION ALL SELECT i + 1, v || 'x' FROM t WHERE i < 3) SELECT v FROM t
+WITH RECURSIVE t(a, b) AS (SELECT 'x'::text, ssn::text FROM customers WHERE id = 1 UNION ALL SELECT b, a FROM t WHERE a = 'x') SELECT a FROM t
+WITH RECURSIVE t AS (SELECT id, boss, pay FROM hr.staff WHERE boss IS NULL UNION ALL SELECT s.id, s.boss, s.pay FROM hr.staff s JOIN t ON s.boss = t.id) SELECT pay FROM t
+WITH d AS (UPDATE customers SET name = name RETURNING ssn) SELECT * FROM d
+SELECT ssn FROM customers UNION ALL SELECT 'x'
+SELECT name FROM customers UNION ALL SELECT ssn FROM customers
+SELECT ssn FROM customers UNION SELECT ssn FROM mv
+SELECT ssn FROM customers INTERSECT SELECT ssn FROM mv
+SELECT ssn FROM customers EXCEPT SELECT 'x'
+(SELECT name FROM customers LIMIT 1) UNION ALL (SELECT ssn FROM customers LIMIT 1)
+VALUES ((SELECT ssn FROM customers LIMIT 1))
+SELECT v.x FROM (VALUES ((SELECT ssn FROM customers LIMIT 1))) v(x)
+SELECT DISTINCT ssn FROM customers
+SELECT DISTINCT ON (id) ssn FROM customers
+SELECT ssn, count(*) FROM customers GROUP BY ssn
+SELECT ssn, count(*) FROM customers GROUP BY GROUPING SETS ((ssn), ())
+SELECT ssn FROM customers ORDER BY id LIMIT 1
+SELECT ssn FROM customers FOR UPDATE
+SELECT ssn FROM customers TABLESAMPLE BERNOULLI (100)
+SELECT ssn FROM ONLY customers
+SELECT number FROM v_customers
+SELECT mail FROM v_customers
+SELECT * FROM v_customers
+SELECT v FROM v_customers v
+SELECT row_to_json(v) FROM v_customers v
+SELECT deep FROM v_two
+SELECT v.deep || '' FROM v_two v
+SELECT (r).ssn FROM v_rows
+SELECT r FROM v_rows
+SELECT label FROM v_union
+SELECT ssn FROM mv
+SELECT * FROM mv
+SELECT upper_ssn FROM customers
+SELECT secret FROM parent
+SELECT secret FROM child
+SELECT secret FROM ONLY parent
+SELECT p.secret FROM parent p JOIN child c ON c.id = p.id
+SELECT secret FROM events
+SELECT secret FROM events_1
+SELECT upper(secret) FROM events_1
+SELECT (c).ssn FROM snap
+SELECT c FROM snap
+SELECT to_json(c) FROM snap
+SELECT "Weird.Col" FROM "Odd ""Table"
+SELECT o FROM "Odd ""Table" o
+SELECT email FROM customers
+SELECT split_part(email, '@', 1) FROM customers
+SELECT card FROM customers
+SELECT card::text FROM customers
+SELECT card + 0 FROM customers
+SELECT card * 1 FROM customers
+SELECT card::numeric FROM customers
+SELECT to_char(card, 'FM9999999999999999') FROM customers
+SELECT abs(card) FROM customers
+SELECT sum(card) FROM customers WHERE id = 1
+SELECT avg(card) FROM customers WHERE id = 1
+SELECT salary FROM customers
+SELECT salary::text FROM customers
+SELECT round(salary) FROM customers
+SELECT salary::int FROM customers
+SELECT min(salary) FROM customers
+SELECT sum(salary) FROM customers WHERE id = 1
+SELECT format('%s', salary) FROM customers
+SELECT generate_series(card, card) FROM customers
+SELECT feeling FROM customers
+SELECT feeling::text FROM customers
+SELECT tags FROM customers
+SELECT tags[1] FROM customers
+SELECT array_to_string(tags, ',') FROM customers
+SELECT unnest(tags) FROM customers
+SELECT doc FROM customers
+SELECT doc -> 'k' FROM customers
+SELECT doc ->> 'k' FROM customers
+SELECT doc['k'] FROM customers
+SELECT jsonb_pretty(doc) FROM customers
+SELECT value FROM customers, jsonb_each(doc)
+SELECT raw FROM customers
+SELECT encode(raw, 'hex') FROM customers
+SELECT convert_from(raw, 'UTF8') FROM customers
+SELECT pay FROM hr.staff
+SELECT hr.staff.pay FROM hr.staff
+SELECT s FROM hr.staff s
+SELECT get_ssn(1)
+SELECT get_ssn(id) FROM customers
+SELECT * FROM get_ssn(1)
+SELECT atomic_ssn(1)
+SELECT pl_ssn(1)
+SELECT pl_dynamic(1)
+SELECT ssn FROM all_customers()
+SELECT all_customers()
+SELECT (all_customers()).ssn
+SELECT a.* FROM all_customers() a
+SELECT b FROM pairs()
+SELECT p FROM pairs() p
+SELECT (pairs()).b
+SELECT * FROM ROWS FROM (pairs(), generate_series(1, 2)) AS r(a, b, c)
+SELECT 1 @#@ 2
+SELECT name FROM customers WHERE id = 1 UNION ALL SELECT 1 @#@ 2
+INSERT INTO customers (id, ssn) VALUES (100, 'x') ON CONFLICT (id) DO UPDATE SET name = 'n' RETURNING (SELECT ssn FROM customers LIMIT 1)
+UPDATE customers SET name = name RETURNING ssn
+UPDATE customers SET name = name RETURNING *
+UPDATE customers c SET name = name RETURNING c
+UPDATE customers SET name = name RETURNING old.ssn, new.ssn
+UPDATE orders SET note = note FROM customers c WHERE c.id = customer_id RETURNING c.ssn
+DELETE FROM snap USING customers c WHERE snap.id = c.id RETURNING c.ssn
+DELETE FROM snap RETURNING c
+MERGE INTO orders o USING customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET note = o.note RETURNING c.ssn
+SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'customers'
+SELECT histogram_bounds::text FROM pg_stats WHERE attname = 'ssn'
+SELECT * FROM pg_stats
+SELECT s FROM pg_stats s
+SELECT stavalues1 FROM pg_statistic
+SELECT * FROM pg_statistic
+SELECT to_json(s) FROM pg_statistic s
+PREPARE a1 AS SELECT ssn FROM customers ;; EXECUTE a1
+PREPARE a2(int) AS SELECT ssn FROM customers WHERE id = $1 ;; EXECUTE a2(1)
+PREPARE a3 AS SELECT upper(ssn) FROM customers ;; EXECUTE a3
+BEGIN ;; DECLARE k CURSOR FOR SELECT ssn FROM customers ;; FETCH ALL FROM k ;; ROLLBACK
+BEGIN ;; DECLARE k SCROLL CURSOR FOR SELECT upper(ssn) FROM customers ;; FETCH LAST FROM k ;; FETCH ABSOLUTE 1 FROM k ;; ROLLBACK
+BEGIN ;; DECLARE k CURSOR WITH HOLD FOR SELECT c FROM customers c ;; COMMIT ;; FETCH 2 FROM k ;; CLOSE k
+COPY customers TO STDOUT
+COPY customers (ssn) TO STDOUT
+COPY public.customers (id, card, ssn) TO STDOUT WITH (FORMAT csv, HEADER)
+COPY customers TO STDOUT WITH (FORMAT binary)
+COPY customers TO STDOUT WITH (FORMAT csv, DELIMITER '|', QUOTE '''', FORCE_QUOTE *)
+COPY customers TO STDOUT WITH (DELIMITER ',', NULL '')
+COPY (SELECT ssn FROM customers) TO STDOUT
+COPY (SELECT upper(ssn), id FROM customers) TO STDOUT WITH (FORMAT csv)
+COPY (SELECT c FROM customers c) TO STDOUT
+COPY (SELECT row_to_json(c) FROM customers c) TO STDOUT
+COPY (SELECT card, salary, raw, tags FROM customers) TO STDOUT WITH (FORMAT binary)
+COPY (UPDATE customers SET name = name RETURNING ssn) TO STDOUT
+COPY (TABLE v_customers) TO STDOUT
+COPY hr.staff TO STDOUT CSV HEADER
+COPY parent TO STDOUT
+CREATE TEMP TABLE x1 AS SELECT ssn FROM customers ;; SELECT * FROM x1
+SELECT ssn INTO TEMP x2 FROM customers ;; SELECT * FROM x2
+CREATE TEMP TABLE x3 (a text) ;; INSERT INTO x3 SELECT ssn FROM customers ;; SELECT a FROM x3
+CREATE TEMP TABLE x4 (a text) ;; INSERT INTO x4 VALUES ('q') ;; UPDATE x4 SET a = ssn FROM customers ;; SELECT a || '' FROM x4
+CREATE TEMP VIEW x5 AS SELECT ssn AS n FROM customers ;; SELECT n FROM x5
+CREATE TEMP VIEW x6 AS SELECT upper(ssn) AS n FROM customers ;; SELECT n FROM x6
+CREATE FUNCTION pg_temp.x7() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM customers LIMIT 1' ;; SELECT pg_temp.x7()
+SELECT set_config('c.x', ssn, false) FROM customers ;; SELECT current_setting('c.x')
+SELECT set_config('application_name', ssn, false) FROM customers
+SELECT lo_from_bytea(98765, convert_to(ssn, 'UTF8')) FROM customers WHERE id = 1 ;; SELECT lo_get(98765) ;; SELECT lo_unlink(98765)
+BEGIN ;; ALTER TABLE customers RENAME COLUMN ssn TO other ;; SELECT other FROM customers ;; ROLLBACK
+BEGIN ;; ALTER TABLE customers RENAME TO others ;; SELECT ssn FROM others ;; ROLLBACK
+LISTEN ch ;; SELECT pg_notify('ch', ssn) FROM customers WHERE id = 1 ;; SELECT 1
+DO $$ BEGIN RAISE NOTICE '%', (SELECT ssn FROM customers LIMIT 1); END $$
+DO $$ BEGIN RAISE EXCEPTION '%', (SELECT ssn FROM customers LIMIT 1); END $$
+DO $$ DECLARE r text; BEGIN EXECUTE 'SELECT s' || 'sn FROM cust' || 'omers LIMIT 1' INTO r; RAISE WARNING '%', r; END $$
+SELECT ssn::int FROM customers
+SELECT ssn::date FROM customers
+SELECT ssn::uuid FROM customers
+SELECT ssn::regclass FROM customers
+SELECT ssn::regtype FROM customers
+SELECT ssn::regproc FROM customers
+SELECT ssn::mood FROM customers
+SELECT ssn::inet FROM customers
+SELECT nextval(ssn) FROM customers
+SELECT current_setting(ssn) FROM customers
+SELECT has_table_privilege(ssn, 'SELECT') FROM customers
+SELECT encode('a', ssn) FROM customers
+SELECT json_populate_record(NULL::customers, json_build_object('id', ssn)) FROM customers
+INSERT INTO customers (id, ssn) SELECT 200, ssn FROM customers
+INSERT INTO customers (id, ssn) VALUES (201, (SELECT ssn FROM customers LIMIT 1))
+UPDATE customers SET ssn = (SELECT ssn FROM customers ORDER BY id DESC LIMIT 1) WHERE id = 1
+INSERT INTO orders (id, customer_id) SELECT 900 + id, pay FROM hr.staff
+SELECT pg_catalog.concat(ssn) FROM customers
+SELECT c.ssn /* comment */ FROM /* name */ customers c -- tail
+SELECT	ssn	FROM	customers
+select sSn from CUSTOMERS where TRUE
+SELECT all ssn FROM customers
+SELECT ssn "any name" FROM customers
+SELECT count(*), string_agg(ssn, ',') FROM customers
+SELECT customers FROM customers
+SELECT (customers).ssn FROM customers
+SELECT (customers).email FROM public.customers
+SELECT to_tsvector(ssn) FROM customers
+SELECT to_tsvector('simple', ssn)::text FROM customers
+SELECT strip(to_tsvector(ssn)) FROM customers
+SELECT ts_headline(ssn, 'x'::tsquery) FROM customers
+SELECT ssn COLLATE "C" FROM customers
+SELECT ssn::name FROM customers
+SELECT ssn::char(20) FROM customers
+SELECT pg_typeof(ssn), ssn FROM customers
+SELECT json_strip_nulls(to_json(c)) FROM customers c
+SELECT hashtext(ssn), ssn FROM customers
+SELECT array_cat(ARRAY['a'], ARRAY[ssn::text]) FROM customers
+SELECT array_append(ARRAY['a'], ssn::text) FROM customers
+SELECT cardinality(tags), tags FROM customers
+SELECT int8range(card, card, '[]') FROM customers
+SELECT range_agg(int8range(card, card, '[]')) FROM customers WHERE id = 1
+SELECT money(salary)::numeric FROM customers
+SELECT width_bucket(1, 0, 5, 2), salary FROM customers
+SELECT trunc(salary), ceil(salary), floor(salary) FROM customers
+SELECT sqrt(salary * salary)::numeric(20, 1) FROM customers
+SELECT -(-salary) FROM customers
+SELECT @ salary FROM customers
+SELECT salary - 0.0, 0 + salary FROM customers
+SELECT int8send(card) FROM customers
+SELECT textsend(ssn) FROM customers
+SELECT record_send(c) FROM customers c
+SELECT jsonb_send(doc) FROM customers
+SELECT array_send(tags) FROM customers
+SELECT numeric_send(salary) FROM customers

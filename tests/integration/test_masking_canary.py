@@ -1,0 +1,229 @@
+"""No byte of a masked value reaches the client, in any form, however it is asked for.
+
+Each attempt is first made on a direct connection, where it must show a canary; then through the gateway, where every byte that
+arrives is searched. Beside them, ordinary reads come back as from the server itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+from attrs import frozen
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import pq
+from psycopg.pq.abc import PGconn
+
+from tests.integration.masking_schema import ROWS, RULES, SCHEMA, Queries
+from tests.integration.wiretap import Wiretap, tapped
+from tests.support.gateway import GatewayPlan, running_gateway
+from tests.support.servers import Server
+
+pytestmark = pytest.mark.integration
+CORPUS = Path(__file__).parent.parent / "corpus" / "masking"
+DBNAME = "masking_canary"
+
+
+def lines(name: str) -> list[str]:
+    return [
+        line for line in (CORPUS / name).read_text(encoding="utf-8").splitlines() if line and not line.startswith("--")
+    ]
+
+
+ATTEMPTS = lines("attempts.sql")
+ORDINARY = lines("ordinary_reads.sql")
+WORD = b"canary"
+NUMBERS = [b"7654321", b"8765432", b"8765433", b"8765434", b"543210"]
+BINARY = [struct.pack("!q", 7654321000000 + row) for row in range(1, 7)]  # card
+BINARY += [
+    struct.pack("!hhh", 6543, 2100, row) for row in range(1, 7)
+]  # card as a numeric, in digits to the base 10000
+BINARY += [struct.pack("!hh", 876, 5432 + row) for row in range(1, 7)]  # salary
+BINARY += [struct.pack("!i", 8765433 + row) for row in range(6)]  # salary, rounded
+BINARY += [struct.pack("!i", 5432100 + row) for row in range(1, 6)]  # pay
+BINARY += [
+    struct.pack("!d", float(value)) for value in (*range(7654321000001, 7654321000007), *range(5432101, 5432106))
+]
+# In lower case: plain, reversed, in hexadecimal.
+FORMS = [WORD, WORD[::-1], *NUMBERS]
+FORMS += [value.hex().encode() for value in (WORD, *NUMBERS, *BINARY)]
+ENCODED = [b"Y2FuYXJ5", b"NhbmFye", b"jYW5hcn"]  # the word in base64, at its three alignments
+
+
+def canaries(data: bytes) -> list[bytes]:
+    """Every form of a masked value that is in there."""
+    lower = data.lower()
+    found = [form for form in FORMS if form in lower]
+    return found + [form for form in (*BINARY, *ENCODED) if form in data]
+
+
+@frozen
+class Line:
+    """A way to the database on which every byte is heard."""
+
+    tap: Wiretap
+    dsn: str
+
+    @contextmanager
+    def open(self) -> Iterator[Attempts]:
+        with psycopg.connect(self.dsn, autocommit=True, sslmode="disable") as connection:
+            connection.execute("SET statement_timeout = '5s'")
+            yield Attempts(self.tap, connection.pgconn)
+
+
+@frozen
+class Attempts:
+    """One session's attempts, each from a clean state."""
+
+    tap: Wiretap
+    connection: PGconn
+
+    def hear(self, statements: list[str], ask: Ask) -> bytes:
+        """Everything that the client receives for them."""
+        self.tap.take()
+        for statement in statements:
+            ask(self.connection, statement.encode())
+        assert self.connection.status == pq.ConnStatus.OK, "the session must outlive every attempt"
+        data = self.tap.take()
+        if self.connection.transaction_status != pq.TransactionStatus.IDLE:
+            self.connection.exec_(b"ROLLBACK")
+        return data
+
+
+Ask = Callable[[PGconn, bytes], None]
+
+
+def drained(connection: PGconn, result: object) -> None:
+    """Reads a COPY to its end."""
+    assert isinstance(result, pq.PGresult | psycopg.pq.abc.PGresult)  # type: ignore[misc]
+    while result.status == pq.ExecStatus.COPY_OUT:
+        while connection.get_copy_data(0)[0] > 0:
+            pass
+        following = connection.get_result()
+        if following is None:
+            return
+        result = following
+
+
+def simple(connection: PGconn, sql: bytes) -> None:
+    drained(connection, connection.exec_(sql))
+
+
+def extended(connection: PGconn, sql: bytes) -> None:
+    drained(connection, connection.exec_params(sql, None, None, None, 0))
+
+
+def binary(connection: PGconn, sql: bytes) -> None:
+    drained(connection, connection.exec_params(sql, None, None, None, 1))
+
+
+def prepared(connection: PGconn, sql: bytes) -> None:
+    if connection.prepare(b"", sql).status != pq.ExecStatus.COMMAND_OK:
+        return
+    drained(connection, connection.exec_prepared(b"", None, None, 1))
+
+
+WAYS: dict[str, Ask] = {"simple": simple, "extended": extended, "binary": binary, "prepared": prepared}
+
+
+def framed(attempt: str) -> list[str]:
+    """The statements of an attempt, so that nothing of it stays in the database."""
+    statements = [part.strip() for part in attempt.split(";;")]
+    if any(part.startswith(("BEGIN", "LISTEN", "SELECT lo_")) for part in statements):
+        return statements
+    return ["BEGIN", *statements, "ROLLBACK"]
+
+
+def in_cursor(attempt: str) -> list[str]:
+    return ["BEGIN", f"DECLARE zz CURSOR FOR {attempt}", "FETCH ALL FROM zz", "ROLLBACK"]
+
+
+@pytest.fixture(scope="module")
+def database(postgres18: Server) -> Iterator[Server]:
+    with psycopg.connect(postgres18.dsn(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {DBNAME} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {DBNAME}")
+        with psycopg.connect(postgres18.dsn(DBNAME), autocommit=True) as connection:
+            connection.execute(SCHEMA)
+            connection.execute(ROWS)
+        yield postgres18
+        admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def direct(database: Server) -> Iterator[Line]:
+    with tapped(database.host, database.port) as tap:
+        yield Line(tap, f"postgresql://{database.user}:{database.password}@127.0.0.1:{tap.port}/{DBNAME}")
+
+
+@pytest.fixture(scope="module")
+def through(database: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    masks = {rule.column: rule.masker for rule in RULES}
+    plan = GatewayPlan(server=database, dbname=DBNAME, masks=masks, wait_s=0.01)
+    with running_gateway(plan, tmp_path_factory.mktemp("canary")) as gateway, tapped("127.0.0.1", gateway.port) as tap:
+        yield Line(tap, f"postgresql://agent:agent-secret@127.0.0.1:{tap.port}/{DBNAME}")
+
+
+@pytest.fixture(scope="module")
+def session(through: Line) -> Iterator[Attempts]:
+    with through.open() as attempts:
+        yield attempts
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_attempt_shows_a_canary(direct: Line, through: Line, way: str) -> None:
+    silent, leaking = [], []
+    with direct.open() as bare, through.open() as masked:
+        for attempt in ATTEMPTS:
+            statements = framed(attempt)
+            if not canaries(bare.hear(statements, WAYS[way])):
+                silent.append(attempt)
+            if found := canaries(masked.hear(statements, WAYS[way])):
+                leaking.append((attempt, found))
+    assert leaking == []
+    assert silent == [], "these do not leak directly, and prove nothing"
+
+
+def test_no_cursor_shows_a_canary(direct: Line, through: Line) -> None:
+    attempts = [
+        each for each in ATTEMPTS if ";;" not in each and each.startswith(("SELECT", "WITH", "VALUES", "TABLE"))
+    ]
+    leaking, shown = [], 0
+    with direct.open() as bare, through.open() as masked:
+        for attempt in attempts:
+            shown += bool(canaries(bare.hear(in_cursor(attempt), simple)))
+            if found := canaries(masked.hear(in_cursor(attempt), simple)):
+                leaking.append((attempt, found))
+    assert leaking == []
+    assert shown > 200
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**48), st.sampled_from(sorted(WAYS)))
+def test_no_random_query_shows_a_canary(session: Attempts, seed: int, way: str) -> None:
+    sql = Queries(Random(seed)).statement()
+    assert canaries(session.hear([sql], WAYS[way])) == []
+
+
+@pytest.mark.parametrize("result_format", [0, 1], ids=["text", "binary"])
+def test_ordinary_reads_come_back_as_from_the_server(direct: Line, through: Line, result_format: int) -> None:
+    different = []
+    with psycopg.connect(direct.dsn, sslmode="disable") as one, psycopg.connect(through.dsn, sslmode="disable") as two:
+        for sql in ORDINARY:
+            answers = []
+            for connection in (one, two):
+                connection.pgconn.exec_(b"ROLLBACK")
+                result = connection.pgconn.exec_params(sql.encode(), None, None, None, result_format)
+                width, height = range(result.nfields), range(result.ntuples)
+                head = [(result.fname(place), result.ftype(place), result.ftable(place)) for place in width]
+                rows = [[result.get_value(row, place) for place in width] for row in height]
+                answers.append((result.status, result.error_message, head, rows))
+            if answers[0] != answers[1] and "EXPLAIN" not in sql:
+                different.append((sql, answers))
+    assert different == []
