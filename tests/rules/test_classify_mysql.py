@@ -139,6 +139,41 @@ def test_an_unqualified_system_table_is_known_by_the_current_database() -> None:
     assert statement.effects >= {Effect.GRANT, Effect.SAMPLES}
 
 
+def test_what_may_run_a_setting_changes_how_the_rest_is_read() -> None:
+    for first in ("EXECUTE s", "CALL p()", "SELECT f(1)", "PREPARE s FROM @x", "EXECUTE IMMEDIATE 'SET sql_mode = 4'"):
+        *_, last = classify(f"{first}; SELECT 'a'", SHOP)
+        assert last.opaque is not None
+        *_, last = classify(f"{first}; SELECT 1", SHOP)
+        assert last.opaque is None
+
+
+def settings(text: str) -> list[tuple[str, str | None, str]]:
+    return [(setting.name, setting.value, setting.scope) for setting in one(text).settings]
+
+
+def test_a_scope_goes_on_to_hold() -> None:
+    assert settings("SET GLOBAL a = 1, b = 2, SESSION c = 3, d = 4, @@e = 5") == [
+        ("a", "1", "global"), ("b", "2", "global"), ("c", "3", "session"), ("d", "4", "session"), ("e", "5", "session"),
+    ]  # fmt: skip
+
+
+def test_a_value_that_is_not_in_the_text_has_none() -> None:
+    assert settings("SET sql_mode = DEFAULT") == [("sql_mode", None, "session")]
+    assert settings("SET NAMES DEFAULT") == [("names", None, "session")]
+    assert settings("SET sql_mode = CONCAT(@@sql_mode, ',ANSI')") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = 'a' 'b'") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = _utf8'ANSI'") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = -4, @A = x'41'") == [("sql_mode", "-4", "session"), ("@a", "x'41'", "session")]
+    assert settings("SET ROLE admin --;") == [("role", None, "session")]
+
+
+def test_ordinary_names_in_a_definition_are_not_taken_for_options() -> None:
+    effects = one(
+        "CREATE TABLE t (connection INT, type TEXT, directory TEXT, import INT, discard INT, engine TEXT)"
+    ).effects
+    assert effects == {Effect.DDL}
+
+
 # -- names --------------------------------------------------------------------------------------------------------------
 
 

@@ -176,9 +176,9 @@ def _options(reader: Reader, query: bool = False) -> None:
                 _merged(reader)
             case "DROP" | "TRUNCATE" if reader.word == "PARTITION":
                 draft.effects.add(Effect.WRITE)  # its rows go with it
-            case "DISCARD" | "IMPORT":
+            case "DISCARD" | "IMPORT" if reader.word in ("TABLESPACE", "PARTITION"):
                 draft.effects |= {Effect.FILE_READ, Effect.WRITE}
-            case "CONNECTION":
+            case "CONNECTION" if reader.word == "=" or reader.peek().kind == STRING:
                 draft.effects.add(Effect.NETWORK)
             case "ENGINE" | "TYPE":
                 reader.accept("=")
@@ -186,7 +186,7 @@ def _options(reader: Reader, query: bool = False) -> None:
                 name = identifier(engine) if engine.kind in (NAME, QUOTED) else engine.text.strip("'\"")
                 if name.upper() in _REMOTE_ENGINES:
                     draft.effects |= {Effect.NETWORK, Effect.FILE_READ}
-            case _ if word in _FILE_OPTIONS:
+            case _ if word in _FILE_OPTIONS and (reader.word == "=" or reader.peek().kind == STRING):
                 draft.effects.add(Effect.FILE_WRITE)
 
 

@@ -73,7 +73,11 @@ def read_expression(reader: Reader, names: Names, stops: frozenset[str], allowed
 
 def _is_call(reader: Reader) -> bool:
     """LEFT(, RIGHT(, REPLACE(, INSERT(, VALUES( … are calls wherever an expression may stand."""
-    return reader.peek(1).word == "(" and reader.word in _CLAUSE_OR_CALL
+    if reader.peek(1).word != "(":
+        return False
+    return reader.word in _CLAUSE_OR_CALL or (
+        reader.word == "GROUP" and reader.tokens[reader.position - 1].word == "WITHIN"
+    )
 
 
 _CLAUSE_OR_CALL = frozenset({"LEFT", "RIGHT", "REPLACE", "INSERT", "IF", "REPEAT", "TRUNCATE", "VALUES", "CHAR"})

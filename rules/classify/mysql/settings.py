@@ -57,8 +57,9 @@ def read_set(reader: Reader) -> tuple[Kind, str]:
         reader.position = reader.end
         reader.draft.effects |= {Effect.SETTING, Effect.ADMIN}
         return Kind.SET, "SetResourceGroup"
+    scope: Scope = "session"
     while True:
-        _assignment(reader)
+        scope = _assignment(reader, scope)
         if not reader.accept(","):
             return Kind.SET, "Set"
 
@@ -82,32 +83,33 @@ def _statement(reader: Reader) -> tuple[Kind, str]:
     return inner.kind, "SetStatement"
 
 
-def _assignment(reader: Reader) -> None:
+def _assignment(reader: Reader, scope: Scope) -> Scope:
+    """One assignment. GLOBAL and SESSION go on to hold for those behind it that have no word of their own."""
     token = reader.peek()
     if token.kind == VARIABLE:
         reader.advance()
         _equals(reader)
         reader.draft.effects.add(Effect.SETTING)
         reader.draft.settings.append(Setting(variable_name(token, reader.lexing), read_value(reader, _COMMA)))
-        return
+        return scope
     if token.kind == SYSTEM:
         reader.advance()
-        scope, name = _system_name(token.text)
+        own, name = _system_name(token.text)
         _equals(reader)
-        _note(reader, Setting(name, read_value(reader, _COMMA), scope))
-        return
+        _note(reader, Setting(name, read_value(reader, _COMMA), own))
+        return scope
     if token.kind == NAME and _charset(reader):
-        return
-    scope = "session"
+        return scope
     if token.kind == NAME and token.word in _SCOPES and reader.peek(1).word not in ("=", ":="):
         reader.advance()
         scope = _SCOPES[token.word]
     if reader.word == "TRANSACTION" and reader.peek(1).word in ("ISOLATION", "READ"):
         _transaction(reader, scope)
-        return
+        return scope
     name = _name(reader)
     _equals(reader)
     _note(reader, Setting(name, read_value(reader, _COMMA), scope))
+    return scope
 
 
 def _name(reader: Reader) -> str:

@@ -120,9 +120,18 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
             break
         if (home := next((s.value for s in statement.settings if s.name == "database"), None)) is not None:
             database, pinned = home, True
-        if Effect.LEXING in statement.effects or statement.opaque is not None:
+        if _may_change_reading(statement):
             reason = "a statement before it in the same text may change how it is read"
     return tuple(evolve(statement, index=i, batch=len(found)) for i, statement in enumerate(found))
+
+
+def _may_change_reading(statement: Statement) -> bool:
+    """SET, and whatever may run one: code, text made at run time, a prepared statement whose text is not here."""
+    return (
+        statement.opaque is not None
+        or not statement.effects.isdisjoint({Effect.LEXING, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
+        or any(name.action == "execute" for name in statement.names)
+    )
 
 
 def _spans(tokens: tuple[Token, ...]) -> list[tuple[int, int]]:

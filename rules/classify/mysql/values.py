@@ -13,6 +13,9 @@ _ENDS = frozenset({"", ",", ")"})
 
 def read_value(reader: Reader, stops: frozenset[str]) -> str | None:
     """Takes a value up to a word of `stops`: its text if it is a constant, None if the server has to compute it."""
+    if reader.word == "DEFAULT" and reader.peek(1).word != "(":
+        reader.advance()  # whatever the server or the session began with
+        return None
     constant = _constant(reader, stops)
     if constant is not None:
         return constant
@@ -43,7 +46,7 @@ def _constant(reader: Reader, stops: frozenset[str]) -> str | None:
     if token.kind == NUMBER:
         reader.position += 2 if sign else 1
         return ("-" if sign == "-" else "") + token.text
-    if token.kind == NAME and not sign:
+    if token.kind == NAME and not sign and token.word != "DEFAULT":
         reader.advance()
         return token.text
     return None
