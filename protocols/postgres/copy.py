@@ -22,6 +22,8 @@ Plan = Sequence[FieldRewriter | None]
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _FLAGS = struct.Struct("!iI")  # flags, length of the header's extension
+_LENGTH = struct.Struct("!i")
+_NULL = b"\xff\xff\xff\xff"
 _HAS_OIDS = 1 << 16
 MAXIMUM_ROW_BYTES = 16 * 1024 * 1024  # a row is held whole while it is rewritten
 
@@ -76,6 +78,8 @@ class TextCopy:
         if end < 0:
             self._keep(data)
             return b""
+        if not self._parts and end == len(data) - 1 and data.find(b"\n") == end:
+            return self._row(data[:end])  # one row in one message, as servers send them
         self._parts.append(data[:end])
         whole = b"".join(self._parts)
         self._parts, self._size = [], 0
@@ -279,17 +283,22 @@ class CsvCopy:
 class BinaryCopy:
     """A signature, then rows of counted fields, then a count of -1."""
 
-    __slots__ = ("_buffer", "_columns", "_done", "_maximum", "_plan", "_started")
+    __slots__ = ("_buffer", "_columns", "_done", "_head", "_maximum", "_plan", "_started")
 
     def __init__(self, plan: Plan, maximum_row_bytes: int) -> None:
         self._plan = list(plan)
         self._columns = len(plan)
+        self._head = len(plan).to_bytes(2, "big")
         self._maximum = maximum_row_bytes
         self._buffer = bytearray()
         self._started = False
         self._done = False
 
     def feed(self, data: bytes) -> bytes:
+        if self._started and not self._buffer and not self._done:
+            row = self._whole(data)
+            if row is not None:
+                return row
         self._buffer += data
         out: list[bytes] = []
         at = 0
@@ -306,6 +315,34 @@ class BinaryCopy:
         if self._buffer or not self._done:
             raise broken("it ends before its trailer")
         return b""
+
+    def _whole(self, data: bytes) -> bytes | None:
+        """The rewritten row, where the message is one row of the plan's width and nothing else, as servers send them."""
+        if data[:2] != self._head:
+            return None
+        parts: list[bytes] = []
+        kept = 0  # from here on what was passed is still to be taken over
+        at = 2
+        size = len(data)
+        for change in self._plan:
+            if at + 4 > size:
+                return None
+            (length,) = _LENGTH.unpack_from(data, at)
+            if length < -1:
+                return None
+            end = at + 4 + (length if length > 0 else 0)
+            if change is not None:
+                if end > size:
+                    return None
+                new = change(None if length < 0 else data[at + 4 : end])
+                parts.append(data[kept:at])
+                parts.append(_NULL if new is None else _LENGTH.pack(len(new)) + new)
+                kept = end
+            at = end
+        if at != size:
+            return None
+        parts.append(data[kept:])
+        return b"".join(parts)
 
     def _start(self, out: list[bytes]) -> int:
         """The header, with an extension that nobody knows and that could hold anything: none passes."""

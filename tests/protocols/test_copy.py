@@ -141,3 +141,15 @@ def test_old_end_marker_passes() -> None:
 def test_binary_with_oids_is_refused() -> None:
     with pytest.raises(ProtocolError, match="OIDs"):
         copy_rewriter(CopyFormat("binary"), (stars,)).feed(SIGNATURE + struct.pack("!iI", 1 << 16, 0))
+
+
+@given(rows)
+def test_binary_rows_that_come_one_in_a_message_are_as_those_that_come_in_pieces(
+    values: list[tuple[bytes | None, ...]],
+) -> None:
+    stream = as_binary(values)
+    ends = [len(as_binary(values[:count])) - 2 for count in range(len(values) + 1)]
+    whole, pieces = (copy_rewriter(CopyFormat("binary"), (stars, None, stars)) for _ in range(2))
+    messages = [stream[:19], *(stream[start:end] for start, end in itertools.pairwise([*ends, len(stream)]))]
+    got = b"".join(whole.feed(message) for message in messages) + whole.finish()
+    assert got == feed(pieces, stream, list(range(0, len(stream), 3)))
