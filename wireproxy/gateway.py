@@ -22,9 +22,9 @@ from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
-from wireproxy.log import LogError, SessionLog, SessionStart, Signer, close_ledgers, new_session_id
+from wireproxy.log import Auditor, LogError, SessionLog, SessionStart, Signer, close_ledgers, new_session_id
 from wireproxy.metrics import Metrics, serve_http
-from wireproxy.opening import open_namespace
+from wireproxy.opening import READ_ONLY, open_namespace
 from wireproxy.pump import Hub
 from wireproxy.session import Session, where
 from wireproxy.store import open_store
@@ -67,6 +67,7 @@ class Gateway:
         self._pending = 0  # connections that are not sessions yet
         self._diagnostics = structlog.get_logger("gateway")
         self._signer = Signer.load_or_create(config.log.signing_key or config.state_dir / "gateway.key")
+        self._auditors = tuple(Auditor.load(path) for path in config.log.auditors)
         self._mask_key = mask_key(config.state_dir / "mask.key")
         self._identification = Identification(
             config, report=self._login_failed, report_keys=lambda text: self._diagnostics.warning("keys", reason=text)
@@ -182,7 +183,8 @@ class Gateway:
             self._admit(arrival)
             target = self.target(arrival.database.name)
             bench = await target.bench(arrival.identity)
-            upstream = await connect(arrival.database, arrival.parameters, arrival.protocol[1])
+            pinned = READ_ONLY if bench.read_only else {}
+            upstream = await connect(arrival.database, arrival.parameters, arrival.protocol[1], pinned=pinned)
         except UpstreamError as error:
             self._diagnostics.warning("no_session", database=arrival.database.name, reason=error.reason)
             self.metrics.upstream_errors += 1
@@ -207,12 +209,12 @@ class Gateway:
             raise UpstreamError("53300", "wireproxy: too many sessions are open")
 
     async def _open(self, arrival: Arrival, upstream: Upstream, target: Target, bench: Bench) -> None:
-        namespace = await open_namespace(upstream, read_only=bench.read_only)
+        namespace = await open_namespace(upstream)
         session_id = new_session_id()
         secret = new_secret(arrival.protocol)
         start = self._start(session_id, arrival, upstream, bench)
         try:
-            log = SessionLog(self.config.log.directory, start, self._signer)
+            log = self._new_log(start)
         except LogError as error:
             raise UpstreamError("58030", "wireproxy: the session log cannot be written", str(error)) from error
         assert self.desk is not None
@@ -279,7 +281,12 @@ class Gateway:
             gateway=self.config.gateway,
             wireproxy=__version__,
         )
-        return SessionLog(self.config.log.directory, start, self._signer)
+        return self._new_log(start)
+
+    def _new_log(self, start: SessionStart) -> SessionLog:
+        """Raises LogError."""
+        settings = self.config.log
+        return SessionLog(settings.directory, start, self._signer, sync=settings.sync, auditors=self._auditors)
 
     def _voted(self, request: Request) -> None:
         vote = request.votes[-1]

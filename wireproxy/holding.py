@@ -19,12 +19,9 @@ from rules.refusal import Refusal, cancelled, denied, expired, pending, unavaila
 from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
 from wireproxy.display import display_parameters
 from wireproxy.judging import Weighed
-from wireproxy.side import Parameters
 
 if TYPE_CHECKING:
     from wireproxy.session import Session
-
-ESTIMATE_S = 2.0  # the planner's estimate is a help to the approver, not a condition
 
 
 class Holding:
@@ -76,6 +73,8 @@ class Holding:
         if question.truncated:
             self._answer(unavailable("its values are longer than bind_bytes, so nobody could see what they approve"))
             return
+        if not await self._within_maximum():
+            return
         binding = self._binding()
         claim = await session.desk.claim(binding, hold)
         if claim is not None:
@@ -97,6 +96,18 @@ class Holding:
         session.step()
         verdict = await session.desk.wait(request.id, wait_s)
         await self._act(request.id, binding, verdict)
+
+    async def _within_maximum(self) -> bool:
+        """A rule may say how many rows an approval covers at most. The planner's word counts, and no word counts as too many."""
+        maximum = self._hold.maximum_rows
+        if maximum is None:
+            return True
+        rows = await self._estimate()
+        if rows is not None and rows <= maximum:
+            return True
+        expected = "an unknown number of" if rows is None else f"about {rows:.0f}"
+        self._answer(unavailable(f"it would touch {expected} rows, and an approval covers at most {maximum}"))
+        return False
 
     async def _act(self, request_id: str, binding: Binding, verdict: Verdict | None) -> None:
         session = self._session
@@ -152,7 +163,9 @@ class Holding:
         session, question = self._session, self._question
         statements = self._weighed.judgement.statements
         status = {"I": "idle", "T": "in transaction", "E": "failed transaction"}[session.relay.transaction_status]
-        text = redact_secrets(question.text or b"").decode("utf-8", "replace")
+        text = redact_secrets(
+            question.text or b"", session.database.dialect, not session.namespace.current.standard_conforming_strings
+        ).decode("utf-8", "replace")
         return RequestFacts(
             identity=session.identity,
             session_id=session.log.session_id,
@@ -173,15 +186,9 @@ class Holding:
         )
 
     async def _estimate(self) -> float | None:
-        statements = self._weighed.judgement.statements
-        if len(statements) != 1 or Effect.WRITE not in statements[0].effects or statements[0].opaque is not None:
+        if not any(Effect.WRITE in statement.effects for statement in self._weighed.judgement.statements):
             return None
-        question = self._question
-        parameters = Parameters(question.parameters or (), question.formats, question.types)
-        path = self._session.namespace.current.search_path
-        with trio.move_on_after(ESTIMATE_S):
-            return await self._session.target.estimate(statements[0].text, parameters, path)
-        return None
+        return await self._session.estimate(self._question, self._weighed)
 
 
 def _texts(text: Refusal) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from rules.classify import opaque
 from rules.judge import may_prepare
 from rules.masking import ResultMasks
 from rules.model import Allow, Decision, Deny, Effect, Judgement, NameEffect, Namespace, Statement
-from rules.policy import worst
+from rules.policy import Limit, worst
 from wireproxy.target import Bench
 
 _SETTLES = frozenset(
@@ -57,17 +57,30 @@ class Weighed:
 class Attached:
     """What a verdict attaches to a statement, and every effect of it brings back. A plain class: one for each statement."""
 
-    __slots__ = ("namespace", "started_ns", "text", "weighed")
+    __slots__ = ("limits", "namespace", "started_ns", "text", "weighed")
 
-    def __init__(self, weighed: Weighed, text: bytes, namespace: Namespace, started_ns: int) -> None:
+    def __init__(
+        self,
+        weighed: Weighed,
+        text: bytes,
+        namespace: Namespace,
+        started_ns: int,
+        limits: tuple[tuple[str, Limit], ...] = (),
+    ) -> None:
         self.weighed = weighed
+        self.limits = limits  # of the rules that let it through, to be charged with what it comes to
         self.text = text
         self.namespace = namespace  # as it was when the server read the text
         self.started_ns = started_ns
 
 
 def weigh(
-    question: Question, bench: Bench, namespace: Namespace, relay: Relay, minute_of_week: int | None
+    question: Question,
+    bench: Bench,
+    namespace: Namespace,
+    relay: Relay,
+    minute_of_week: int | None,
+    estimated_rows: int | None = None,
 ) -> Weighed | None:
     """None: ask again once the server has answered what is in flight."""
     text = question.text
@@ -80,7 +93,7 @@ def weigh(
             bench, namespace, "the function call message of the protocol names a function by number", deny=True
         )
     if text is None:
-        return _unknown_name(question, bench, namespace, relay)
+        return _unknown_name(question, bench, namespace, relay, minute_of_week)
     if isinstance(question.attachment, Attached) and question.stage is Stage.BIND:
         # the server read the text when it was prepared, and resolves its names again now
         then = question.attachment.namespace
@@ -90,7 +103,7 @@ def weigh(
             client_encoding=then.client_encoding,
             lexing_known=then.lexing_known,
         )
-    judgement = bench.judge.judge(text, namespace, minute_of_week)
+    judgement = bench.judge.judge(text, namespace, minute_of_week, estimated_rows)
     # judgements come from a cache, and most refer to nothing outside themselves: neither need be weighed again
     known = bench.weighed.get(id(judgement))
     weighed: Weighed | None
@@ -207,7 +220,7 @@ def _behind(
         if space == "portal":
             # a cursor that an allowed function opened: reading from it has no further effect
             return Allow("cursor", ("a cursor that was opened by a function",)), unknown, ""
-        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known"), unknown, ""
+        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known", minute), unknown, ""
     judgement = bench.judge.judge(text, namespace, minute)
     masks = _masks_of(judgement, len(judgement.statements))
     return judgement.decision, masks[0] if masks else None, text.decode("utf-8", "backslashreplace")
@@ -231,12 +244,16 @@ def _change(effect: NameEffect, statement: Statement, position: int) -> NameChan
             return None
 
 
-def _unknown_name(question: Question, bench: Bench, namespace: Namespace, relay: Relay) -> Weighed:
+def _unknown_name(question: Question, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None) -> Weighed:
     """A Bind or an Execute by a name that the gateway does not know."""
     masks: Masks = (bench.masks.unknown(),) if bench.masks is not None else (None,)
     if question.stage is Stage.BIND and relay.tainted:
         return _settled(
-            bench, namespace, "what stands behind the prepared statement is not known any more", masks=masks
+            bench,
+            namespace,
+            "what stands behind the prepared statement is not known any more",
+            minute=minute,
+            masks=masks,
         )
     decision = Allow("unknown-name", ("nothing of that name was made here: the server will say so",))
     statement = opaque("", "unknown name")
@@ -244,17 +261,23 @@ def _unknown_name(question: Question, bench: Bench, namespace: Namespace, relay:
     return Weighed(judgement, decision, masks, bench.masks is not None, False, False, False, False, ())
 
 
-def _opaque_decision(bench: Bench, namespace: Namespace, reason: str) -> Decision:
+def _opaque_decision(bench: Bench, namespace: Namespace, reason: str, minute_of_week: int | None) -> Decision:
     judgement = Judgement((opaque("", reason),), Deny("opaque", (reason,)), (), bench.policy_version)
-    return bench.judge.again(judgement, namespace).decision
+    return bench.judge.again(judgement, namespace, minute_of_week).decision
 
 
 def _settled(
-    bench: Bench, namespace: Namespace, reason: str, *, deny: bool = False, masks: Sequence[ResultMasks | None] = ()
+    bench: Bench,
+    namespace: Namespace,
+    reason: str,
+    *,
+    deny: bool = False,
+    minute: int | None = None,
+    masks: Sequence[ResultMasks | None] = (),
 ) -> Weighed:
     """Something that cannot be judged by its text: opaque to the policy, or refused whatever the policy says."""
     statement = opaque("", reason)
-    decision = Deny("limits", (reason,)) if deny else _opaque_decision(bench, namespace, reason)
+    decision = Deny("limits", (reason,)) if deny else _opaque_decision(bench, namespace, reason, minute)
     judgement = Judgement((statement,), decision, (decision,), bench.policy_version)
     look = any(mask is not None for mask in masks)
     return Weighed(judgement, decision, tuple(masks) or (None,), look, True, True, False, False, ())

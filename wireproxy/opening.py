@@ -16,14 +16,16 @@ from wireproxy.upstream import Upstream, UpstreamError, read_message
 _ASK = (
     b"SELECT pg_catalog.current_setting('search_path'), current_user, pg_catalog.current_setting('server_version_num')"
 )
-_READ_ONLY = b"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 _MESSAGE_BYTES = 64 * 1024
 
 
-async def open_namespace(upstream: Upstream, *, read_only: bool) -> PostgresNamespace:
-    """Raises UpstreamError, ProtocolError. `read_only` sets the session so: a second fence behind a policy without writes."""
-    if read_only:
-        await _run(upstream, _READ_ONLY)
+# Sent as a startup parameter where the policy has no writes, a second fence behind it: unlike a SET, it is what RESET ALL and
+# DISCARD ALL go back to.
+READ_ONLY = {"default_transaction_read_only": "on"}
+
+
+async def open_namespace(upstream: Upstream) -> PostgresNamespace:
+    """Raises UpstreamError, ProtocolError."""
     path, user, version = await _run(upstream, _ASK)
     if path is None or user is None or version is None or not version.isdigit():
         raise ProtocolError("the server does not tell its own settings")

@@ -32,6 +32,7 @@ from protocols.base import (
     Ready,
     Refuse,
     Rows,
+    Stage,
     Terminated,
     Withdrawn,
 )
@@ -40,7 +41,8 @@ from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import TERMINATE, decode_row_description, encode_fields, error_fields
 from protocols.postgres.relay import Relay
 from rules.model import Allow, Column, Deny, Hold
-from rules.refusal import Refusal, refusal
+from rules.policy import Limit
+from rules.refusal import Refusal, limit_reached, refusal
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.holding import Holding
@@ -49,6 +51,7 @@ from wireproxy.log import LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.namespace import PostgresNamespace
 from wireproxy.pump import GONE, HUNG_UP, READABLE, WRITABLE, Hub, Leg
+from wireproxy.side import Parameters
 from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.upstream import Upstream, send_cancel
 from wireproxy.welcome import Arrival
@@ -56,6 +59,7 @@ from wireproxy.welcome import Arrival
 LINGER_S = 60.0  # after the client has left, what it had sent may still be finished and recorded
 FLUSH_S = 10.0  # a client that does not read its last error does not keep the session
 BACKLOG_BYTES = 256 * 1024  # of one leg: above it, the other leg is not read
+ESTIMATE_S = 3.0  # the planner's estimate helps an approver, and may decide for a rule; it is not waited for longer
 _ALL_ROWS_BYTES = 1 << 62
 _DONE_KEPT = 20  # statements of the open transaction that an approver is shown
 _HEADS_KEPT = 64
@@ -373,17 +377,23 @@ class Session:
         if self.relay.asking is question:
             self._guarded(self._consider, question)
 
-    def _consider(self, question: Question) -> bool:
+    def _consider(self, question: Question, estimated_rows: int | None = None, asked: bool = False) -> bool:
+        """`asked`: the planner was asked for its estimate already, and `estimated_rows` is what it said."""
         minute = self._minute_of_week() if self.bench.judge.needs_clock else None
-        weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute)
+        weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute, estimated_rows)
         if weighed is None:
             self.relay.decide(question.ticket, Later())
             return True
         if any(mask is not None and mask.unknown for mask in weighed.masks) and self.target.missing():
             self.job(lambda: self._renew_bench(question))
             return False
+        if weighed.judgement.wants_estimate and not asked and question.stage is not Stage.PARSE:
+            self.job(lambda: self._ask_planner(question, weighed))
+            return False
         match weighed.decision:
             case Allow() as allow:
+                if self.bench.judge.limited and question.stage is not Stage.PARSE:
+                    return self._consider_limits(question, weighed, allow)
                 self._record(question, weighed, "observe" if allow.observe else "allow", allow.rule, allow.reasons)
                 self.forward(question, weighed)
                 return True
@@ -396,6 +406,41 @@ class Session:
                 self._holding = Holding(self, question, weighed, hold)
                 self.job(self._holding.run)
                 return False
+
+    async def _ask_planner(self, question: Question, weighed: Weighed) -> None:
+        """A rule asks how many rows; no answer counts against the statement."""
+        rows = await self.estimate(question, weighed)
+        if self.relay.asking is question:
+            self._guarded(lambda asked: self._consider(asked, None if rows is None else int(rows), True), question)
+
+    async def estimate(self, question: Question, weighed: Weighed) -> float | None:
+        """What the planner expects the question's only statement to touch; None when it cannot say."""
+        statements = weighed.judgement.statements
+        if len(statements) != 1 or statements[0].opaque is not None:
+            return None
+        parameters = Parameters(question.parameters or (), question.formats, question.types)
+        with trio.move_on_after(ESTIMATE_S):
+            return await self.target.estimate(statements[0].text, parameters, self.namespace.current.search_path)
+        return None
+
+    def _consider_limits(self, question: Question, weighed: Weighed, allow: Allow) -> bool:
+        """An allowed statement whose rule lets through only so much in a window of time."""
+        limits = self.bench.judge.limits(weighed.judgement)
+        now_s = trio.current_time()
+        for rule, limit in limits:
+            exceeded = self.target.usage.begin(self.identity.name, rule, limit, now_s)
+            if exceeded is not None:
+                reason = f"the limit of {exceeded.allowed:g} {exceeded.measure} is used up"
+                self._record(question, weighed, "deny", rule, (reason,))
+                self.metrics.denied += 1
+                self._refuse(
+                    question,
+                    limit_reached(rule, exceeded.measure, exceeded.allowed, exceeded.window_s, exceeded.resets_in_s),
+                )
+                return True
+        self._record(question, weighed, "observe" if allow.observe else "allow", allow.rule, allow.reasons)
+        self.forward(question, weighed, limits)
+        return True
 
     def _record(
         self,
@@ -420,6 +465,8 @@ class Session:
             request_id,
             tuple(statement.kind for statement in weighed.judgement.statements),
             question.truncated,
+            not self.namespace.current.standard_conforming_strings,
+            question.types,
         )
         self.metrics.statements += 1
 
@@ -427,12 +474,12 @@ class Session:
         self._record(question, weighed, "hold", hold.rule, hold.reasons, request_id)
         self.metrics.held += 1
 
-    def forward(self, question: Question, weighed: Weighed) -> None:
+    def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
         """Recorded already. The exact bytes go on."""
         if question.truncated and not isinstance(weighed.decision, Allow):
             raise AssertionError("what was not seen whole cannot have been approved")
         settles = weighed.settles or self.namespace.unsettled
-        attached = Attached(weighed, question.text or b"", self.namespace.current, self.clock_ns())
+        attached = Attached(weighed, question.text or b"", self.namespace.current, self.clock_ns(), limits)
         self.relay.decide(
             question.ticket,
             Forward(
@@ -520,6 +567,11 @@ class Session:
             weighed = attached.weighed
             if weighed.settles or self.namespace.unsettled or weighed.transactional:
                 self._settle(weighed, completed)
+            for rule, limit in attached.limits:
+                self.target.usage.end(
+                    self.identity.name, rule, limit, trio.current_time(),
+                    rows=completed.rows or affected(completed.tag), size=completed.size_bytes, time_s=elapsed_ns / 1e9,
+                )  # fmt: skip
         tag = completed.tag.decode("ascii", "replace")
         self.log.completion(completed.ticket, tag, completed.rows, completed.size_bytes, elapsed_ns)
         return False
@@ -587,6 +639,12 @@ class Session:
         self._over = "the client ended the session"
         self._wake.set()
         return False
+
+
+def affected(tag: bytes) -> int:
+    """Rows of a command tag: DELETE 7, INSERT 0 7. Spec: PostgreSQL 55.7, CommandComplete."""
+    last = tag.rpartition(b" ")[2]
+    return int(last) if last.isdigit() else 0
 
 
 def void(_: object) -> None:

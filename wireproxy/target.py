@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from rules.catalog import Catalog
 from rules.judge import Judge
+from rules.limits import Usage
 from rules.masking import MaskSet, compile_masks
 from rules.model import Dialect, Effect, Identity, Namespace
 from wireproxy.approvals import Binding, Request
@@ -64,6 +65,7 @@ class Target:
         self._loaded_at = -math.inf
         self.stale = True  # looked at before every statement
         self.catalog_version = 0
+        self.usage = Usage()
         self._versions = 0
         self._loading = trio.Lock()
         self._benches: OrderedDict[tuple[str, Identity, int], Bench] = OrderedDict()

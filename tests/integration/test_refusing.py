@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import psycopg
@@ -90,8 +91,11 @@ def test_a_savepoint_takes_a_refusal_back(agent: psycopg.Connection) -> None:
 def test_in_every_place_of_a_pipeline_the_rest_up_to_sync_is_skipped(agent: psycopg.Connection, place: int) -> None:
     statements = ["SELECT 1", "SELECT 2", "SELECT 3"]
     statements.insert(place, "DROP TABLE orders")
-    with pytest.raises(psycopg.Error) as caught, agent.pipeline():
-        cursors = [agent.execute(statement) for statement in statements]
+    cursors: list[psycopg.Cursor[tuple[object, ...]]] = []
+    with pytest.raises(psycopg.Error) as caught, agent.pipeline() as pipeline:
+        for statement in statements:
+            cursors.append(agent.execute(statement))
+        pipeline.sync()
     assert isinstance(caught.value, errors.InsufficientPrivilege | errors.PipelineAborted)
     assert [cursor.fetchone() for cursor in cursors[:place]] == [(number + 1,) for number in range(place)]
     assert agent.execute("SELECT 4").fetchone() == (4,)
@@ -196,6 +200,15 @@ def test_a_read_only_policy_pins_the_servers_session_too(
     with (
         running_gateway(plan, tmp_path_factory.mktemp("read-only")) as gateway,
         psycopg.connect(gateway.dsn(), autocommit=True) as connection,
+    ):
+        for text in ("SELECT 1", "RESET ALL", "DISCARD ALL", "RESET default_transaction_read_only"):
+            with contextlib.suppress(errors.InsufficientPrivilege):
+                connection.execute(text)
+            assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+    options = "-c default_transaction_read_only=off"
+    with (
+        running_gateway(plan, tmp_path_factory.mktemp("read-only")) as gateway,
+        psycopg.connect(gateway.dsn(), autocommit=True, options=options) as connection,
     ):
         assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
         with pytest.raises(errors.InsufficientPrivilege):

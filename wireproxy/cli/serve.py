@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ from wireproxy.tls import TlsError
 @click.option("--json-log", is_flag=True, help="Diagnostics as one JSON object a line.")
 def serve(path: Path, json_log: bool) -> None:
     configure_diagnostics(json_log)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a session has two sockets and up to two files of its log
     try:
         config = load(path)
     except ConfigErrors as error:
