@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from rules.classify.postgres.settings import NOT_CONSTANT, setting_effects
-from rules.classify.postgres.tree import Node, constant, strings
+from rules.classify.postgres.settings import NOT_CONSTANT, folded, setting_effects
+from rules.classify.postgres.tree import Node, constant, same, strings
 from rules.classify.postgres.walk import HANDLERS, Scope, Walk, below, handles, nothing, planner_only, wrapped_name
 from rules.model import Access, Effect, Setting
 
@@ -97,16 +97,23 @@ def func_call(walk: Walk, node: Node, scope: Scope) -> None:
     walk.push_below("FuncCall", node, scope, ("funcname",))
 
 
+_NAME = {"ColumnRef": {"fields": [{"String": {"sval": "name"}}]}}
+
+
 def _set_config(walk: Walk, arguments: list[Node]) -> None:
     """SET by function. Without a constant name it may be any setting."""
     walk.literal = True
     by_name = any("NamedArgExpr" in each for each in arguments)
-    name = constant(arguments[0]) if len(arguments) == 3 and not by_name else None
+    name = None
+    if len(arguments) == 3 and not by_name:
+        name = constant(arguments[0])
+        if walk.setting_name is not None and same(arguments[0], _NAME):
+            name = walk.setting_name
     if name is None:
         walk.effects |= NOT_CONSTANT
         return
     local = constant(arguments[2])
-    setting = Setting(name.lower(), constant(arguments[1]), "local" if local in ("true", "t", "1") else "session")
+    setting = Setting(folded(name), constant(arguments[1]), "local" if local in ("true", "t", "1") else "session")
     walk.settings.append(setting)
     walk.effects |= setting_effects(setting.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.classify.postgres.conditions import judge_where
-from rules.classify.postgres.tree import Node
+from rules.classify.postgres.tree import Node, constant
 from rules.classify.postgres.walk import Scope, Walk, handles
 from rules.model import Access, Effect, Kind
 
@@ -41,6 +41,7 @@ def common_table_expr(walk: Walk, node: Node, scope: Scope) -> None:
 def select(walk: Walk, node: Node, scope: Scope) -> None:
     if node is walk.root:
         walk.returns_rows = "intoClause" not in node
+        walk.setting_name = _one_setting(node)
     walk.become(Kind.SELECT)
     walk.effects.add(Effect.READ)
     if "intoClause" in node or _left_into(node):
@@ -53,6 +54,21 @@ def select(walk: Walk, node: Node, scope: Scope) -> None:
         walk.push_below("SelectStmt", node, scope, ("withClause",))
     else:
         walk.push_below("SelectStmt", node, scope)
+
+
+def _one_setting(node: Node) -> str | None:
+    """The x of `SELECT … FROM pg_settings WHERE name = 'x'`: how pg_dump sets a parameter that may not exist."""
+    match node:
+        case {
+            # nothing else may stand in it: a subquery would have a `name` of its own
+            "targetList": [{"ResTarget": {"val": {"FuncCall": {"args": [_, {"A_Const": _}, {"A_Const": _}]}}}}],
+            "fromClause": [{"RangeVar": {"relname": "pg_settings", **source}}],
+            "whereClause": {"A_Expr": {"name": [{"String": {"sval": "="}}], "lexpr": left, "rexpr": right}},
+        } if source.get("schemaname", "pg_catalog") == "pg_catalog" and "withClause" not in node:
+            return (
+                constant(right) if left.get("ColumnRef", {}).get("fields") == [{"String": {"sval": "name"}}] else None
+            )
+    return None
 
 
 def _left_into(node: Node) -> Node | None:

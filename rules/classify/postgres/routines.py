@@ -196,7 +196,7 @@ class Routines:
         mine = self.definitions.catalog.operators.get(symbol, ()) if self.definitions is not None else ()
         if schema == "pg_catalog":
             return ()
-        if mine or symbol in operators():
+        if mine or (schema is None and symbol in operators()):
             return mine
         return None
 

@@ -18,7 +18,7 @@ ADMIN = frozenset(
         "ignore_checksum_failure", "ignore_invalid_pages", "lo_compat_privileges", "allow_in_place_tablespaces",
         "track_activities", "track_counts", "wal_compression", "commit_delay", "fsync", "full_page_writes",
         "backtrace_functions", "debug_discard_caches", "wal_consistency_checking", "max_stack_depth",
-        "restrict_nonsystem_relation_kind", "event_triggers", "restart_after_crash", "update_process_title",
+        "event_triggers", "restart_after_crash", "update_process_title",
     }
 )  # fmt: skip
 PROGRAM = frozenset(

@@ -189,10 +189,14 @@ def do(walk: Walk, node: Node, _scope: Scope) -> None:
 # -- locks, messages, upkeep ------------------------------------------------------------------------------------------
 
 
+_ACCESS_SHARE = 1
+
+
 @handles("LockStmt")
 def lock(walk: Walk, node: Node, scope: Scope) -> None:
     walk.become(Kind.LOCK)
-    walk.effects.add(Effect.TABLE_LOCK)
+    # ACCESS SHARE, the first mode, is what every SELECT takes
+    walk.effects.add(Effect.READ if node.get("mode") == _ACCESS_SHARE else Effect.TABLE_LOCK)
     walk.push_below("LockStmt", node, scope)
 
 

@@ -74,6 +74,7 @@ class Walk:
     literal: bool = False
     opaque: str | None = None
     inner: Statement | None = None
+    setting_name: str | None = None  # what `name` is in a SELECT over one row of pg_settings
     pending: list[tuple[str, Node, Scope]] = field(factory=list)
 
     def run(self) -> None:
