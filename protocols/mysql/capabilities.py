@@ -118,4 +118,4 @@ def upstream(client: Capability, server: Capability) -> Capability:
     if lacking or not server & C.PROTOCOL_41:
         names = ", ".join(flag.name or "" for flag in Capability if flag & (lacking or C.PROTOCOL_41))
         raise ProtocolError(f"the server does not support {names}", peer=Peer.SERVER)
-    return (client & _SHARED & server) | (server & (_LOGIN | C.SESSION_TRACK | C.MYSQL))
+    return C.PROTOCOL_41 | (client & _SHARED & server) | (server & (_LOGIN | C.SESSION_TRACK | C.MYSQL))

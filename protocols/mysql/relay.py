@@ -1,6 +1,6 @@
 """One session between a client and a MySQL or MariaDB server, after both have been authenticated. Sans-IO.
 
-Feed bytes, call `advance()`, answer its questions with `decide` and `plan`, call `advance()` again, and send what stands in the
+Feed bytes, call `advance()` until it gives no effects, answer its questions with `decide` and `plan`, and send what stands in the
 outboxes. Nothing is in `take_for_server()` that has not been decided, except what runs nothing: pings, resets, long data.
 
 Spec: MySQL, "Command Phase"; MariaDB, "Client/Server Protocol".
@@ -9,6 +9,7 @@ Spec: MySQL, "Command Phase"; MariaDB, "Client/Server Protocol".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from protocols.base import Question, RowPlan, Verdict
 from protocols.mysql.backend import Backend
@@ -17,6 +18,8 @@ from protocols.mysql.frontend import Frontend
 from protocols.mysql.messages import encode_err, error_of
 from protocols.mysql.packets import frame
 from protocols.mysql.shared import Found, Limits, MySqlEffect, Scrubber, Shared
+
+AHEAD_BYTES: Final = 64 * 1024
 
 
 class MySqlRelay:
@@ -41,10 +44,14 @@ class MySqlRelay:
         self._backend.feed(data)
 
     def advance(self) -> list[MySqlEffect]:
-        """Go as far as possible in both directions. The effects must all be handled before the next call."""
+        """Go on, and give the effects. They must all be handled before the next call; call until there are none.
+
+        What an answer changed must be known before the next command is asked about: so that is read in a call of its own.
+        """
         shared = self._shared
         self._backend.advance()
-        self._frontend.advance()
+        if not shared.effects:
+            self._frontend.advance()
         effects = shared.effects
         if effects:
             shared.effects = []
@@ -105,7 +112,11 @@ class MySqlRelay:
 
     @property
     def reads_client(self) -> bool:
-        return not self._frontend.blocked and not self._shared.own
+        """A little is read ahead while the server answers: else nobody would see that the client has hung up."""
+        frontend = self._frontend
+        if frontend.asking is not None or frontend.terminated:
+            return False
+        return not (frontend.blocked or self._shared.own) or frontend.buffered_bytes < AHEAD_BYTES
 
     @property
     def reads_server(self) -> bool:
@@ -142,6 +153,11 @@ class MySqlRelay:
     def at_client_boundary(self) -> bool:
         """The server has whole commands only, and waits for the next: one of the gateway's own may be sent."""
         return self._frontend.at_boundary and self._shared.exchange is None
+
+    @property
+    def at_command_boundary(self) -> bool:
+        """The server has whole commands only, the last of which it may be answering still."""
+        return self._frontend.at_boundary
 
     @property
     def at_message_boundary(self) -> bool:

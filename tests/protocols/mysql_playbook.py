@@ -180,7 +180,9 @@ class Session:
         return self.advance()
 
     def advance(self) -> list[MySqlEffect]:
-        found = self.relay.advance()
+        found: list[MySqlEffect] = []
+        while more := self.relay.advance():
+            found += more
         self.effects += found
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from protocols.base import ProtocolError
@@ -132,6 +134,12 @@ def test_ed25519_is_rfc_8032_for_a_password_of_32_bytes() -> None:
         "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
         "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
     )
+
+
+def test_mariadbs_published_value_of_a_password() -> None:
+    """Spec: MariaDB, "Authentication Plugin - ed25519": ed25519_password('secret')."""
+    kept = base64.b64encode(ed25519.public_key(b"secret")).decode().rstrip("=")
+    assert kept == "ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"
 
 
 def test_the_gateway_signs_when_mariadb_asks_for_it() -> None:

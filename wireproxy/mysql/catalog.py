@@ -1,0 +1,162 @@
+"""The catalog of a MySQL or MariaDB server, read over a side connection of the gateway's own.
+
+Everything comes from `information_schema`, which shows what the account of the target may see: a relation that is not in it is one
+that no statement of the session can reach either. Relations get numbers here, since the server has none.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pymysql
+
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
+from rules.model import Volatility
+from wireproxy.catalog import CatalogError, in_thread
+from wireproxy.config.model import Database
+from wireproxy.mysql.namespace import version_number
+from wireproxy.tls import TlsError, verifies
+
+STATEMENT_TIMEOUT_S: Final = 20
+_SYSTEM: Final = "('information_schema', 'performance_schema', 'mysql', 'sys')"
+
+RELATIONS: Final = """
+SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, v.VIEW_DEFINITION
+FROM information_schema.TABLES t
+LEFT JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME
+"""
+COLUMNS: Final = """
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, GENERATION_EXPRESSION
+FROM information_schema.COLUMNS ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION
+"""
+# loaded and stored ones; those of the server's own schemas run with what `sys` is for, and stay unknown
+ROUTINES: Final = f"""
+SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_BODY, ROUTINE_DEFINITION, IS_DETERMINISTIC, SECURITY_TYPE,
+       DTD_IDENTIFIER
+FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN {_SYSTEM}
+"""  # noqa: S608  constants of this file
+PARAMETERS: Final = f"""
+SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, COUNT(*) FROM information_schema.PARAMETERS
+WHERE ORDINAL_POSITION > 0 AND SPECIFIC_SCHEMA NOT IN {_SYSTEM} GROUP BY SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE
+"""  # noqa: S608
+
+
+async def load_mysql(database: Database, password: str | None, version: int = 1) -> tuple[Catalog, str]:
+    """The whole catalog of the target's server, and what the server calls its version. Raises CatalogError."""
+
+    def work() -> tuple[Catalog, str]:
+        with side_connection(database, password) as connection:
+            return read(connection, version), _text(connection.get_server_info())
+
+    return await in_thread(work, database.connect_timeout_s + 5 * STATEMENT_TIMEOUT_S)
+
+
+@contextmanager
+def side_connection(database: Database, password: str | None) -> Iterator[Any]:
+    """A connection of the gateway's own, in a read-only snapshot. CatalogError when it cannot be had or breaks."""
+    where: dict[str, Any] = {"host": database.host, "port": database.port}
+    if database.host.startswith("/"):
+        where = {"unix_socket": database.host if database.host.endswith(".sock") else f"{database.host}/mysqld.sock"}
+    try:
+        connection = pymysql.connect(
+            user=database.user,
+            password=password or "",
+            database=database.dbname,
+            charset="utf8mb4",
+            connect_timeout=max(1, int(database.connect_timeout_s)),
+            read_timeout=STATEMENT_TIMEOUT_S,
+            write_timeout=STATEMENT_TIMEOUT_S,
+            local_infile=False,
+            program_name="wireproxy catalog",
+            **_tls(database),
+            **where,
+        )
+    except (pymysql.err.MySQLError, OSError, TlsError, RuntimeError) as error:
+        raise CatalogError(_reason(error)) from error
+    try:
+        yield connection
+    except (pymysql.err.MySQLError, OSError) as error:
+        raise CatalogError(_reason(error)) from error
+    finally:
+        connection.close()
+
+
+def _tls(database: Database) -> dict[str, Any]:
+    """As PyMySQL wants it: without any of these it uses TLS where the server has it, and checks nothing."""
+    if database.tls == "disable" or database.host.startswith("/"):
+        return {"ssl_disabled": True}
+    if database.tls == "prefer":
+        return {}
+    context = ssl.create_default_context(cafile=None if database.tls_ca is None else str(database.tls_ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = database.tls == "verify-full"
+    if not verifies(database):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return {"ssl": context}
+
+
+def _reason(error: BaseException) -> str:
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else ""
+    return f"{type(error).__name__} {number}".strip()
+
+
+def read(connection: Any, version: int) -> Catalog:
+    """One snapshot, as a value. Raises pymysql.err.MySQLError."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+        def rows(query: str) -> list[tuple[Any, ...]]:
+            cursor.execute(query)
+            return [tuple(_text(value) for value in row) for row in cursor.fetchall()]
+
+        ((server,),) = rows("SELECT VERSION()")
+        found = Catalog(server_version=version_number(server), version=version)
+        _add_relations(found, rows(RELATIONS), rows(COLUMNS))
+        counts = {(schema, name, kind): count for schema, name, kind, count in rows(PARAMETERS)}
+        _add_routines(found, rows(ROUTINES), counts)
+    return found
+
+
+def _text(value: Any) -> Any:
+    """MySQL 8 gives some texts of information_schema as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else value
+
+
+def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: list[tuple[Any, ...]]) -> None:
+    by_relation: dict[tuple[str, str], list[CatalogColumn]] = defaultdict(list)
+    for schema, table, name, position, kind, generated in columns:
+        by_relation[schema, table].append(
+            CatalogColumn(name, int(position), type_name=kind or "", generated=generated or None)
+        )
+    for number, (schema, name, kind, definition) in enumerate(relations, 1):
+        view = "VIEW" in (kind or "")
+        # a view of the server's own without a definition is one of its tables, to whoever reads it
+        relation = CatalogRelation(
+            schema, name, "v" if view else "r", number, tuple(by_relation[schema, name]), definition if view else None
+        )
+        catalog.relations[schema, name] = relation
+        catalog.by_oid[number] = relation
+
+
+def _add_routines(catalog: Catalog, routines: list[tuple[Any, ...]], counts: dict[tuple[str, str, str], int]) -> None:
+    found: dict[tuple[str, str], list[CatalogFunction]] = defaultdict(list)
+    for schema, name, kind, language, body, deterministic, security, returns in routines:
+        found[schema, name].append(
+            CatalogFunction(
+                schema=schema,
+                name=name,
+                volatility=Volatility.STABLE if deterministic == "YES" else Volatility.VOLATILE,
+                language=language or "",
+                kind={"FUNCTION": "f", "PROCEDURE": "p"}.get(kind, kind.lower()),
+                security_definer=security == "DEFINER",
+                body=body,
+                arguments=int(counts.get((schema, name, kind), 0)),
+                returns=returns or "",
+            )
+        )
+    catalog.functions.update({key: tuple(several) for key, several in found.items()})

@@ -1,0 +1,214 @@
+"""One session of MySQL or MariaDB: what differs from `wireproxy.session`, which judges, holds, records and forwards for both.
+
+Differences: an answer that may have changed how text is read is followed by a question of the gateway's own, and nothing is judged
+before its answer; a prepared statement is judged by what the session was when the server read it; an error is an ERR packet of the
+gateway's own; a query is ended by KILL QUERY over another connection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import trio
+
+from protocols.base import Completed, Failed, Question, Stage
+from protocols.mysql.messages import Command, MySqlColumn
+from protocols.mysql.packets import frame
+from protocols.mysql.relay import MySqlRelay
+from protocols.mysql.shared import Answered, ConnectionReset, Limits, ResultDescribed
+from rules.model import Namespace
+from wireproxy.approvals import Desk
+from wireproxy.config.model import Config
+from wireproxy.judging import Attached, Weighed
+from wireproxy.log import SessionLog
+from wireproxy.metrics import Metrics
+from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
+from wireproxy.mysql.upstream import MySqlUpstream, kill_query
+from wireproxy.mysql.welcome import MySqlArrival
+from wireproxy.pump import Hub
+from wireproxy.session import Session
+from wireproxy.target import Bench, Target
+from wireproxy.upstream import UpstreamError
+
+COM_QUIT = frame(bytes((Command.QUIT,)))
+PREPARED = b"PREPARED"  # the relay's tag of a statement that was prepared and not run
+KILL_S = 10.0  # what may be spent on ending a query whose client has gone
+MASKED = "columns of this database are masked, and masking is not available for MySQL and MariaDB"
+
+
+def relay_limits(config: Config) -> Limits:
+    limits = config.limits
+    return Limits(
+        statement_bytes=limits.statement_bytes,
+        bind_bytes=limits.bind_bytes,
+        message_bytes=limits.message_bytes,
+        masked_row_bytes=limits.masked_row_bytes,
+        prepared_statements=limits.prepared_statements,
+    )
+
+
+class MySqlSession(Session):
+    # the base names Postgres's classes; what is used of them is the same
+    relay: MySqlRelay  # type: ignore[assignment]
+    namespace: MySqlNamespace  # type: ignore[assignment]
+    upstream: MySqlUpstream  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        hub: Hub,
+        arrival: MySqlArrival,
+        upstream: MySqlUpstream,
+        target: Target,
+        bench: Bench,
+        desk: Desk,
+        log: SessionLog,
+        config: Config,
+        metrics: Metrics,
+        namespace: MySqlNamespace,
+        clock_ns: Callable[[], int],
+        minute_of_week: Callable[[], int],
+    ) -> None:
+        super().__init__(
+            hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.relay = MySqlRelay(relay_limits(config), arrival.capabilities, upstream.capabilities)
+        self._own: deque[bool] = deque()  # questions of the gateway's own: whether it is the one for the settings
+        self._handlers.update(
+            {ResultDescribed: self._on_result, Answered: self._on_answered, ConnectionReset: self._on_reset}  # type: ignore[dict-item]
+        )
+
+    # -- life
+
+    async def _wind_up(self) -> None:
+        if self._client_left and self.relay.busy:
+            with trio.move_on_after(KILL_S):
+                await self.cancel()
+        await super()._wind_up()
+
+    def end(self, reason: str, fields: Mapping[str, bytes] | None = None) -> None:
+        if self._over is not None:
+            return
+        if fields is not None and self.relay.at_message_boundary:
+            self._client.send([self.relay.farewell(fields)])
+        super().end(reason)
+
+    async def cancel(self) -> None:
+        """End what the server runs for this session. A statement that is held is withdrawn instead."""
+        if self._holding is not None:
+            self._holding.cancel()
+            return
+        try:
+            await kill_query(self.database, self.upstream.process_id)
+        except UpstreamError as error:
+            self._diagnostics.info("cancel_failed", reason=error.reason)
+
+    def _use(self, bench: Bench) -> None:
+        self.bench = bench
+        if bench.masks is not None:
+            self.fail("0A000", f"wireproxy: {MASKED}")
+
+    def _client_gone(self) -> None:
+        """What was held never runs. What runs is ended: a server notices only with its next answer that nobody reads it."""
+        self._client_left = True
+        self._client.stop_watching()
+        self._client.drop_backlog()
+        if self._holding is not None:
+            self._holding.end("the client hung up")
+            self._over = "the client hung up"
+            self._server_done.set()
+        elif not self.relay.terminated:
+            self._over = self._over or "the client hung up"
+            if self.relay.at_command_boundary:
+                self._server.send([COM_QUIT])
+            else:
+                self._server_done.set()
+        self._wake.set()
+
+    def _turn(self) -> None:
+        """Run the relay until it waits for bytes or for an answer, and send what it gives."""
+        relay = self.relay
+        while effects := relay.advance():
+            for effect in effects:
+                self._handlers[type(effect)](effect)  # type: ignore[index]
+                if self._over is not None and not relay.terminated and not self._client_left:
+                    return
+        self._server.send(relay.take_for_server())
+        if self._client_left:
+            relay.take_for_client()
+            return
+        self._client.send(relay.take_for_client())
+        self._set_interest()
+
+    # -- effects
+
+    def _on_question(self, question: Question) -> bool:
+        attached = question.attachment
+        prepared: Namespace | None = None
+        if question.stage in (Stage.BIND, Stage.EXECUTE) and isinstance(attached, Attached):
+            prepared = attached.namespace
+        self.namespace.read_as(prepared)
+        return super()._on_question(question)
+
+    def _on_result(self, described: ResultDescribed) -> bool:
+        if self._record_bytes:
+            self.log.rows(described.ticket, [_head(column, described.binary) for column in described.columns], b"")
+        if described.asks:
+            self.relay.plan(None)
+        return True
+
+    def _on_completed(self, completed: Completed) -> bool:
+        super()._on_completed(completed)
+        if self.relay.transaction_status == "I":
+            self.done.clear()
+        elif isinstance(completed.attachment, Attached) and completed.tag != PREPARED:
+            text = completed.attachment.text[:120].decode("utf-8", "replace")
+            self.done.append(f"{completed.tag.decode('ascii', 'replace')}: {text}")
+        return False
+
+    def _settle(self, weighed: Weighed, completed: Completed) -> None:
+        if completed.tag == PREPARED:
+            return
+        statements = weighed.judgement.statements
+        if completed.position < len(statements):
+            self.namespace.completed(statements[completed.position])
+        if weighed.changes_definitions:
+            self.target.mark_stale()
+            self._stale_bench = True
+        if weighed.settles:
+            self._probe()
+
+    def _on_failed(self, failed: Failed) -> bool:
+        super()._on_failed(failed)
+        if isinstance(failed.attachment, Attached) and failed.attachment.weighed.settles:
+            self._probe()  # what it did before it failed is not undone
+        return False
+
+    def _probe(self) -> None:
+        """Ask for the settings before anything more is judged."""
+        if not self._own:
+            self._ask(PROBE, settings=True)
+
+    def _ask(self, text: bytes, *, settings: bool = False) -> None:
+        self._own.append(settings)
+        self.relay.ask(text)
+
+    def _on_answered(self, answered: Answered) -> bool:
+        if self._own.popleft():
+            self.namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
+        elif answered.error is not None:
+            self.fail("58000", "wireproxy: the session cannot be set up again")
+        return False
+
+    def _on_reset(self, _reset: ConnectionReset) -> bool:
+        self.log.event("connection_reset", {})
+        self.done.clear()
+        self.namespace.lose()
+        for text in (*SETUP, READ_ONLY) if self.bench.read_only else SETUP:
+            self._ask(text)
+        self._ask(PROBE, settings=True)
+        return False
+
+
+def _head(column: MySqlColumn, binary: bool) -> tuple[str, int, int, int]:
+    return column.name.decode("utf-8", "replace"), column.type, int(binary), column.flags
