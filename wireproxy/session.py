@@ -63,6 +63,7 @@ ESTIMATE_S = 3.0  # the planner's estimate helps an approver, and may decide for
 _ALL_ROWS_BYTES = 1 << 62
 _DONE_KEPT = 20  # statements of the open transaction that an approver is shown
 _HEADS_KEPT = 64
+_SHORT_RESULT_BYTES = 64 * 1024
 
 Job = Callable[[], Awaitable[None]]
 P = TypeVar("P")
@@ -118,6 +119,7 @@ class Session:
         self._over: str | None = None  # why it ended
         self._client_left = False
         self._server_done = trio.Event()
+        self._unrecorded: tuple[int, tuple[tuple[str, int, int], ...] | None, bytes] | None = None
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         self._record_bytes = {"none": 0, "head": config.log.head_bytes, "all": _ALL_ROWS_BYTES}[config.log.rows]
         self._stale_bench = False
@@ -345,6 +347,8 @@ class Session:
             for effect in relay.advance():
                 if self._handlers[type(effect)](effect):
                     again = True
+        if self._unrecorded is not None:
+            self._record_rows()
         self._server.send(relay.take_for_server())
         if self._client_left:
             relay.take_for_client()
@@ -573,6 +577,14 @@ class Session:
                     rows=completed.rows or affected(completed.tag), size=completed.size_bytes, time_s=elapsed_ns / 1e9,
                 )  # fmt: skip
         tag = completed.tag.decode("ascii", "replace")
+        waiting = self._unrecorded
+        if waiting is not None and waiting[0] == completed.ticket and len(waiting[2]) <= _SHORT_RESULT_BYTES:
+            self._unrecorded = None
+            self.log.result(
+                completed.ticket, waiting[1], waiting[2], tag, completed.rows, completed.size_bytes, elapsed_ns
+            )
+            return False
+        self._record_rows()
         self.log.completion(completed.ticket, tag, completed.rows, completed.size_bytes, elapsed_ns)
         return False
 
@@ -590,14 +602,22 @@ class Session:
         self.relay.report_ready()
 
     def _on_rows(self, rows: Rows) -> bool:
+        self._record_rows()
         frames = rows.frames
         head = None
         if frames[:1] == b"T":
             end = 1 + int.from_bytes(frames[1:5], "big")
             head = self._head(frames[:end])
             frames = frames[end:]
-        self.log.rows(rows.ticket, head, frames)
+        self._unrecorded = (rows.ticket, head, frames)
         return False
+
+    def _record_rows(self) -> None:
+        """Rows wait for their completion, which mostly comes with them, and at the latest for the end of the turn."""
+        if self._unrecorded is not None:
+            ticket, head, frames = self._unrecorded
+            self._unrecorded = None
+            self.log.rows(ticket, head, frames)
 
     def _head(self, message: bytes) -> tuple[tuple[str, int, int], ...]:
         """The columns of a RowDescription; the same few come again and again."""
@@ -610,6 +630,7 @@ class Session:
         return head
 
     def _on_failed(self, failed: Failed) -> bool:
+        self._record_rows()
         self.namespace.failed()
         if self.namespace.unsettled:
             self.relay.report_ready()

@@ -519,3 +519,33 @@ def test_waiting_for_the_disk_raises_at_once(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fdatasync", fail)
     with pytest.raises(LogError, match="brought to the disk"):
         deny(log, 1)
+
+
+HEAD = (("x", 25, 0),)
+
+
+@pytest.mark.parametrize("size", [10, 100_000], ids=["in one write", "longer than a block"])
+def test_a_result_that_came_whole_is_the_same_as_its_parts(shelf: Shelf, size: int) -> None:
+    frames = data_row(b"x" * size)
+    whole, parts = shelf.log("aaaa0001"), shelf.log("bbbb0001")
+    for log in (whole, parts):
+        allow(log, 1)
+    whole.result(1, HEAD, frames, "SELECT 1", 1, len(frames), 7)
+    parts.rows(1, HEAD, frames)
+    parts.completion(1, "SELECT 1", 1, len(frames), 7)
+    assert recorded(shelf, "aaaa0001")[1:] == recorded(shelf, "bbbb0001")[1:]
+    for log in (whole, parts):
+        log.end("done")
+    assert [verdict.findings for verdict in shelf.verdicts()] == [(), ()]
+
+
+def test_a_result_that_cannot_be_written_is_an_error(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = shelf.log()
+    allow(log, 1)
+
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(appending.os, "write", full)
+    with pytest.raises(LogError):
+        log.result(1, None, b"", "SELECT 0", 0, 0, 1)

@@ -10,6 +10,7 @@ written over), so a reader that opened one sees it whole, whatever happens to it
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -139,6 +140,38 @@ class Appender:
         self._raw_bytes = raw_bytes
         self.records += 1
         return full
+
+    def append_all(self, payloads: Sequence[bytes]) -> bool:
+        """The same for several records that came together, with one write: a system call costs more than a record."""
+        if self._broken is not None:
+            raise LogError(self._broken)
+        frames = [_pack_length(len(payload)) + payload for payload in payloads]
+        size = sum(map(len, frames))
+        if self._raw_bytes + size >= BLOCK_BYTES or size >= DIRECT_BYTES or self._sealer is not None:
+            full = False
+            for payload in payloads:
+                full = self.append(payload) or full
+            return full
+        link = self._record_link
+        stored: list[bytes] = []
+        for frame in frames:
+            link = sha256(link + frame).digest()
+            stored += (frame, link)
+        data = b"".join(stored)
+        if self._journal_fd < 0:
+            self._open_journal()
+        try:
+            written = os.write(self._journal_fd, data)
+        except OSError as error:
+            raise self._fail(f"the session log cannot be written: {error}") from error
+        if written != len(data):
+            self._write(self._journal_fd, data[written:], self._journal_size)
+        self._journal_size += len(data)
+        self._record_link = link
+        self.open_frames += frames
+        self._raw_bytes += size
+        self.records += len(frames)
+        return False
 
     def close_block(self, at_ns: int, signed: int | None) -> None:
         """Put the open block, if there is one, and a checkpoint of kind `signed`, if that is not None, into the log."""

@@ -200,6 +200,28 @@ class SessionLog:
         self._totals["bytes"] += bytes
         self._append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns), at_ns)
 
+    def result(
+        self,
+        ticket: int,
+        head_columns: Sequence[ColumnHead] | None,
+        frames: bytes,
+        tag: str,
+        rows: int,
+        bytes: int,
+        elapsed_ns: int,
+    ) -> None:
+        """`rows` and `completion` of a result that came whole, with one write. `frames` must not be long."""
+        at_ns = self._clock_ns() - self._zero_ns
+        self._totals["rows"] += rows
+        self._totals["bytes"] += bytes
+        records: list[rec.Record] = []
+        if head_columns is not None:
+            records.append(rec.HeadRecord(at_ns, ticket, tuple(rec.Column(*column) for column in head_columns)))
+        if frames:
+            records.append(rec.RowsRecord(at_ns, ticket, frames, False))
+        records.append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns))
+        self._append_all(records, at_ns)
+
     def error(self, ticket: int | None, fields: Mapping[str, str]) -> None:
         """An error as the client gets it; None: it belongs to no statement."""
         at_ns = self._clock_ns() - self._zero_ns
@@ -268,6 +290,19 @@ class SessionLog:
             self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
         elif at_ns - self._block_since_ns >= BLOCK_AGE_NS:
             self._close_block(at_ns, fmt.SIGNED_RUNNING)
+
+    def _append_all(self, records: Sequence[rec.Record], at_ns: int) -> None:
+        if self._sync_failure is not None:
+            raise LogError(self._sync_failure)
+        appender = self._appender
+        if not appender.open_frames:
+            self._block_since_ns = at_ns
+        try:
+            payloads = [_encode(record) for record in records]
+        except (UnicodeEncodeError, OverflowError, TypeError):
+            payloads = [_encode_anyway(record) for record in records]
+        if appender.append_all(payloads):
+            self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
 
     def _append_signed(self, record: rec.Record, at_ns: int) -> None:
         self._append(record, at_ns, through=True)
