@@ -364,7 +364,10 @@ class Session:
     # -- effects; each handler says whether it answered something, so that the relay can go on
 
     def _on_question(self, question: Question) -> bool:
-        if self._stale_bench or self.target.catalog_version != self.bench.catalog.version or self.target.stale:
+        if self._stale_bench or (
+            self.bench.needs_catalog
+            and (self.target.catalog_version != self.bench.catalog.version or self.target.stale)
+        ):
             self._stale_bench = False
             self.job(lambda: self._renew_bench(question))
             return False
@@ -598,7 +601,6 @@ class Session:
                 self.done.append(f"{tag}: {statement.text[:120]}")
         if weighed.changes_definitions:
             self.target.mark_stale()
-            self._stale_bench = True
         self.relay.report_ready()
 
     def _on_rows(self, rows: Rows) -> bool:

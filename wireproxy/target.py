@@ -51,6 +51,7 @@ class Bench:
     policy: str
     policy_version: str
     read_only: bool
+    needs_catalog: bool  # False: nothing is masked and everything is let through, whatever the catalog says
     weighed: dict[int, Weighed] = field(
         factory=dict, eq=False, repr=False
     )  # by the id of the judgement that each holds
@@ -147,7 +148,11 @@ class Target:
             policy = self._config.policies[name]
             masks = compile_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
             judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
-            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only)
+            stops = policy.default != "allow" or any(
+                not rule.lets_through or rule.limit is not None for rule in policy.rules
+            )
+            needs_catalog = masks is not None or stops
+            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only, needs_catalog)
             self._benches[key] = bench
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)
