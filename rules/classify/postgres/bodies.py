@@ -115,6 +115,8 @@ def _aggregate(function: CatalogFunction, definitions: Definitions) -> Body:
     called: set[Called] = set()
     routines = Routines(Namespace(server_version=definitions.server_version), definitions, anywhere=True)
     for found in _REGPROC.finditer(function.body or ""):
+        if found.group() == "-":
+            continue
         schema, name = (part and _unquoted(part) for part in found.groups())
         known = routines.function(schema, name or "", notation=False)
         if known is not None:

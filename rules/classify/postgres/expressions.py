@@ -53,7 +53,7 @@ for _tag in PLANNER_ONLY:
     HANDLERS[_tag] = planner_only(_tag)
 
 # Before PostgreSQL 16 these numbers end after their digits, and what follows is read as a name.
-_NEW_NUMBER = re.compile(rb"0[xXoObB]|\d+_")
+_NEW_NUMBER = re.compile(rb"0[xXoObB]|[0-9.eE+-]*[0-9]_")
 _NUMBERS_SINCE = 160000
 
 

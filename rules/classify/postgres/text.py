@@ -13,12 +13,12 @@ import re
 from rules.model import Namespace
 
 MAX_BYTES = 1024 * 1024  # some 90 ms of lexing and parsing when every token is short; a longer text can be COPY data
-MAX_TOKENS = 60_000  # some 100 ms of parsing and walking
-_MANY_TOKENS = 48 * 1024  # below this length a text cannot have enough tokens to matter
+MAX_TOKENS = 30_000  # some 100 ms of parsing and walking
+_MANY_TOKENS = 30 * 1024  # below this length a text cannot have enough tokens to matter
 _RUN_COST = 20_000_000  # squares of the lengths of runs of operator characters: 30 ms
 
 _OPERATOR_RUN = re.compile(r"[-+*/<>=~!@#%^&|`?]{48,}")
-_TOKEN = re.compile(r"[A-Za-z0-9_$.\x80-\U0010ffff]+|'[^']*'|[^\s\w]")
+_TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9_$\x80-\U0010ffff]+|'[^']*'|[^\s\w]")
 _SAFE_WITHOUT_LEXING = re.compile(r"[\x01-\x5b\x5d-\x7f]*")
 
 # The server's encodings in which every byte below 0x80 is that ASCII character wherever it stands (Spec: PostgreSQL, Character Set
