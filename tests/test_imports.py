@@ -9,7 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WORLD = {"trio", "socket", "time", "os", "random", "logging", "asyncio", "subprocess", "threading", "secrets", "select", "ssl", "io"}
+WORLD = {
+    "trio",
+    "socket",
+    "time",
+    "os",
+    "random",
+    "logging",
+    "asyncio",
+    "subprocess",
+    "threading",
+    "secrets",
+    "select",
+    "ssl",
+    "io",
+}
 PURE = sorted(path for package in ("protocols", "rules") for path in (ROOT / package).rglob("*.py"))
 
 
@@ -30,6 +44,8 @@ def test_pure_packages_do_not_touch_the_world(path: Path) -> None:
     assert not imported(path) & forbidden
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "protocols").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "protocols").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_protocols_need_the_standard_library_alone(path: Path) -> None:
     assert imported(path) <= set(sys.stdlib_module_names) | {"protocols"}
