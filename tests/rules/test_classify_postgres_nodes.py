@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pglast import ast, parser
+from pglast import ast, enums, parser
 
 from rules.classify.postgres import classify
 from rules.classify.postgres.tree import FIELDS, NODE_TYPES, Node, parse
@@ -38,7 +38,7 @@ def python_nodes(found: Any) -> Iterator[ast.Node]:
     elif isinstance(found, ast.Node):
         yield found
         if not isinstance(found, ast.A_Const):
-            for name in found.__slots__:
+            for name in found:
                 yield from python_nodes(getattr(found, name))
 
 
@@ -75,7 +75,8 @@ def test_every_call_and_every_relation_in_the_tree_is_found(sql: str) -> None:
         nodes = list(python_nodes(raw.stmt))
         queries = {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)}
         for node in nodes:
-            if isinstance(node, ast.FuncCall) and node.funcformat.name != "COERCE_SQL_SYNTAX":
+            if isinstance(node, ast.FuncCall) and node.funcformat != enums.CoercionForm.COERCE_SQL_SYNTAX:
+                assert node.funcname
                 assert node.funcname[-1].sval in found
             if isinstance(node, ast.RangeVar):
                 assert node.relname in relations | queries

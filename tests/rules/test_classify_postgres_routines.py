@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -14,9 +16,7 @@ NAMESPACE = Namespace(search_path=("app", "public"), user="agent")
 READ = frozenset({Effect.READ})
 
 
-def function(
-    name: str, body: str | None, language: str = "sql", schema: str = "app", **more: object
-) -> CatalogFunction:
+def function(name: str, body: str | None, language: str = "sql", schema: str = "app", **more: Any) -> CatalogFunction:
     found = CatalogFunction(schema, name, Volatility.VOLATILE, language, body=body, arguments=1)
     return evolve(found, **more)
 
@@ -226,7 +226,8 @@ def test_an_aggregate_does_what_its_functions_do() -> None:
 def test_a_procedure_does_what_its_body_does_and_one_that_is_not_known_is_code() -> None:
     known = catalog(function("purge", "BEGIN DELETE FROM t; END", "plpgsql", kind="p"))
     (statement,) = classify("CALL purge(1)", NAMESPACE, known)
-    assert (statement.kind, statement.effects) == (Kind.CALL, {Effect.WRITE})
+    assert statement.kind is Kind.CALL
+    assert statement.effects == {Effect.WRITE}
     (statement,) = classify("CALL nobody(1)", NAMESPACE, known)
     assert statement.effects == {Effect.CODE, Effect.UNKNOWN}
 
