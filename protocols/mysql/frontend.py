@@ -319,11 +319,12 @@ class Frontend:
         header = buffer[at : at + HEADER_BYTES + STATEMENT_AT]
         self.shared.to_server.append(header + prepared.number.to_bytes(4, "little") + parameter.to_bytes(2, "little"))
         kept, limit = prepared, self.shared.limits.bind_bytes
-        kept.keep_long_data(parameter, b"", limit)
+        statements = self.shared.statements
+        statements.keep_long_data(kept, parameter, b"", limit)
 
         def sink(piece: bytes, payload: bool) -> None:
             if payload:
-                kept.keep_long_data(parameter, piece, limit)
+                statements.keep_long_data(kept, parameter, piece, limit)
             self.shared.to_server.append(piece)
 
         self._stream = _Stream(left, length == FULL_PAYLOAD, 1, sink)
@@ -378,7 +379,7 @@ class Frontend:
         if prepared is None or not prepared.long_data:
             shared.refuse(verdict, sequence)
             return
-        prepared.forget_long_data()
+        self.shared.statements.forget_long_data(prepared)
         reset = bytes((Command.STMT_RESET,)) + prepared.number.to_bytes(4, "little")
         shared.to_server.append(frame(reset))
         shared.exchange = Exchange(Command.STMT_RESET, 1, refusal=verdict.fields)
@@ -409,7 +410,7 @@ class Frontend:
         elif prepared is not None:
             prepared.epoch = shared.epoch
             prepared.ticket = question.ticket
-            prepared.forget_long_data()
+            self.shared.statements.forget_long_data(prepared)
 
     # -- commands; each is given its packets, its payload, and the sequence id of an answer
 
@@ -467,7 +468,11 @@ class Frontend:
 
     def _prepare(self, packets: bytes, payload: bytes, sequence: int) -> None:
         shared = self.shared
-        if len(shared.statements.by_number) >= shared.limits.prepared_statements:
+        statements, limits = shared.statements, shared.limits
+        if (
+            len(statements.by_number) >= limits.prepared_statements
+            or statements.text_bytes + len(payload) > limits.prepared_bytes
+        ):
             self._answer(
                 {"C": b"42000", "errno": b"1461"},
                 b"wireproxy: more prepared statements than prepared_statements allows",
@@ -599,7 +604,7 @@ class Frontend:
         prepared = self._statement(payload, sequence)
         if prepared is None:
             return
-        prepared.forget_long_data()
+        self.shared.statements.forget_long_data(prepared)
         if payload[1:5] != prepared.number.to_bytes(4, "little"):
             packets = frame(payload[:1] + prepared.number.to_bytes(4, "little"))
         self._start(Command.STMT_RESET, packets, sequence, prepared)

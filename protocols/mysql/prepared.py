@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from protocols.base import Peer, ProtocolError, RowPlan
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import Cursor
-from protocols.mysql.values import NULL_TYPE, shown, value_bytes
+from protocols.mysql.values import NULL_TYPE, PARAMETERS, UNSIGNED_TYPE, shown, value_bytes
 
 LAST_STATEMENT: Final = 0xFFFFFFFF  # MariaDB: the one that was prepared last
 STATEMENT_AT: Final = 1
@@ -68,18 +68,6 @@ class Prepared:
         self.cursor_plan: RowPlan | None = None
         self.cursor_columns: tuple[MySqlColumn, ...] = ()
 
-    def keep_long_data(self, parameter: int, data: bytes, limit_bytes: int) -> None:
-        kept = self.long_data.setdefault(parameter, bytearray())
-        room = limit_bytes - self.long_bytes
-        self.long_cut = self.long_cut or len(data) > room
-        kept += data[:room]
-        self.long_bytes += min(len(data), room)
-
-    def forget_long_data(self) -> None:
-        self.long_data = {}
-        self.long_bytes = 0
-        self.long_cut = False
-
 
 class Bound(NamedTuple):
     """What an execution brings."""
@@ -105,10 +93,15 @@ def decode_execute(payload: bytes, prepared: Prepared) -> Bound:
     at = cursor.at
     values: list[bytes | None] = []
     for index, declared in enumerate(types):
+        null = nulls[index // 8] >> (index % 8) & 1
         if index in prepared.long_data:
+            if null:
+                raise ProtocolError("a parameter that is NULL and has long data")
             values.append(bytes(prepared.long_data[index]))
-        elif nulls[index // 8] >> (index % 8) & 1:
+        elif null:
             values.append(None)
+        elif declared == NULL_TYPE:
+            raise ProtocolError("a parameter of the type NULL that is not said to be NULL")
         else:
             start, end = value_bytes(payload, at, declared & 0xFF, Peer.CLIENT)
             values.append(shown(payload[start:end], declared))
@@ -152,10 +145,12 @@ def _bulk_value(payload: bytes, at: int, declared: int) -> tuple[bytes | None, i
     indicator = payload[at]
     at += 1
     match indicator:
-        case 0 if declared & 0xFF != NULL_TYPE:
+        case 0 if declared == NULL_TYPE:
+            raise ProtocolError("a parameter of the type NULL that is not said to be NULL")
+        case 0:
             start, end = value_bytes(payload, at, declared & 0xFF, Peer.CLIENT)
             return shown(payload[start:end], declared), 0, end
-        case 0 | 1:
+        case 1:
             return None, 0, at
         case 2:
             return b"DEFAULT", DEFAULT, at
@@ -177,21 +172,51 @@ def declared_types(payload: bytes, prepared: Prepared) -> tuple[int, ...] | None
 
 
 def _types(cursor: Cursor, count: int) -> tuple[int, ...]:
-    return struct.unpack(f"<{count}H", cursor.read_bytes(2 * count))
+    types: tuple[int, ...] = struct.unpack(f"<{count}H", cursor.read_bytes(2 * count))
+    for declared in types:
+        if declared & ~UNSIGNED_TYPE not in PARAMETERS:
+            raise ProtocolError(f"a parameter of the unknown type {declared:#x}")
+    return types
 
 
 class Statements:
     """By the server's number."""
 
-    __slots__ = ("by_number", "last")
+    __slots__ = ("by_number", "last", "long_bytes", "text_bytes")
 
     def __init__(self) -> None:
         self.by_number: dict[int, Prepared] = {}
+        self.text_bytes = 0  # of all their texts
+        self.long_bytes = 0  # of all the long data that is kept
         self.last: Prepared | None = None  # what MariaDB's -1 means; None after a Prepare that failed
 
     def add(self, prepared: Prepared) -> None:
+        self._drop(prepared.number)
         self.by_number[prepared.number] = prepared
+        self.text_bytes += len(prepared.text)
         self.last = prepared
+
+    def _drop(self, number: int) -> None:
+        dropped = self.by_number.pop(number, None)
+        if dropped is not None:
+            self.text_bytes -= len(dropped.text)
+            self.long_bytes -= dropped.long_bytes
+
+    def keep_long_data(self, prepared: Prepared, parameter: int, data: bytes, limit_bytes: int) -> None:
+        """`limit_bytes` bounds what is kept for all statements of the session together."""
+        kept = prepared.long_data.setdefault(parameter, bytearray())
+        room = max(0, limit_bytes - self.long_bytes)
+        taken = data[:room]
+        prepared.long_cut = prepared.long_cut or len(taken) < len(data)
+        kept += taken
+        prepared.long_bytes += len(taken)
+        self.long_bytes += len(taken)
+
+    def forget_long_data(self, prepared: Prepared) -> None:
+        self.long_bytes -= prepared.long_bytes
+        prepared.long_data = {}
+        prepared.long_bytes = 0
+        prepared.long_cut = False
 
     def find(self, number: int) -> Prepared | None:
         return self.last if number == LAST_STATEMENT else self.by_number.get(number)
@@ -199,10 +224,11 @@ class Statements:
     def close(self, number: int) -> None:
         prepared = self.find(number)
         if prepared is not None:
-            self.by_number.pop(prepared.number, None)
+            self._drop(prepared.number)
             if self.last is prepared:
                 self.last = None
 
     def clear(self) -> None:
         self.by_number.clear()
+        self.text_bytes = self.long_bytes = 0
         self.last = None

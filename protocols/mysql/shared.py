@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocols.base import Effect, Fields, NameChange, Refuse
 from protocols.mysql.capabilities import Capability
@@ -24,6 +24,7 @@ class Limits(NamedTuple):
     message_bytes: int = 1024 * 1024
     masked_row_bytes: int = 16 * 1024 * 1024
     prepared_statements: int = 10_000
+    prepared_bytes: int = 64 * 1024 * 1024  # of the texts of all of them: many long ones must not fill the memory
 
 
 class ResultDescribed(NamedTuple):
@@ -62,6 +63,10 @@ class Found(NamedTuple):
     certain: bool = True  # there is no pipelining: what a name means is settled when the next command is read
 
 
+MOST_NAMES: Final = 1_000
+LONGEST_NAMED_BYTES: Final = 64 * 1024  # a longer text is not kept, and so not known when it is run
+
+
 class SqlNames:
     """Names of SQL's PREPARE. They are apart from the numbers of the protocol, and their case does not count."""
 
@@ -73,12 +78,15 @@ class SqlNames:
 
     def apply(self, changes: tuple[NameChange, ...], *, failed: bool) -> None:
         """A PREPARE that fails has dropped the name; in a batch that fails, it is not said which of them did."""
+        if len(self.known) > MOST_NAMES:
+            self.taint()  # what is forgotten is not known, and what is not known is not let through
         for change in changes:
             if change.name is None:
                 self.known.clear()
             elif change.created:
                 alone = failed and len(changes) == 1
-                self.known[_folded(change.name)] = Named(None if failed else change.text)
+                unknown = failed or len(change.text or b"") > LONGEST_NAMED_BYTES
+                self.known[_folded(change.name)] = Named(None if unknown else change.text)
                 if alone:
                     del self.known[_folded(change.name)]
             elif not failed:

@@ -24,6 +24,11 @@ STRINGS: Final = frozenset({0, 15, 16, 242, 245, 246, 247, 248, 249, 250, 251, 2
 _DATE_BYTES: Final = frozenset({0, 4, 7, 11})
 _TIME_BYTES: Final = frozenset({0, 8, 12})
 UNSIGNED_TYPE: Final = 0x8000  # in the two bytes that declare a parameter
+# Of parameters, the types that drivers declare and that every server reads alike. What is left out is read as a string by one
+# server and as nothing by another (INT24, YEAR, BIT, ENUM …): an approver would be shown one value and another would run.
+PARAMETERS: Final = frozenset(
+    {0, 1, 2, 3, 4, 5, NULL_TYPE, 7, 8, 10, 11, 12, 15, 245, 246, 249, 250, 251, 252, 253, 254}
+)
 
 
 def value_bytes(data: bytes, at: int, kind: int, peer: Peer) -> tuple[int, int]:

@@ -649,6 +649,21 @@ def test_more_long_data_than_is_kept_streams_and_is_said_to_be_cut() -> None:
     assert session.question.parameters is None
 
 
+def test_long_data_of_many_statements_is_kept_within_one_limit() -> None:
+    session = Session(limits=Limits(bind_bytes=100))
+    for number in (1, 2):
+        session.client(p.prepare("select ?"))
+        session.answer(Forward())
+        session.server(p.prepared(number, NEW, 1, 1))
+        session.client(p.long_data(number, 0, b"x" * 70))
+    session.client(p.command(Command.STMT_EXECUTE, p.number(2) + b"\0" + p.number(1) + b"\0\1\xfc\0"))
+    assert session.question.truncated
+    session.answer(Forward())
+    session.server(p.packets(p.ok()))
+    session.client(p.command(Command.STMT_EXECUTE, p.number(1) + b"\0" + p.number(1) + b"\0\1\xfc\0"))
+    assert session.question.parameters == (b"x" * 70,)
+
+
 def test_long_data_for_nothing_goes_nowhere() -> None:
     session = Session()
     ready_statement(session)
@@ -714,6 +729,23 @@ def test_too_many_statements_are_refused() -> None:
     session.client(p.prepare("select 2"))
     assert session.to_server() == b""
     assert (1461).to_bytes(2, "little") in session.to_client()
+
+
+def test_texts_of_statements_are_kept_within_a_limit() -> None:
+    session = Session(limits=Limits(prepared_bytes=20))
+    ready_statement(session, "select 1234567", parameters=0)
+    session.client(p.prepare("select 2345678"))
+    assert (1461).to_bytes(2, "little") in session.to_client()
+    session.client(p.close(1), p.prepare("select 2345678"))
+    assert session.question.text == b"select 2345678"
+
+
+def test_a_name_of_a_very_long_text_is_not_known() -> None:
+    session = Session()
+    run(session, "prepare a", change("a", "x" * 70_000))
+    found = session.relay.find_statement(b"a").named
+    assert found is not None
+    assert found.text is None
 
 
 # -- cursors

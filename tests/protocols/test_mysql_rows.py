@@ -145,10 +145,32 @@ def test_a_parameter_is_shown_as_what_it_is(declared: int, raw: bytes, text: byt
     assert bound.types == (declared,)
 
 
-def test_null_comes_by_bitmap_or_by_type() -> None:
+def test_null_comes_by_the_bitmap() -> None:
     prepared = Prepared(1, b"select ?, ?", 2, 0, None)
-    bound = decode_execute(p.execute(1, None, b"", types=(253, 6))[4:], prepared)
+    bound = decode_execute(p.execute(1, None, None, types=(253, 6))[4:], prepared)
     assert bound.parameters == (None, None)
+
+
+# 9 INT24, 13 YEAR, 16 BIT, 247 ENUM, 255 GEOMETRY; a long integer with a bit that no flag has
+@pytest.mark.parametrize("declared", [9, 13, 14, 16, 17, 200, 247, 248, 255, 0x0103, 0x4003])
+def test_a_type_that_servers_read_in_different_ways_is_a_protocol_error(declared: int) -> None:
+    """Shown as four bytes of a number, and run as the string that they spell."""
+    prepared = Prepared(1, b"select ?", 1, 0, None)
+    with pytest.raises(ProtocolError, match="unknown type"):
+        decode_execute(p.execute(1, p.text("abc"), types=(declared,))[4:], prepared)
+    with pytest.raises(ProtocolError, match="unknown type"):
+        decode_bulk(p.bulk(1, 128, p.number(declared, 2) + b"\0\3abc")[4:], prepared)
+
+
+def test_null_by_type_alone_or_against_long_data_is_a_protocol_error() -> None:
+    prepared = Prepared(1, b"select ?", 1, 0, None)
+    with pytest.raises(ProtocolError, match="NULL"):
+        decode_execute(p.execute(1, b"", types=(6,))[4:], prepared)
+    with pytest.raises(ProtocolError, match="NULL"):
+        decode_bulk(p.bulk(1, 128, b"\6\0\0")[4:], prepared)
+    prepared.long_data[0] = bytearray(b"shown")
+    with pytest.raises(ProtocolError, match="long data"):
+        decode_execute(p.execute(1, None, types=(252,))[4:], prepared)
 
 
 @settings(max_examples=300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ from wireproxy.wire import BrokenWire, Wire
 if TYPE_CHECKING:
     from wireproxy.gateway import Gateway
 
+LOOK_AGAIN_S = (
+    30.0  # a client that has proved nothing must not make the gateway connect to a target that is down, again and again
+)
 _log = structlog.get_logger("mysql")
 
 
@@ -43,6 +47,7 @@ class MySqlPort:
 
     gateway: Gateway
     logins: Logins = field(factory=Logins)
+    _looked_s: float = -math.inf  # when the targets were last asked what they look like
 
     async def attend(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> None:
         """One connection, from its first byte to its last. BrokenWire, ProtocolError when it ends early."""
@@ -65,16 +70,19 @@ class MySqlPort:
     async def face(self) -> Face:
         """As the targets look: the version of the first, and MariaDB only where all are."""
         names = [name for name, database in self.gateway.config.databases.items() if database.dialect is Dialect.MYSQL]
-        versions = [await self._version(name) for name in names]
+        ask = trio.current_time() - self._looked_s > LOOK_AGAIN_S
+        if ask:
+            self._looked_s = trio.current_time()
+        versions = [await self._version(name, ask=ask) for name in names]
         known = [version for version in versions if version is not None]
         if not known:
             return Face()
         mariadb = len(known) == len(versions) and all("mariadb" in version.lower() for version in known)
         return Face(known[0], mariadb)
 
-    async def _version(self, name: str) -> str | None:
+    async def _version(self, name: str, *, ask: bool) -> str | None:
         target = self.target(name)
-        if target.server_version is None and target.stale:
+        if target.server_version is None and ask:
             try:
                 await target.refresh()
             except CatalogError:
