@@ -5,17 +5,19 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
+COMPILED ?= .venv-compiled
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
 
-.PHONY: help demo test check bench regress format clean
+.PHONY: help demo test check bench compiled regress format clean
 help:
 	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
 	@echo "make test     every test, against real servers"
 	@echo "make check    ruff, mypy --strict, the import rule"
 	@echo "make bench    pgbench: directly, through pgbouncer, through the gateway"
+	@echo "make compiled the gateway in $(COMPILED), its hot modules compiled by mypyc"
 	@echo "make regress  all of PostgreSQL's own regression files, directly and through the gateway"
 	@echo "make clean    removes what these made in this folder"
 
@@ -31,8 +33,18 @@ check: $(VENV)/.ready-all
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py
 
-bench: $(VENV)/.ready-all
-	$(BIN)/python -m bench.pgbench $(BENCH_ARGS)
+# the gateway that is measured runs from an environment of its own, its hot modules compiled where there is a C compiler
+bench: $(VENV)/.ready-all compiled
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.pgbench $(BENCH_ARGS)
+
+compiled: | $(COMPILED)/bin/python
+	$(COMPILED)/bin/python -m pip install --disable-pip-version-check -q 'setuptools>=77' mypy '.[demo,store-postgres]'
+	WIREPROXY_COMPILE=$$(command -v cc >/dev/null && echo 1 || echo 0) $(COMPILED)/bin/python -m pip install \
+		--disable-pip-version-check -q --no-build-isolation --no-deps --force-reinstall .
+	rm -rf build
+
+$(COMPILED)/bin/python:
+	PYTHON=$(PYTHON) .ci/venv $(COMPILED)
 
 regress: $(VENV)/.ready-all
 	WIREPROXY_REGRESS=all $(BIN)/python -m pytest --timeout 3600 -s tests/integration/test_regress.py
@@ -42,7 +54,7 @@ format: $(VENV)/.ready-all
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(COMPILED) build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,6 +1,6 @@
 """With WIREPROXY_COMPILE=1, the modules through which every byte goes are compiled by mypyc from the same typed Python.
 
-    pip install mypy setuptools && WIREPROXY_COMPILE=1 pip install --no-build-isolation .
+    pip install 'setuptools>=77' mypy . && WIREPROXY_COMPILE=1 pip install --no-build-isolation --no-deps --force-reinstall .
 
 Without it, or without a C compiler, the same files run interpreted, under the same tests.
 """

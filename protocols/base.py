@@ -67,6 +67,7 @@ class Question(NamedTuple):
     attachment: object = None  # what the verdict on an earlier stage attached
     truncated: bool = False  # the message is longer than its limit; `text` and `parameters` are only its beginning
     length: int = 0  # bytes of the whole message
+    moved: bool = False  # names or settings changed since its portal was bound, and only running it looks them up
 
 
 class Described(NamedTuple):
@@ -160,6 +161,7 @@ class Forward(NamedTuple):
     record_bytes: int = 0  # of each of its results, kept as frames for the record
     names: tuple[NameChange, ...] = ()
     taints: bool = False  # it may have changed the names of statements and cursors in ways that cannot be seen
+    late: bool = False  # what its names mean is looked up when it runs, not when it is bound
 
 
 class Refuse(NamedTuple):

@@ -306,6 +306,8 @@ class Backend:
         for change in head.changes:
             if change.position == head.index:
                 shared.names.confirm(change)
+        if head.settles:
+            shared.report_ready = True
         if head.taints:
             shared.names.taint()
         if head.copy is not None:
@@ -341,6 +343,8 @@ class Backend:
         shared.effects.append(Failed(ticket, out, attachment))
         if head is None or fatal:
             return
+        if head.settles:
+            shared.report_ready = True
         if head.taints:
             shared.names.taint()  # what it did before it failed is not undone: PREPARE is not transactional
         if head.kind in (Owed.QUERY, Owed.FUNCTION_CALL):

@@ -112,7 +112,10 @@ class Frontend:
     @property
     def blocked(self) -> bool:
         """Nothing more is read from the client for now: a question is open, or the server has to answer first."""
-        return self._waiting is not None or self._barrier or self.terminated
+        if self._waiting is not None or self.terminated:
+            return True
+        # a barrier waits for the server's answer, and in a copy the server waits for the client's data
+        return self._barrier and not self.shared.copy_in
 
     @property
     def at_boundary(self) -> bool:
@@ -127,7 +130,10 @@ class Frontend:
 
     def advance(self) -> None:
         shared = self.shared
-        if self._barrier:
+        if self._barrier and shared.copy_in:
+            if self._retry is not None:
+                raise ProtocolError("a message behind COPY from stdin that is not part of the copy")
+        elif self._barrier:
             if shared.pending.head is not None:
                 return
             self._barrier = False
@@ -228,7 +234,8 @@ class Frontend:
 
     def flush_for_hold(self) -> None:
         """Before a long wait the server is told to send what it has for the messages before: the client may need it."""
-        if self.shared.pending:
+        entries = self.shared.pending.entries
+        if entries and entries[-1].kind not in (Owed.QUERY, Owed.SYNC):  # after these the server sends by itself
             self.shared.to_server.append(FLUSH)
 
     def withdraw_if_skipped(self) -> None:
@@ -258,7 +265,7 @@ class Frontend:
             case Later():
                 self._put_off(waiting.retry)
 
-    def _put_off(self, retry: Callable[[], None]) -> None:
+    def _put_off(self, retry: Callable[[], None] | None) -> None:
         self._barrier = True
         self._retry = retry
         self.flush_for_hold()
@@ -290,7 +297,7 @@ class Frontend:
             case Stage.FUNCTION_CALL:
                 raise AssertionError("function calls are always refused")
         if verdict.barrier and waiting.question.stage in (Stage.QUERY, Stage.EXECUTE):
-            self._put_off(lambda: None)
+            self._put_off(None)
 
     def _propose(self, ticket: int, names: tuple[NameChange, ...], segment: int) -> tuple[Change, ...]:
         changes = []
@@ -339,6 +346,7 @@ class Frontend:
                 record_bytes=verdict.record_bytes,
                 changes=changes,
                 taints=verdict.taints,
+                settles=verdict.barrier,
             )
         )
 
@@ -420,6 +428,7 @@ class Frontend:
             barrier=verdict.barrier,
             names=verdict.names,
             taints=verdict.taints,
+            late=verdict.late,
         )
         change = Change("portal", portal, named, shared.segment)
         shared.names.propose(change)
@@ -438,10 +447,11 @@ class Frontend:
                 self._put_off(run)
                 return
             named = found.named
-            if named is not None and named.epoch == shared.epoch and not named.declared:
-                self._send_execute(message, portal, named, named.ticket)
+            moved = named is not None and named.late and named.version != shared.names.version
+            if named is not None and named.epoch == shared.epoch and not named.declared and not moved:
+                self._send_execute(message, portal, named, named.ticket, named.barrier)
                 if named.barrier:
-                    self._put_off(lambda: None)
+                    self._put_off(None)
                 return
             question = Question(
                 shared.next_ticket(),
@@ -452,6 +462,7 @@ class Frontend:
                 named.formats if named is not None else (),
                 attachment=named.attachment if named is not None else None,
                 length=len(message),
+                moved=moved,
             )
             self._ask(message, portal, question, run)
 
@@ -468,9 +479,9 @@ class Frontend:
             names=verdict.names,
             taints=verdict.taints,
         )
-        self._send_execute(waiting.message, waiting.body, named, question.ticket)
+        self._send_execute(waiting.message, waiting.body, named, question.ticket, verdict.barrier)
 
-    def _send_execute(self, message: bytes, portal: bytes, named: Named, ticket: int) -> None:
+    def _send_execute(self, message: bytes, portal: bytes, named: Named, ticket: int, settles: bool) -> None:
         shared = self.shared
         if named.look:
             # what the rows carry must be known before the first of them, and the client may never ask
@@ -489,6 +500,7 @@ class Frontend:
                 record_bytes=named.record_bytes,
                 changes=changes,
                 taints=named.taints,
+                settles=settles,
             )
         )
 

@@ -27,6 +27,7 @@ class Named:
         "declared",
         "epoch",
         "formats",
+        "late",
         "look",
         "names",
         "parameters",
@@ -36,6 +37,7 @@ class Named:
         "text",
         "ticket",
         "types",
+        "version",
     )
 
     def __init__(
@@ -55,6 +57,7 @@ class Named:
         barrier: bool = False,
         names: tuple[NameChange, ...] = (),
         taints: bool = False,
+        late: bool = False,
     ) -> None:
         self.text = text
         self.attachment = attachment
@@ -70,6 +73,8 @@ class Named:
         self.barrier = barrier
         self.names = names
         self.taints = taints
+        self.late = late  # of a portal: what it refers to is looked up when it runs
+        self.version = 0  # of the names, when the portal was bound
 
 
 class Change:
@@ -105,7 +110,7 @@ class NameSpace:
     def look_up(self, name: bytes, segment: int) -> Found:
         name = name[:NAME_BYTES]
         for change in reversed(self.tentative):
-            if change.name is None or change.name == name:
+            if change.name == name or (change.name is None and name):
                 return Found(change.named, change.segment == segment)
         return Found(self.confirmed.get(name), True)
 
@@ -113,25 +118,31 @@ class NameSpace:
 class Names:
     """Both name spaces of one session. `tainted`: the server may know names, or meanings of names, that this does not."""
 
-    __slots__ = ("portals", "statements", "tainted")
+    __slots__ = ("portals", "statements", "tainted", "version")
 
     def __init__(self) -> None:
         self.statements = NameSpace()
         self.portals = NameSpace()
         self.tainted = False
+        self.version = 0  # grows with every change of what a name that SQL can use means
 
     def _space(self, change: Change) -> NameSpace:
         return self.statements if change.space == "statement" else self.portals
 
     def propose(self, change: Change) -> None:
         self._space(change).tentative.append(change)
+        if change.name != b"":
+            self.version += 1
+        if change.named is not None:
+            change.named.version = self.version
 
     def confirm(self, change: Change) -> None:
         space = self._space(change)
         space.tentative.remove(change)
         if change.name is None:
-            # the unnamed portal and statement are out of SQL's reach, but DISCARD ALL drops every one
-            space.confirmed.clear()
+            # The unnamed statement is out of SQL's reach: DEALLOCATE ALL and DISCARD ALL leave it, and what is forgotten here
+            # could still be bound. The unnamed portal they close; the server says so when it is asked for.
+            space.confirmed = {name: named for name, named in space.confirmed.items() if name == b""}
         elif change.named is None:
             space.confirmed.pop(change.name, None)
         else:
@@ -152,5 +163,6 @@ class Names:
         The empty names stay: SQL cannot reach them.
         """
         self.tainted = True
+        self.version += 1
         for space in (self.statements, self.portals):
             space.confirmed = {name: named for name, named in space.confirmed.items() if name == b""}

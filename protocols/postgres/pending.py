@@ -47,6 +47,7 @@ class Entry:
         "record_left",
         "refusal",
         "rows",
+        "settles",
         "size_bytes",
         "taints",
         "ticket",
@@ -64,6 +65,7 @@ class Entry:
         record_bytes: int = 0,
         changes: tuple[Change, ...] = (),
         taints: bool = False,
+        settles: bool = False,
         name: bytes = b"",
     ) -> None:
         self.kind = kind
@@ -76,6 +78,7 @@ class Entry:
         self.record_left = record_bytes
         self.changes = changes
         self.taints = taints
+        self.settles = settles  # the ReadyForQuery behind its end is to be reported, though both may come at once
         self.name = name  # of the statement that is described
         self.index = 0  # of the statement in a batch
         self.rows = 0

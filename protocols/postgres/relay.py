@@ -93,6 +93,10 @@ class Relay:
         """A policy or a catalog is new: what was bound under the old one is asked about again before it runs."""
         self._shared.epoch += 1
 
+    def meaning_changed(self) -> None:
+        """What names mean is another thing now: portals that look them up when they run are asked about again."""
+        self._shared.names.version += 1
+
     def scrub_with(self, scrub: Scrubber | None, scrub_notification: NotificationScrubber | None) -> None:
         self._shared.scrub = scrub
         self._shared.scrub_notification = scrub_notification

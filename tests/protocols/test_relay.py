@@ -574,6 +574,21 @@ def test_the_end_of_a_copy_does_not_hold_up_a_barrier() -> None:
     assert question(session).text == b"select 1"
 
 
+def test_a_barrier_lets_the_data_of_its_own_copy_through() -> None:
+    """A copy whose end may change settings (a trigger that is not known) is a barrier, and its server waits for its data."""
+    session = Session()
+    session.client(p.query("copy t from stdin"))
+    session.answer(Forward(barrier=True))
+    session.client(frame(b"d", b"1\n"))
+    session.server(COPY_IN)
+    assert session.to_server() == p.query("copy t from stdin") + frame(b"d", b"1\n")
+    session.client(frame(b"d", b"2\n"), frame(b"c", b""), p.query("select 1"))
+    assert session.to_server() == frame(b"d", b"2\n") + frame(b"c", b"")
+    assert session.relay.asking is None
+    session.server(p.complete("COPY 2") + p.ready())
+    assert question(session).text == b"select 1"
+
+
 def test_copy_messages_without_a_copy_leave_no_trace() -> None:
     session = Session()
     session.client(frame(b"c", b""), frame(b"f", b"no\0"), frame(b"d", b"x"), p.query("select 1"))

@@ -7,6 +7,7 @@ import getpass
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import signal
 import socket
@@ -61,7 +62,9 @@ class Gateway:
 
 
 def wireproxy_command() -> list[str]:
-    return [sys.executable, "-m", "wireproxy"]
+    """WIREPROXY_PYTHON: an environment in which another build of the gateway is installed, as the compiled one."""
+    other = os.environ.get("WIREPROXY_PYTHON")
+    return [str(Path(other).absolute()), "-P", "-m", "wireproxy"] if other else [sys.executable, "-m", "wireproxy"]
 
 
 @contextmanager
