@@ -6,7 +6,7 @@ import pytest
 
 from rules.classify import opaque, shape_postgres
 from rules.classify.postgres import classify
-from rules.model import Effect, Kind, Namespace, Statement
+from rules.model import Access, Effect, Kind, Namespace, Statement
 
 NAMESPACE = Namespace(user="agent")
 
@@ -278,3 +278,44 @@ def test_the_condition_with_the_worst_reach_counts() -> None:
     assert statement.has_where is False
     statement = one("WITH x AS (UPDATE a SET b = 1 WHERE true RETURNING 1) SELECT * FROM x")
     assert (statement.kind, statement.trivial_where) == (Kind.UPDATE, True)
+
+
+# -- temporary relations, which hide others by name -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMP TABLE users (a int)",
+        "CREATE TABLE pg_temp.users (a int)",
+        "CREATE TEMP TABLE users AS SELECT 1",
+        "SELECT 1 INTO TEMP users",
+        "CREATE TEMP VIEW users AS SELECT 1",
+        "CREATE TEMP SEQUENCE users",
+        "CREATE VIEW users AS SELECT * FROM mine",
+        "ALTER TABLE mine RENAME TO users",
+        "ALTER TABLE pg_temp.other RENAME TO users",
+    ],
+)
+def test_whatever_makes_a_temporary_relation_of_a_name_says_so(sql: str) -> None:
+    statement = one(sql, Namespace(user="agent", temporary=frozenset({"mine"})))
+    assert Effect.NAMESPACE in statement.effects
+    assert "users" in {relation.name for relation in statement.relations if relation.access is Access.DDL}
+
+
+def test_an_ordinary_table_is_temporary_where_the_path_begins_so() -> None:
+    sql = "CREATE TABLE users (a int)"
+    assert Effect.NAMESPACE not in one(sql).effects
+    assert Effect.NAMESPACE in one(sql, Namespace(user="agent", search_path=("pg_temp", "public"))).effects
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE users", "ALTER TABLE a RENAME TO users", "CREATE TABLE users (a int)"])
+def test_what_makes_no_temporary_relation_does_not_say_so(sql: str) -> None:
+    assert Effect.NAMESPACE not in one(sql).effects
+
+
+def test_white_space_is_the_servers() -> None:
+    statement = one("PREPARE p AS SELECT * FROM t\u00a0")
+    assert statement.inner is not None
+    assert [relation.name for relation in statement.inner.relations] == ["t\u00a0"]
+    assert statement.inner.text == "SELECT * FROM t\u00a0"

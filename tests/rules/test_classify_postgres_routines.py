@@ -89,13 +89,14 @@ def test_a_function_in_sql_does_what_its_body_does(body: str, expected: set[Effe
             Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.ADMIN,
         }),
         ("BEGIN COMMIT; END", {Effect.TRANSACTION}),
+        ("BEGIN PERFORM app.select(1); END", {Effect.UNKNOWN}),
         ("BEGIN x := query FROM pg_stat_activity; END", {Effect.SAMPLES}),
         ("BEGIN COPY t TO PROGRAM 'id'; END", {Effect.PROGRAM, Effect.FILE_READ, Effect.FILE_WRITE, Effect.WRITE}),
         ("BEGIN RETURN 'unterminated; END", {Effect.UNKNOWN}),
         ("BEGIN RETURN 'DELETE FROM orders'; END", set()),
         ("BEGIN RAISE NOTICE 'x'; NULL; END", set()),
     ],
-    ids=range(19),
+    ids=range(20),
 )  # fmt: skip
 def test_a_function_in_plpgsql_does_what_its_words_can_do(body: str, expected: set[Effect]) -> None:
     assert effects("SELECT f(1)", catalog(function("f", body, "plpgsql"))) == expected

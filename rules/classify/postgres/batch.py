@@ -11,7 +11,7 @@ from attrs import evolve
 
 from rules.catalog import Catalog
 from rules.classify.postgres.bodies import read_function, read_view
-from rules.classify.postgres.routines import Routines, definitions_of
+from rules.classify.postgres.routines import routines_of
 from rules.classify.postgres.statements import statement_of
 from rules.classify.postgres.tree import Parsed
 from rules.classify.postgres.versions import differing
@@ -22,9 +22,6 @@ from rules.model import Access, Effect, Kind, Namespace, Statement
 _NAMES_BY = frozenset({"search_path", "all", "role", "session_authorization"})
 _DEFINES = frozenset({Effect.DDL, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
 _ENDS = frozenset({"commit", "rollback", "rollback_to"})
-_KEPT = 64
-
-_kept: dict[tuple[Namespace, int], tuple[Catalog | None, Routines]] = {}
 
 
 def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: Catalog | None) -> tuple[Statement, ...]:
@@ -73,12 +70,5 @@ def _unqualified(statement: Statement) -> str | None:
 
 
 def _reading(text: str, namespace: Namespace, catalog: Catalog | None) -> Reading:
-    # what names mean is worked out once for each namespace and catalog
-    key = (namespace, id(catalog))
-    known = _kept.get(key)
-    if known is None or known[0] is not catalog:
-        if len(_kept) >= _KEPT:
-            _kept.pop(next(iter(_kept)))
-        definitions = definitions_of(catalog, namespace.server_version, read_function, read_view)
-        known = _kept[key] = (catalog, Routines(namespace, definitions))
-    return Reading(namespace, known[1], text.encode("utf-8"), differing(namespace.server_version))
+    routines = routines_of(namespace, catalog, read_function, read_view)
+    return Reading(namespace, routines, text.encode("utf-8"), differing(namespace.server_version))

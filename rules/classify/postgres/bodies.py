@@ -148,7 +148,7 @@ class Inside:
     def named(self, name: str) -> None:
         definitions = self.routines.definitions
         if definitions is not None:
-            self.calls |= {("view", each.schema, name) for each in definitions.catalog.named(name) if each.definition}
+            self.calls |= {("view", each.schema, name) for each in definitions.views.get(name, ())}
 
     def symbol(self, symbol: str) -> None:
         for schema, name in self.routines.operator(None, symbol) or ():

@@ -163,7 +163,12 @@ def rename(walk: Walk, node: Node, scope: Scope) -> None:
         walk.kind = Kind.GRANT if node is walk.root else walk.kind
         walk.effects.add(Effect.GRANT)
     if "relation" in node:
-        walk.relation(node["relation"], Access.DDL)
+        relation = node["relation"]
+        walk.relation(relation, Access.DDL)
+        temporary = (relation.get("schemaname") or "").startswith("pg_temp")
+        if temporary or relation.get("relname") in walk.reading.namespace.temporary:
+            walk.effects.add(Effect.NAMESPACE)  # from now on the new name means the temporary one
+            walk.name_relation(relation.get("schemaname"), node.get("newname", ""), Access.DDL, -1)
     walk.push_below("RenameStmt", node, scope, ("relation",))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pglast import parser
 from pglast.error import Error
 
-from rules.classify.postgres.tree import Node, Parsed, Unreadable, parse, same
+from rules.classify.postgres.tree import SPACE, Node, Parsed, Unreadable, parse, same
 
 _OPEN, _CLOSE = "ASCII_40", "ASCII_41"
 
@@ -24,7 +24,7 @@ def inner_statement(outer: Parsed, wrapped: Node) -> Parsed | None:
     span = _span(outer, tokens, len(outer.text))
     if span is None:
         return None
-    text = outer.text[span[0] : span[1]].strip()
+    text = outer.text[span[0] : span[1]].strip(SPACE)
     try:
         statements = parse(text)
     except Unreadable:

@@ -119,17 +119,21 @@ def _by_name(
     if token.text and set(token.text) <= _OPERATOR_SIGNS:
         names.symbol(token.text)
         return frozenset()
-    if token.name != "IDENT" and token.keyword not in ("UNRESERVED_KEYWORD", "TYPE_FUNC_NAME_KEYWORD"):
+    dotted = before[-1] == "ASCII_46"  # behind a dot every keyword is a name
+    if (
+        token.name != "IDENT"
+        and token.keyword not in ("UNRESERVED_KEYWORD", "TYPE_FUNC_NAME_KEYWORD")
+        and not (dotted and token.keyword != "NO_KEYWORD")
+    ):
         return frozenset()
     names.named(token.text)
     if token.text == "set_config":
         return _ANY_SETTING
-    dotted = before[-1] == "ASCII_46"
     called = after == "ASCII_40" and before[-1] not in _NOT_A_CALL_AFTER
     if called or dotted or token.text in acting():
         schema = found[index - 2].text if dotted and index > 1 and called else None
         known = names.called(schema, token.text)
-        if called and not known and token.name == "IDENT":
+        if called and not known and (dotted or token.name == "IDENT"):
             return frozenset({Effect.UNKNOWN})
     if token.text in SAMPLES:
         return frozenset({Effect.SAMPLES})

@@ -90,7 +90,8 @@ def created_by_query(walk: Walk, into: Node) -> None:
 def created(walk: Walk, relation: Node) -> None:
     """A RangeVar that names what a definition makes or changes."""
     walk.relation(relation, Access.DDL)
-    if relation.get("relpersistence") == "t" or (relation.get("schemaname") or "").startswith("pg_temp"):
+    schema, path = relation.get("schemaname"), walk.reading.namespace.search_path
+    if relation.get("relpersistence") == "t" or (schema or (path[0] if path else "")).startswith("pg_temp"):
         walk.effects.add(Effect.NAMESPACE)  # from now on the name means this one
 
 

@@ -24,7 +24,8 @@ _UNKNOWN = frozenset({Effect.UNKNOWN})
 _ANY_SETTING = frozenset({Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE})
 _ORDER = (Volatility.IMMUTABLE, Volatility.STABLE, Volatility.VOLATILE, Volatility.UNKNOWN)
 _FOLLOWED = 150  # definitions behind one statement; more are not looked at, and so unknown
-_KEPT_CATALOGS = 8
+_KEPT_CATALOGS = 8  # of databases in use, and older ones that sessions still judge by
+_KEPT_NAMESPACES = 64
 _NO_CALLS: frozenset[Called] = frozenset()
 
 
@@ -62,8 +63,13 @@ class Definitions:
     by_name: dict[str, list[CatalogFunction]] = field(factory=dict)  # that are not the server's own
     bodies: dict[Called, Body] = field(factory=dict)
     closures: dict[Called, frozenset[Effect]] = field(factory=dict)
+    views: dict[str, list[CatalogRelation]] = field(factory=dict)  # materialized ones included
+    routines: dict[Namespace, Routines] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
+        for relation in self.catalog.relations.values():
+            if relation.kind in ("v", "m") and relation.definition is not None:
+                self.views.setdefault(relation.name, []).append(relation)
         for (schema, name), overloads in self.catalog.functions.items():
             if schema in SYSTEM_SCHEMAS and (schema, name) in builtins():
                 # an extension may have put an overload of its own beside the server's
@@ -241,37 +247,44 @@ class Routines:
         if self.definitions is None:
             return []
         kinds = ("v", "m") if access is Access.WRITE else ("v",)
-        return [relation.schema for relation in self._candidates(schema, name) if relation.kind in kinds]
-
-    def _candidates(self, schema: str | None, name: str) -> list[CatalogRelation]:
-        assert self.definitions is not None
-        catalog = self.definitions.catalog
-        if schema is not None:
-            found = catalog.relations.get((schema, name))
-            return [] if found is None else [found]
-        if self._path is None:
-            return list(catalog.named(name))
-        places = self._path if "pg_catalog" in self._path else ("pg_catalog", *self._path)
-        return [catalog.relations[place, name] for place in places if (place, name) in catalog.relations]
+        places = None if self._path is None and schema is None else (schema,) if schema is not None else self._path
+        return [
+            view.schema
+            for view in self.definitions.views.get(name, ())
+            if view.kind in kinds and (places is None or view.schema in places)
+        ]
 
 
-def empty(namespace: Namespace) -> Routines:
-    return Routines(namespace, None)
-
-
+_without_catalog: dict[Namespace, Routines] = {}
 _kept: dict[tuple[int, int], Definitions] = {}
 
 
-def definitions_of(
-    catalog: Catalog | None, server_version: int, read_function: ReadFunction, read_view: ReadView
-) -> Definitions | None:
-    """The definitions of a catalog, made once: a catalog is not changed, a newer one replaces it."""
+def routines_of(
+    namespace: Namespace, catalog: Catalog | None, read_function: ReadFunction, read_view: ReadView
+) -> Routines:
+    """What names mean in a namespace, worked out once."""
     if catalog is None:
-        return None
+        definitions, kept = None, _without_catalog
+    else:
+        definitions = _definitions_of(catalog, namespace.server_version, read_function, read_view)
+        kept = definitions.routines
+    found = kept.get(namespace)
+    if found is None:
+        if len(kept) >= _KEPT_NAMESPACES:
+            kept.pop(next(iter(kept)))
+        found = kept[namespace] = Routines(namespace, definitions)
+    return found
+
+
+def _definitions_of(
+    catalog: Catalog, server_version: int, read_function: ReadFunction, read_view: ReadView
+) -> Definitions:
+    """Made once for a catalog: it is not changed, a newer one replaces it. Those not used lately are forgotten."""
     key = (id(catalog), server_version)
-    known = _kept.get(key)
+    known = _kept.pop(key, None)
     if known is None or known.catalog is not catalog:
         if len(_kept) >= _KEPT_CATALOGS:
             _kept.pop(next(iter(_kept)))
-        known = _kept[key] = Definitions(catalog, server_version, read_function, read_view)
+        known = Definitions(catalog, server_version, read_function, read_view)
+    _kept[key] = known  # the last one is the one used last
     return known

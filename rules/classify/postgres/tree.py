@@ -18,6 +18,7 @@ from pglast.error import Error
 
 Node = dict[str, Any]  # what the fields hold depends on the node's type: no static type says more
 
+SPACE = " \t\n\r\f\v"  # what the server's lexer calls white space; Python's strip() takes more away
 _DECODER = msgspec.json.Decoder()
 _UNWRAPPED = frozenset({"Node", "Expr", "List", "A_Const"})
 
@@ -70,7 +71,7 @@ def parse(text: str) -> list[Parsed]:
         (statement,) = statements
         ((tag, node),) = statement["stmt"].items()
         if not statement.get("stmt_len") and not statement.get("stmt_location"):
-            return [Parsed(tag, node, text.strip(), 0)]
+            return [Parsed(tag, node, text.strip(SPACE), 0)]
     raw = text.encode("utf-8")
     return [_slice(statement, raw) for statement in statements]
 
@@ -79,7 +80,7 @@ def _slice(statement: Node, raw: bytes) -> Parsed:
     ((tag, node),) = statement["stmt"].items()
     start = statement.get("stmt_location", 0)
     length = statement.get("stmt_len", 0) or len(raw) - start
-    return Parsed(tag, node, raw[start : start + length].decode("utf-8", "replace").strip(), start)
+    return Parsed(tag, node, raw[start : start + length].decode("utf-8", "replace").strip(SPACE), start)
 
 
 def _why(error: Error) -> str:

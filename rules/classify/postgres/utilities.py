@@ -262,4 +262,8 @@ def view(walk: Walk, node: Node, scope: Scope) -> None:
     walk.become(Kind.DDL)
     walk.effects.add(Effect.DDL)
     created(walk, node.get("view", {}))
+    if walk.reading.namespace.temporary:
+        walk.effects.add(
+            Effect.NAMESPACE
+        )  # a view of a temporary table is a temporary view, though nothing in it says so
     walk.push_below("ViewStmt", node, scope, ("view",))
