@@ -52,19 +52,26 @@ def policy(question: Question, look: bool) -> Verdict:
 def drive_any(pieces: list[bytes], flags: Capability, *, look: bool = False) -> tuple[FakeMySql, bytes]:
     """The same for a client that may break the protocol, which ends its session."""
     server = FakeMySql(flags | Capability.SESSION_TRACK)
+    got = bytearray()
     try:
-        return drive(pieces, flags, look=look, server=server)
+        drive(pieces, flags, look=look, server=server, got=got)
     except ProtocolError:
-        return server, b""
+        pass
+    return server, bytes(got)
 
 
 def drive(
-    pieces: list[bytes], flags: Capability, *, look: bool = False, server: FakeMySql | None = None
+    pieces: list[bytes],
+    flags: Capability,
+    *,
+    look: bool = False,
+    server: FakeMySql | None = None,
+    got: bytearray | None = None,
 ) -> tuple[FakeMySql, bytes]:
     """Everything that the client gets."""
     server = server or FakeMySql(flags | Capability.SESSION_TRACK)
     relay = MySqlRelay(None, flags, flags | Capability.SESSION_TRACK)
-    got = b""
+    got = bytearray() if got is None else got
     for piece in pieces:
         relay.feed_client(piece)
         while True:
@@ -80,7 +87,7 @@ def drive(
                 relay.feed_server(answer[start : start + 7])
             if not effects and not answer:
                 break
-    return server, got
+    return server, bytes(got)
 
 
 def chunked(data: bytes, cuts: list[int]) -> list[bytes]:
