@@ -14,6 +14,7 @@ HOT = [
     "protocols/postgres/names.py",
     "protocols/postgres/pending.py",
     "protocols/postgres/shared.py",
+    "protocols/postgres/rows.py",
     "protocols/postgres/backend.py",
     "protocols/postgres/frontend.py",
     "protocols/postgres/relay.py",

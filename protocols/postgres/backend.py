@@ -38,9 +38,9 @@ from protocols.postgres.messages import (
     encode_fields,
     encode_notification,
     frame,
-    rewrite_row,
 )
 from protocols.postgres.pending import Entry, Owed
+from protocols.postgres.rows import rewrite_row
 from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from protocols.base import ColumnDescription, Peer, ProtocolError, RowPlan
+from protocols.base import ColumnDescription, Peer, ProtocolError
 
 HEADER = struct.Struct("!BI")  # type, length; the length counts itself but not the type
 _INT16 = struct.Struct("!H")
@@ -121,34 +121,6 @@ def decode_row_description(body: bytes) -> tuple[ColumnDescription, ...]:
     if at != len(body):
         raise ProtocolError("RowDescription has another length than its columns", peer=Peer.SERVER)
     return tuple(columns)
-
-
-def rewrite_row(body: bytes, plan: RowPlan) -> bytes:
-    """A DataRow frame with the planned columns replaced. A row of another arity is a protocol error: it cannot be masked.
-
-    Spec: 55.7 DataRow: Int16 columns, then for each an Int32 length (-1: NULL) and the value.
-    """
-    count = int.from_bytes(body[:2], "big")
-    if count != len(plan):
-        raise ProtocolError(f"a row of {count} columns where {len(plan)} were described", peer=Peer.SERVER)
-    parts = [body[:2]]
-    at = kept = 2
-    for masker in plan:
-        length = int.from_bytes(body[at : at + 4], "big", signed=True)
-        end = at + 4 + (length if length > 0 else 0)
-        if end > len(body):
-            raise ProtocolError("a row's field is longer than the row", peer=Peer.SERVER)
-        if masker is not None:
-            masked = masker(None if length < 0 else body[at + 4 : end])
-            parts.append(body[kept:at])
-            parts.append(b"\xff\xff\xff\xff" if masked is None else len(masked).to_bytes(4, "big") + masked)
-            kept = end
-        at = end
-    if at != len(body):
-        raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
-    parts.append(body[kept:])
-    new = b"".join(parts)
-    return b"D" + (len(new) + 4).to_bytes(4, "big") + new
 
 
 def decode_fields(body: bytes) -> dict[str, bytes]:
