@@ -266,6 +266,17 @@ async def test_masked_columns_shut_the_door_until_they_can_be_masked(server: Ser
         assert "masking is not available" in await trio.to_thread.run_sync(work)
 
 
+async def test_masks_that_come_with_a_reload_end_what_cannot_be_masked(server: Server, tmp_path: Path) -> None:
+    async with mysql_gateway(server, DBNAME, tmp_path) as door:
+        connection = await trio.to_thread.run_sync(connect, door.port)
+        assert await trio.to_thread.run_sync(rows, connection, "SELECT 1") == ((1,),)
+        with (tmp_path / "wireproxy.toml").open("a") as file:
+            file.write('[[mask]]\ncolumn = "*.people.name"\nmasker = "redact"\n')
+        await door.gateway.reload()
+        _, arguments = await trio.to_thread.run_sync(error_of, connection, "SELECT name FROM people")
+        assert "masking is not available" in arguments[1]
+
+
 async def test_a_query_whose_client_hung_up_is_ended(server: Server, door: Door) -> None:
     def leave() -> None:
         connection = connect(door.port)

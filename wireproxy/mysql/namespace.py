@@ -50,7 +50,8 @@ class MySqlNamespace:
     def read_as(self, prepared: Namespace | None) -> None:
         """The next statement was read by the server when the session was `prepared`; None: it is read now.
 
-        Spec: MySQL keeps sql_mode, character set and current database of a prepared statement with it.
+        The server keeps the current database with a statement; but when a table's definition has changed it reads the text
+        again, by the settings of that moment. So where these are others by now, text that could be read in two ways is not known.
         """
         if prepared is None:
             self._then = None
@@ -61,7 +62,9 @@ class MySqlNamespace:
             charset=prepared.charset,
             database=prepared.database,
             search_path=prepared.search_path,
-            lexing_known=prepared.lexing_known,
+            lexing_known=prepared.lexing_known
+            and self._now.lexing_known
+            and (prepared.sql_mode, prepared.charset) == (self._now.sql_mode, self._now.charset),
         )
 
     def answered(self, row: Sequence[bytes | None] | None) -> None:

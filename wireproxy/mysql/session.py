@@ -128,17 +128,23 @@ class MySqlSession(Session):
     def _turn(self) -> None:
         """Run the relay until it waits for bytes or for an answer, and send what it gives."""
         relay = self.relay
-        while effects := relay.advance():
+        while not self._ended_here and (effects := relay.advance()):
             for effect in effects:
                 self._handlers[type(effect)](effect)  # type: ignore[index]
-                if self._over is not None and not relay.terminated and not self._client_left:
-                    return
-        self._server.send(relay.take_for_server())
-        if self._client_left:
-            relay.take_for_client()
+        if self._ended_here:
             return
+        to_server = relay.take_for_server()
+        if self._client_left:
+            relay.take_for_client()  # and nothing new is begun for a client that has gone
+            return
+        self._server.send(to_server)
         self._client.send(relay.take_for_client())
         self._set_interest()
+
+    @property
+    def _ended_here(self) -> bool:
+        """Access was withdrawn, the log cannot be written, masks came: not a byte passes any more, in either direction."""
+        return self._over is not None and not self.relay.terminated and not self._client_left
 
     # -- effects
 
