@@ -56,6 +56,7 @@ class Named(NamedTuple):
     """What stands behind a name of SQL's PREPARE. `text` None: it is not known."""
 
     text: bytes | None
+    attachment: object = None  # of the change that made it
 
 
 class Found(NamedTuple):
@@ -86,7 +87,7 @@ class SqlNames:
             elif change.created:
                 alone = failed and len(changes) == 1
                 unknown = failed or len(change.text or b"") > LONGEST_NAMED_BYTES
-                self.known[_folded(change.name)] = Named(None if unknown else change.text)
+                self.known[_folded(change.name)] = Named(None if unknown else change.text, change.attachment)
                 if alone:
                     del self.known[_folded(change.name)]
             elif not failed:
