@@ -172,6 +172,10 @@ class MySqlRelay:
         """What SQL's EXECUTE of this name would run."""
         return self._shared.names.find(name)
 
+    def forget_texts(self) -> None:
+        """Names of SQL's PREPARE stay, and what stands behind them is not known any more."""
+        self._shared.names.forget_texts()
+
     def find_portal(self, _name: bytes) -> Found:
         """Cursors have names inside stored programs alone."""
         return Found(None)

@@ -98,6 +98,10 @@ class SqlNames:
         self.known.clear()
         self.tainted = False
 
+    def forget_texts(self) -> None:
+        """The settings by which the texts were read are others now: what they mean is not known any more."""
+        self.known = dict.fromkeys(self.known, Named(None))
+
     def find(self, name: bytes) -> Found:
         return Found(self.known.get(_folded(name)))
 

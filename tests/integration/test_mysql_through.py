@@ -277,6 +277,21 @@ async def test_masks_that_come_with_a_reload_end_what_cannot_be_masked(server: S
         assert "masking is not available" in arguments[1]
 
 
+async def test_a_text_prepared_in_one_database_is_not_judged_as_one_of_another(server: Server, tmp_path: Path) -> None:
+    """It would delete where it was prepared, and be shown where the session has moved to."""
+    async with mysql_gateway(server, DBNAME, tmp_path, policy="agent-default") as door:
+
+        def work(connection: Any) -> Any:
+            rows(connection, "PREPARE s FROM 'SELECT name FROM people WHERE id = 1'")
+            first = rows(connection, "EXECUTE s")
+            connection.select_db("information_schema")
+            return first, error_of(connection, "EXECUTE s")
+
+        first, (_, arguments) = await door.run(work)
+    assert first == (("Ada",),)
+    assert "wireproxy" in arguments[1]
+
+
 async def test_a_query_whose_client_hung_up_is_ended(server: Server, door: Door) -> None:
     def leave() -> None:
         connection = connect(door.port)

@@ -513,6 +513,15 @@ def test_after_a_batch_that_failed_or_unseen_code_no_name_is_known() -> None:
     assert session.relay.tainted
 
 
+def test_when_texts_are_forgotten_their_names_stay_and_mean_nothing_known() -> None:
+    session = Session()
+    run(session, "prepare a", change("a", "delete from t"))
+    session.relay.forget_texts()
+    found = session.relay.find_statement(b"a").named
+    assert found is not None
+    assert found.text is None
+
+
 # -- prepared statements
 
 

@@ -47,6 +47,11 @@ class MySqlNamespace:
         """What the text under judgement means: as the session is now, or as it was when the text was prepared."""
         return self._then or self._now
 
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """What a text's meaning hangs on that the server keeps with a text once it is prepared."""
+        return self._now.sql_mode, self._now.charset, self._now.database
+
     def read_as(self, prepared: Namespace | None) -> None:
         """The next statement was read by the server when the session was `prepared`; None: it is read now.
 

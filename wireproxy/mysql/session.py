@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from protocols.base import Completed, Failed, Question, Stage
+from protocols.base import Completed, Failed, ParameterChanged, Question, Stage
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
@@ -190,6 +190,17 @@ class MySqlSession(Session):
             self._probe()  # what it did before it failed is not undone
         return False
 
+    def _on_parameter(self, changed: ParameterChanged) -> bool:
+        before = self.namespace.reading
+        super()._on_parameter(changed)
+        self._heed(before)
+        return False
+
+    def _heed(self, before: tuple[object, ...]) -> None:
+        """A text that SQL prepared was read by the settings, and in the database, of that moment."""
+        if self.namespace.reading != before:
+            self.relay.forget_texts()
+
     def _probe(self) -> None:
         """Ask for the settings before anything more is judged."""
         if not self._own:
@@ -201,7 +212,9 @@ class MySqlSession(Session):
 
     def _on_answered(self, answered: Answered) -> bool:
         if self._own.popleft():
+            before = self.namespace.reading
             self.namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
+            self._heed(before)
         elif answered.error is not None:
             self.fail("58000", "wireproxy: the session cannot be set up again")
         return False
