@@ -18,6 +18,7 @@ from typing import Final
 from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Terminated, Verdict
 from protocols.buffer import Inbox
 from protocols.mysql.capabilities import Capability
+from protocols.mysql.cutting import Stream, Waiting, assemble, beginning, quoted
 from protocols.mysql.exchange import ANY_SEQUENCE, Exchange
 from protocols.mysql.messages import Command
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame
@@ -39,43 +40,6 @@ _REFUSED_COMMAND: Final = {"C": b"08S01", "errno": b"1047"}  # ER_UNKNOWN_COM_ER
 _UNKNOWN_STATEMENT: Final = {"C": b"HY000", "errno": b"1243"}  # ER_UNKNOWN_STMT_HANDLER
 
 
-class _Waiting:
-    """A command whose question is open."""
-
-    __slots__ = ("bound", "command", "opens_cursor", "packets", "prepared", "question", "sequence")
-
-    def __init__(
-        self,
-        command: Command,
-        packets: bytes,
-        sequence: int,
-        question: Question,
-        prepared: Prepared | None = None,
-        bound: Bound | None = None,
-        *,
-        opens_cursor: bool = False,
-    ) -> None:
-        self.command = command
-        self.packets = packets  # as they go out if they may
-        self.sequence = sequence  # of the answer's first packet
-        self.question = question
-        self.prepared = prepared
-        self.bound = bound
-        self.opens_cursor = opens_cursor
-
-
-class _Stream:
-    """The rest of a command that is not kept: passed on, thrown away, or both kept in part and passed on."""
-
-    __slots__ = ("left", "more", "sequence", "sink")
-
-    def __init__(self, left: int, more: bool, sequence: int, sink: Callable[[bytes, bool], None]) -> None:
-        self.left = left  # bytes of the current packet
-        self.more = more  # another packet follows
-        self.sequence = sequence  # of that
-        self.sink = sink  # given bytes, and whether they are payload
-
-
 class Frontend:
     """Reads what the client sent; writes to `shared.to_server`."""
 
@@ -93,8 +57,8 @@ class Frontend:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._inbox = Inbox()
-        self._waiting: _Waiting | None = None
-        self._stream: _Stream | None = None
+        self._waiting: Waiting | None = None
+        self._stream: Stream | None = None
         self._after_stream: Callable[[int], None] | None = None  # given the sequence id that an answer would have
         self._last_sequence = 0
         self.terminated = False
@@ -189,7 +153,7 @@ class Frontend:
             self._discard(length, self._refuse_command(code))
             return at + HEADER_BYTES, 0
         limit = self._limit(code)
-        payload, end, sequence = self._assemble(buffer, at, limit)
+        payload, end, sequence = assemble(buffer, at, limit)
         if end < 0:
             return at, sequence
         if payload is None:
@@ -206,61 +170,22 @@ class Frontend:
             return limits.bind_bytes
         return _SHORT_COMMAND_BYTES
 
-    @staticmethod
-    def _assemble(buffer: bytes, at: int, limit: int) -> tuple[bytes | None, int, int]:
-        """The payload, where it ends, and its last sequence id. No payload: it is over the limit. End -1: more bytes are needed."""
-        parts: list[bytes] = []
-        total = 0
-        start = at
-        sequence = 0
-        while True:
-            if len(buffer) - at < HEADER_BYTES:
-                return None, -1, at - start + HEADER_BYTES
-            length = int.from_bytes(buffer[at : at + 3], "little")
-            if buffer[at + 3] != sequence & 0xFF:
-                raise ProtocolError("packets out of order", sqlstate="08S01")
-            total += length
-            end = at + HEADER_BYTES + length
-            if total > limit:
-                # as much of it as the limit allows is what can be shown and recorded
-                needed = min(end, at + HEADER_BYTES + limit - (total - length))
-                return (None, 0, sequence) if len(buffer) >= needed else (None, -1, needed - start)
-            if end > len(buffer):
-                return None, -1, end - start
-            parts.append(buffer[at + HEADER_BYTES : end])
-            if length < FULL_PAYLOAD:
-                return (parts[0] if len(parts) == 1 else b"".join(parts)), end, sequence
-            at = end
-            sequence += 1
-
     def _oversize(self, code: int, buffer: bytes, at: int, limit: int) -> int:
         """A command that is longer than its limit: asked about with its beginning alone, or refused."""
         length = int.from_bytes(buffer[at : at + 3], "little")
         if code in (Command.QUERY, Command.STMT_PREPARE):
-            head = self._head(buffer, at, limit)
+            head = beginning(buffer, at, limit)
             stage = Stage.QUERY if code == Command.QUERY else Stage.PARSE
             question = Question(self.shared.next_ticket(), stage, head[1:], truncated=True, length=length)
 
             def ask(sequence: int) -> None:
-                self._ask(_Waiting(Command(code), b"", sequence, question))
+                self._ask(Waiting(Command(code), b"", sequence, question))
 
             self._discard(length, ask)
             return at + HEADER_BYTES
         if code in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):
             return self._stream_execution(Command(code), buffer, at, length)
         raise ProtocolError(f"a command of {length} bytes is longer than such a command can be", sqlstate="54000")
-
-    @staticmethod
-    def _head(buffer: bytes, at: int, limit: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while size < limit and len(buffer) - at > HEADER_BYTES:
-            length = int.from_bytes(buffer[at : at + 3], "little")
-            part = buffer[at + HEADER_BYTES : at + HEADER_BYTES + min(length, limit - size)]
-            parts.append(part)
-            size += len(part)
-            at += HEADER_BYTES + length
-        return b"".join(parts)
 
     # -- streams
 
@@ -295,7 +220,7 @@ class Frontend:
             stream.sink(header, False)
 
     def _discard(self, length: int, after: Callable[[int], None]) -> None:
-        self._stream = _Stream(length, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
+        self._stream = Stream(length, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
         self._after_stream = after
 
     def _pass_on(self, piece: bytes, _payload: bool) -> None:
@@ -314,7 +239,7 @@ class Frontend:
         left = length - LONG_DATA_HEAD_BYTES
         if prepared is None or parameter >= prepared.parameters:
             # the server would remember the mistake until the execution; it cannot be executed rightly in any case
-            self._stream = _Stream(left, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
+            self._stream = Stream(left, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
             return begin, 0
         header = buffer[at : at + HEADER_BYTES + STATEMENT_AT]
         self.shared.to_server.append(header + prepared.number.to_bytes(4, "little") + parameter.to_bytes(2, "little"))
@@ -327,18 +252,18 @@ class Frontend:
                 statements.keep_long_data(kept, parameter, piece, limit)
             self.shared.to_server.append(piece)
 
-        self._stream = _Stream(left, length == FULL_PAYLOAD, 1, sink)
+        self._stream = Stream(left, length == FULL_PAYLOAD, 1, sink)
         return begin, 0
 
     # -- asking and answering
 
-    def _ask(self, waiting: _Waiting) -> None:
+    def _ask(self, waiting: Waiting) -> None:
         self._waiting = waiting
         self.shared.effects.append(waiting.question)
 
     def _ask_text(self, command: Command, text: bytes, packets: bytes, sequence: int) -> None:
         question = Question(self.shared.next_ticket(), Stage.QUERY, text, length=len(packets))
-        self._ask(_Waiting(command, packets, sequence, question))
+        self._ask(Waiting(command, packets, sequence, question))
 
     def _ask_own(self) -> None:
         shared = self.shared
@@ -362,7 +287,7 @@ class Frontend:
             case Later():
                 raise AssertionError("nothing is in flight that could change what a question means")
 
-    def _refuse(self, waiting: _Waiting, verdict: Refuse) -> None:
+    def _refuse(self, waiting: Waiting, verdict: Refuse) -> None:
         prepared = waiting.prepared
         if waiting.bound is not None and waiting.bound.declared is not None and prepared is not None:
             prepared.types = waiting.bound.declared  # the client will not send them again
@@ -385,7 +310,7 @@ class Frontend:
         shared.exchange = Exchange(Command.STMT_RESET, 1, refusal=verdict.fields)
         shared.exchange.shift = sequence - 1
 
-    def _forward(self, waiting: _Waiting, verdict: Forward) -> None:
+    def _forward(self, waiting: Waiting, verdict: Forward) -> None:
         shared = self.shared
         question, prepared, bound = waiting.question, waiting.prepared, waiting.bound
         if bound is not None and prepared is not None and bound.declared is not None:
@@ -480,7 +405,7 @@ class Frontend:
             )
             return
         question = Question(shared.next_ticket(), Stage.PARSE, payload[1:], length=len(packets))
-        self._ask(_Waiting(Command.STMT_PREPARE, packets, sequence, question))
+        self._ask(Waiting(Command.STMT_PREPARE, packets, sequence, question))
 
     def _statement(self, payload: bytes, sequence: int) -> Prepared | None:
         """The statement that a command names; None: the client was told that there is none."""
@@ -534,7 +459,7 @@ class Frontend:
             len(packets) + prepared.long_bytes,
         )
         opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
-        self._ask(_Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor))
+        self._ask(Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor))
 
     def _stream_execution(self, command: Command, buffer: bytes, at: int, length: int) -> int:
         """Only its statement is known: its values are longer than bind_bytes. It streams if it is allowed so."""
@@ -556,9 +481,9 @@ class Frontend:
         head = buffer[at : at + HEADER_BYTES + STATEMENT_AT] + prepared.number.to_bytes(4, "little")
         begin = at + HEADER_BYTES
         bound = Bound((), (), (), declared_types(buffer[begin : begin + length], prepared), b"")
-        self._stream = _Stream(length - 5, length == FULL_PAYLOAD, 1, self._pass_on)
+        self._stream = Stream(length - 5, length == FULL_PAYLOAD, 1, self._pass_on)
         opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
-        self._ask(_Waiting(command, head, ANY_SEQUENCE, question, prepared, bound, opens_cursor=opens_cursor))
+        self._ask(Waiting(command, head, ANY_SEQUENCE, question, prepared, bound, opens_cursor=opens_cursor))
         return at + len(head)
 
     def _fetch(self, packets: bytes, payload: bytes, sequence: int) -> None:
@@ -578,7 +503,7 @@ class Frontend:
             self.shared.next_ticket(), Stage.EXECUTE, prepared.text, b"%d" % prepared.number,
             attachment=prepared.attachment, length=len(packets),
         )  # fmt: skip
-        self._ask(_Waiting(Command.STMT_FETCH, packets, sequence, question, prepared))
+        self._ask(Waiting(Command.STMT_FETCH, packets, sequence, question, prepared))
 
     @staticmethod
     def _continue_cursor(exchange: Exchange, prepared: Prepared, epoch: int) -> None:
@@ -608,7 +533,3 @@ class Frontend:
         if payload[1:5] != prepared.number.to_bytes(4, "little"):
             packets = frame(payload[:1] + prepared.number.to_bytes(4, "little"))
         self._start(Command.STMT_RESET, packets, sequence, prepared)
-
-
-def quoted(name: bytes) -> bytes:
-    return b"`" + name.replace(b"`", b"``") + b"`"

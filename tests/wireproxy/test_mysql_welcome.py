@@ -16,7 +16,7 @@ from protocols.mysql.messages import decode_err
 from protocols.mysql.packets import frame
 from rules.model import Dialect
 from tests.support.front_door import a_config, a_database, a_gate, wire_pair
-from wireproxy.config.model import Limits, Listen, User
+from wireproxy.config.model import Config, Limits, Listen, User
 from wireproxy.identity import AuthenticationFailure
 from wireproxy.mysql.keys import GatewayKey, encrypt
 from wireproxy.mysql.packets import PacketWire
@@ -55,16 +55,18 @@ class Visit:
         return await self.packets.read(1 << 16)
 
 
-async def visit(client: object, logins: Logins | None = None, listen: Listen = LISTEN) -> Visit:
+async def visit(
+    client: object, logins: Logins | None = None, listen: Listen = LISTEN, config: Config = CONFIG
+) -> Visit:
     """Runs `client` (given a Visit) against the front door."""
     ours, theirs = wire_pair()
     failures: list[AuthenticationFailure] = []
     arrived: list[MySqlArrival | None] = []
     packets = PacketWire(ours, Peer.SERVER)
-    gate = a_gate(CONFIG, failures)
+    gate = a_gate(config, failures)
 
     async def door() -> None:
-        arrival = await welcome_mysql(theirs, listen, CONFIG, gate, None, logins or Logins(KEY), Face())
+        arrival = await welcome_mysql(theirs, listen, config, gate, None, logins or Logins(KEY), Face())
         arrived.append(arrival)
         if arrival is not None:
             await finish_welcome(arrival, 2)
@@ -130,6 +132,17 @@ async def test_a_wrong_password_and_an_unknown_name_are_told_alike() -> None:
     await refused(unknown)
     assert said[0] == said[1]
     assert b"Access denied" in said[0]
+
+
+async def test_a_verifier_that_cannot_be_read_lets_nobody_in() -> None:
+    async def client(seen: Visit) -> None:
+        assert await seen.respond() == b"\1\4"
+        assert decode_err(await seen.full()).errno == 1045
+
+    config = a_config(a_database(dialect=Dialect.MYSQL), users=(User("ann", mysql_verifier="nonsense"),))
+    seen = await visit(client, config=config)
+    assert seen.arrived == [None]
+    assert "mysql_verifier" in seen.failures[0].reason
 
 
 async def test_a_database_that_is_not_there_is_refused_after_the_password_alone() -> None:

@@ -247,7 +247,10 @@ class _Visit:
     async def _check(self, password: bytes, verifier: str | None) -> Identity:
         # thousands of hashes: off the thread that all sessions share. A name without a verifier takes as long
         text = password.decode("utf-8", "surrogateescape")
-        right = await trio.to_thread.run_sync(check_password, text, verifier or _MOCK_VERIFIER)
+        try:
+            right = await trio.to_thread.run_sync(check_password, text, verifier or _MOCK_VERIFIER)
+        except ValueError as error:
+            raise self._denied(f"[user.{self.user}] mysql_verifier: {error}") from None
         if not right or verifier is None or not password:
             self._guessed = True
             raise self._denied(
