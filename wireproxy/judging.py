@@ -34,6 +34,10 @@ _SETTLES = frozenset(
 )
 _WEIGHED_KEPT = 4096
 _TAINTS = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
+_MOVES = _TAINTS | {Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.SETTING}
+# The server plans these, and so looks up their names, at Bind; those of all others when they run.
+_PLANNED_AT_BIND = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_NAMELESS = frozenset({"VariableSetStmt", "VariableShowStmt", "TransactionStmt"})
 
 Masks = tuple[ResultMasks | None, ...]
 
@@ -52,6 +56,8 @@ class Weighed:
     changes_definitions: bool
     names: tuple[NameChange, ...]
     behind: tuple[tuple[str, str], ...] = ()  # what stands behind the names that it refers to: name, text
+    moves: bool = False  # what stands behind a name may change settings, in ways that the statement does not show
+    late: bool = False  # what its names mean is looked up when it runs, not when it is bound
 
 
 class Attached:
@@ -94,15 +100,13 @@ def weigh(
         )
     if text is None:
         return _unknown_name(question, bench, namespace, relay, minute_of_week)
-    if isinstance(question.attachment, Attached) and question.stage is Stage.BIND:
-        # the server read the text when it was prepared, and resolves its names again now
-        then = question.attachment.namespace
-        namespace = evolve(
-            namespace,
-            standard_conforming_strings=then.standard_conforming_strings,
-            client_encoding=then.client_encoding,
-            lexing_known=then.lexing_known,
+    if question.moved and _moved_under(question.attachment, namespace):
+        return _settled(
+            bench, namespace, "what its names mean was changed after it was bound: bind it again", deny=True
         )
+    cursor = question.stage is Stage.EXECUTE and not isinstance(question.attachment, Attached)
+    unsure = cursor and _unsure(question.attachment, namespace)
+    namespace = reading(question, namespace)
     judgement = bench.judge.judge(text, namespace, minute_of_week, estimated_rows)
     # judgements come from a cache, and most refer to nothing outside themselves: neither need be weighed again
     known = bench.weighed.get(id(judgement))
@@ -117,11 +121,53 @@ def weigh(
             if len(bench.weighed) >= _WEIGHED_KEPT:
                 bench.weighed.clear()
             bench.weighed[id(judgement)] = weighed
+    if unsure and bench.masks is not None:
+        return evolve(weighed, masks=(bench.masks.unknown(),) * len(weighed.masks), look=True)
     if question.stage is Stage.PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
         # prepared is not run: values come with Bind, and only with them there is something to approve
         rule = getattr(weighed.decision, "rule", "")
         return evolve(weighed, decision=Allow(rule, ("prepared; decided when it is run",)))
     return weighed
+
+
+def reading(question: Question, namespace: Namespace) -> Namespace:
+    """The namespace in which the server reads the question's text: parts of it are of an earlier stage."""
+    then = question.attachment
+    if isinstance(then, Attached):
+        if question.stage is Stage.EXECUTE:
+            return then.namespace  # it was planned at Bind
+        return _as_read(then.namespace, namespace)
+    if isinstance(then, Namespace):  # of a cursor of SQL
+        return _as_read(then, namespace)
+    return namespace
+
+
+def _as_read(then: Namespace, now: Namespace) -> Namespace:
+    """The server read the text when it was prepared, and resolves its names now."""
+    return evolve(
+        now,
+        standard_conforming_strings=then.standard_conforming_strings,
+        client_encoding=then.client_encoding,
+        lexing_known=then.lexing_known,
+    )
+
+
+def _differs(then: Namespace, now: Namespace) -> bool:
+    return then.search_path != now.search_path or then.user != now.user or then.temporary != now.temporary
+
+
+def _moved_under(attachment: object, namespace: Namespace) -> bool:
+    """A portal whose names are looked up when it runs would now find something else than what was judged."""
+    return isinstance(attachment, Attached) and (
+        bool(attachment.weighed.behind) or _differs(attachment.namespace, namespace)
+    )
+
+
+def _unsure(attachment: object, namespace: Namespace) -> bool:
+    """Whether a cursor was opened when names meant something else: what its rows carry is not known then."""
+    if isinstance(attachment, Attached):
+        return _differs(attachment.namespace, namespace)
+    return not isinstance(attachment, Namespace) or _differs(attachment, namespace)
 
 
 def _weigh(
@@ -132,11 +178,12 @@ def _weigh(
     decision = judgement.decision
     names: tuple[NameChange, ...] = ()
     behind: tuple[tuple[str, str], ...] = ()
+    moves = False
     if any(statement.names for statement in statements):
         resolved = _resolve(judgement, masks, bench, namespace, relay, minute)
         if resolved is None:
             return None
-        decision, masks, names, behind = resolved
+        decision, masks, names, behind, moves = resolved
     if len(statements) == 1:
         effects = statements[0].effects
         changes = bool(statements[0].settings)
@@ -149,12 +196,23 @@ def _weigh(
         masks,
         # where anything is masked, the server's own word on where a column comes from is heard as well
         look=any(mask is not None for mask in masks),
-        settles=changes or not effects.isdisjoint(_SETTLES),
+        settles=changes or moves or not effects.isdisjoint(_SETTLES),
         taints=not effects.isdisjoint(_TAINTS),
         transactional=Effect.TRANSACTION in effects,
         changes_definitions=Effect.DDL in effects,
         names=names,
         behind=behind,
+        moves=moves,
+        late=bool(behind) or any(map(_is_late, statements)),
+    )
+
+
+def _is_late(statement: Statement) -> bool:
+    if statement.root in _NAMELESS:
+        return False
+    # the body of a function is read when it is called
+    return statement.root not in _PLANNED_AT_BIND or any(
+        function.schema != "pg_catalog" for function in statement.functions
     )
 
 
@@ -168,11 +226,15 @@ def _masks_of(judgement: Judgement, count: int) -> Masks:
 
 def _resolve(
     judgement: Judgement, masks: Masks, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
-) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...]] | None:
+) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...], bool] | None:
     decisions: list[Decision] = [judgement.decision]
     seen = list(masks)
     changes: list[NameChange] = []
     texts: list[tuple[str, str]] = []
+    moves = False
+    # where a batch changes settings it is not known in which state a later statement of it was read
+    settled = len(judgement.statements) == 1 or not any(each.settings for each in judgement.statements)
+    state = evolve(namespace, client_encoding="UTF8") if settled else None
     # what earlier statements of the same batch prepare or declare
     local: dict[tuple[str, bytes], Statement] = {}
     for position, statement in enumerate(judgement.statements):
@@ -181,17 +243,18 @@ def _resolve(
                 behind = _behind(effect, local, bench, namespace, relay, minute)
                 if behind is None:
                     return None
-                decision, mask, text = behind
+                decision, mask, text, moved = behind
+                moves = moves or moved
                 decisions.append(decision)
                 texts.append((f"{effect.action} {effect.name}", text))
                 if mask is not None:
                     seen[position] = mask
-            change = _change(effect, statement, position)
+            change = _change(effect, statement, position, state)
             if change is not None:
                 changes.append(change)
                 if change.created and statement.inner is not None and change.name is not None:
                     local[change.space, change.name] = statement.inner
-    return worst(decisions), tuple(seen), tuple(changes), tuple(texts)
+    return worst(decisions), tuple(seen), tuple(changes), tuple(texts), moves
 
 
 def _behind(
@@ -201,39 +264,53 @@ def _behind(
     namespace: Namespace,
     relay: Relay,
     minute: int | None,
-) -> tuple[Decision, ResultMasks | None, str] | None:
-    """What EXECUTE or FETCH of a name does."""
+) -> tuple[Decision, ResultMasks | None, str, bool] | None:
+    """What EXECUTE or FETCH of a name does: decision, masks, text, and whether it may change settings."""
     space = "statement" if effect.action == "execute" else "portal"
     name = (effect.name or "").encode()
     unknown = bench.masks.unknown() if bench.masks is not None else None
     inner = local.get((space, name))
     if inner is not None:
         text: bytes | None = inner.text.encode()
+        attachment: object = evolve(namespace, client_encoding="UTF8")
     else:
         found = relay.find_statement(name) if space == "statement" else relay.find_portal(name)
         if not found.certain:
             return None
         if found.named is None and not relay.tainted:
-            return Allow("unknown-name", ("nothing of that name was prepared: the server will say so",)), unknown, ""
+            return (
+                Allow("unknown-name", ("nothing of that name was prepared: the server will say so",)),
+                unknown,
+                "",
+                False,
+            )
         text = found.named.text if found.named is not None else None
+        attachment = found.named.attachment if found.named is not None else None
     if text is None:
         if space == "portal":
             # a cursor that an allowed function opened: reading from it has no further effect
-            return Allow("cursor", ("a cursor that was opened by a function",)), unknown, ""
-        return _opaque_decision(bench, namespace, f"what stands behind {effect.name} is not known", minute), unknown, ""
+            return Allow("cursor", ("a cursor that was opened by a function",)), unknown, "", False
+        reason = f"what stands behind {effect.name} is not known"
+        return _opaque_decision(bench, namespace, reason, minute), unknown, "", True
+    unsure = space == "portal" and _unsure(attachment, namespace)
+    then = attachment.namespace if isinstance(attachment, Attached) else attachment
+    if isinstance(then, Namespace):
+        namespace = _as_read(then, namespace)
     judgement = bench.judge.judge(text, namespace, minute)
     masks = _masks_of(judgement, len(judgement.statements))
-    return judgement.decision, masks[0] if masks else None, text.decode("utf-8", "backslashreplace")
+    moves = any(not statement.effects.isdisjoint(_MOVES) for statement in judgement.statements)
+    mask = unknown if unsure else (masks[0] if masks else None)
+    return judgement.decision, mask, text.decode("utf-8", "backslashreplace"), moves
 
 
-def _change(effect: NameEffect, statement: Statement, position: int) -> NameChange | None:
+def _change(effect: NameEffect, statement: Statement, position: int, state: Namespace | None) -> NameChange | None:
     name = effect.name.encode() if effect.name is not None else None
     inner = statement.inner.text.encode() if statement.inner is not None else None
     match effect.action:
         case "prepare":
-            return NameChange("statement", name, True, inner, position=position)
+            return NameChange("statement", name, True, inner, state, position)
         case "declare":
-            return NameChange("portal", name, True, inner, position=position)
+            return NameChange("portal", name, True, inner, state, position)
         case "deallocate":
             return NameChange("statement", name, False, position=position)
         case "close":

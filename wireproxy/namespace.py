@@ -12,11 +12,21 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from rules.model import Effect, Namespace, Setting, Statement
+from rules.model import Effect, Kind, Namespace, Setting, Statement
 
 _READS_VALUES = ("DateStyle", "IntervalStyle", "TimeZone")  # reported settings that give a constant its meaning
 _UNKNOWN_PATH: tuple[str, ...] = ()
 _ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
+
+
+def _fold(name: str) -> str:
+    """An unquoted name as the server folds it where letters may take several bytes: ASCII alone."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+
+
+def _truncate(name: str) -> str:
+    """To NAMEDATALEN - 1 bytes, never through a letter."""
+    return name.encode()[:63].decode("utf-8", "ignore")
 
 
 def split_search_path(value: str) -> tuple[str, ...]:
@@ -44,9 +54,9 @@ def split_search_path(value: str) -> tuple[str, ...]:
             end = at
             while end < len(value) and value[end] not in ", \t\n\r\f\v":
                 end += 1
-            names.append(value[at:end].strip("'").lower())
+            names.append(_fold(value[at:end]))
             at = end
-    return tuple(name for name in names if name)
+    return tuple(_truncate(name) for name in names if name)
 
 
 class PostgresNamespace:
@@ -90,7 +100,8 @@ class PostgresNamespace:
             if relation.access == "ddl" and Effect.NAMESPACE in statement.effects:
                 self.current = evolve(self.current, temporary=self.current.temporary | {relation.name})
         for setting in statement.settings:
-            self._set(setting)
+            # set_config in a query may run never, twice, later than its text, or stand behind another
+            self._set(setting if statement.kind is Kind.SET else evolve(setting, value=None))
         if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
             # the server reports such a change at the next ReadyForQuery, not with the completion
             self.current = evolve(self.current, lexing_known=False)
@@ -98,9 +109,16 @@ class PostgresNamespace:
         if statement.effects & _ROAD_TO_ANYTHING:
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
 
+    def lost(self) -> None:
+        """Something ran that may have changed any setting, in a way that nobody saw."""
+        self._before = self._before or self.current
+        self.current = evolve(self.current, search_path=_UNKNOWN_PATH, lexing_known=False)
+        self._touched = self.unsettled = True
+
     def failed(self) -> None:
         """An error: an implicit transaction is rolled back at the next ReadyForQuery, an explicit one when the client says so."""
-        self._failed = True
+        if self.unsettled:
+            self._failed = True
 
     def ready(self, status: str) -> None:
         """ReadyForQuery: everything that is reported has been reported."""
@@ -124,15 +142,21 @@ class PostgresNamespace:
             # the end of the transaction may undo it, and is reported at the next ReadyForQuery
             self.current = evolve(self.current, lexing_known=False)
         if tag == b"COMMIT":
-            self._failed = False
-            self._before = None
+            self._end(self._local)
         elif tag == b"ROLLBACK" and statement.transaction != "rollback_to":
-            self._failed = True
+            self._end(self._before)
         elif statement.transaction == "rollback_to" and self._before is not None:
             # which of the changes since lie behind the savepoint is not followed
             self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
         elif statement.transaction in ("begin", "begin_write"):
             self.in_transaction = True
+
+    def _end(self, back: Namespace | None) -> None:
+        """A transaction is over. The next may have begun before any ReadyForQuery tells: AND CHAIN, a pipeline, COMMIT; BEGIN."""
+        if back is not None:
+            self._restore(back)
+        self._before = self._local = None
+        self._failed = False
 
     def _restore(self, namespace: Namespace) -> None:
         self.current = evolve(self.current, search_path=namespace.search_path)
@@ -149,4 +173,6 @@ class PostgresNamespace:
         self.unsettled = True
         if setting.scope == "local":
             self._local = self._local or before
+        else:
+            self._local = None  # it outlives the transaction, whatever SET LOCAL stood before it
         self.current = evolve(before, search_path=path)

@@ -46,7 +46,7 @@ from rules.refusal import Refusal, limit_reached, refusal
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.holding import Holding
-from wireproxy.judging import Attached, Weighed, weigh
+from wireproxy.judging import Attached, Weighed, reading, weigh
 from wireproxy.log import LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.namespace import PostgresNamespace
@@ -486,7 +486,8 @@ class Session:
         if question.truncated and not isinstance(weighed.decision, Allow):
             raise AssertionError("what was not seen whole cannot have been approved")
         settles = weighed.settles or self.namespace.unsettled
-        attached = Attached(weighed, question.text or b"", self.namespace.current, self.clock_ns(), limits)
+        namespace = reading(question, self.namespace.current)
+        attached = Attached(weighed, question.text or b"", namespace, self.clock_ns(), limits)
         self.relay.decide(
             question.ticket,
             Forward(
@@ -496,6 +497,7 @@ class Session:
                 record_bytes=self._record_bytes,
                 names=weighed.names,
                 taints=weighed.taints,
+                late=weighed.late,
             ),
         )
 
@@ -595,7 +597,12 @@ class Session:
         statements = weighed.judgement.statements
         if completed.position < len(statements):
             statement = statements[completed.position]
+            before = self.namespace.current
             self.namespace.completed(statement, completed.tag)
+            if weighed.moves:
+                self.namespace.lost()
+            if self.namespace.current is not before:
+                self.relay.meaning_changed()
             if self.namespace.in_transaction:
                 tag = completed.tag.decode("ascii", "replace")
                 self.done.append(f"{tag}: {statement.text[:120]}")
@@ -645,7 +652,10 @@ class Session:
         return False
 
     def _on_ready(self, ready: Ready) -> bool:
+        before = self.namespace.current
         self.namespace.ready(ready.status)
+        if self.namespace.current is not before:
+            self.relay.meaning_changed()
         if ready.status == "I":
             self.done.clear()
         else:
