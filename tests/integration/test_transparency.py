@@ -94,7 +94,9 @@ CONVERSATIONS: dict[str, bytes] = {
     + message(b"d", b"60\tx\n")
     + message(b"f", text("never mind"))
     + query("SELECT 1"),
-    "a batch that copies": query("CREATE TEMP TABLE c (a int); COPY c FROM STDIN; SELECT a + 0 AS a FROM c; DROP TABLE c")
+    "a batch that copies": query(
+        "CREATE TEMP TABLE c (a int); COPY c FROM STDIN; SELECT a + 0 AS a FROM c; DROP TABLE c"
+    )
     + message(b"d", b"1\n2\n")
     + message(b"c")
     + query("SELECT 1"),

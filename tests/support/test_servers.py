@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import debian, programs
 from tests.support.servers import Server, Servers
+from wireproxy.demo.unprivileged import Account, reachable
 
 
 def test_a_server_named_in_the_environment_is_used_and_left_alone(
@@ -101,3 +102,17 @@ def test_root_never_runs_a_server_itself(postgres: Server) -> None:
     owner = Path(f"/proc/{postgres.process.pid}").stat().st_uid
     assert owner != 0
     assert (owner != os.geteuid()) == (os.geteuid() == 0)
+
+
+def test_programs_that_nobody_can_reach_are_copied_with_their_libraries(tmp_path: Path) -> None:
+    package = tmp_path / "site-packages/embedded"
+    (package / "pginstall/bin").mkdir(parents=True)
+    (package / "pginstall/bin/postgres").touch(mode=0o700)
+    (tmp_path / "site-packages/embedded.libs").mkdir(mode=0o700)
+    (tmp_path / "site-packages/embedded.libs/libpq.so").touch(mode=0o600)
+    (tmp_path / "site-packages").chmod(0o700)
+    stranger = Account(name="stranger", uid=os.geteuid() + 1, gid=os.getegid() + 1)
+    copy = reachable(stranger, package / "pginstall", tmp_path / "scratch")
+    assert copy.is_relative_to(tmp_path / "scratch")
+    assert (copy / "bin/postgres").stat().st_mode & 0o555 == 0o555
+    assert (copy / "bin/../../../embedded.libs/libpq.so").stat().st_mode & 0o444 == 0o444

@@ -53,13 +53,30 @@ def make_folder(account: Account, prefix: str) -> Path:
 
 
 def reachable(account: Account, programs: Path, scratch: Path) -> Path:
-    """`programs` itself, or a copy in `scratch` when the account cannot get there (an environment under /root)."""
+    """`programs` itself, or a copy in `scratch` when the account cannot get there (an environment under /root).
+
+    Programs of a wheel find their libraries relative to themselves, in `PACKAGE.libs` beside the package: both are copied.
+    """
     if account.may_enter(programs):
         return programs
-    copy = scratch / programs.name
+    package = programs.parent
+    copies = scratch / "programs"
+    copy = copies / package.name / programs.name
     if not copy.exists():
         shutil.copytree(programs, copy, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, copies / libraries.name, symlinks=True)
+        _let_everybody_read(copies)
     return copy
+
+
+def _let_everybody_read(tree: Path) -> None:
+    """Whatever the umask was when the environment was made."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
 
 
 def start(
