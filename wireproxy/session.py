@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -53,7 +54,7 @@ from wireproxy.namespace import PostgresNamespace
 from wireproxy.pump import GONE, HUNG_UP, READABLE, WRITABLE, Hub, Leg
 from wireproxy.side import Parameters
 from wireproxy.target import Bench, CatalogError, Target
-from wireproxy.upstream import Upstream, send_cancel
+from wireproxy.upstream import Upstream, UpstreamError, send_cancel
 from wireproxy.welcome import Arrival
 
 LINGER_S = 60.0  # after the client has left, what it had sent may still be finished and recorded
@@ -109,6 +110,7 @@ class Session:
         self.clock_ns = clock_ns
         self.done: deque[str] = deque(maxlen=_DONE_KEPT)  # what the open transaction has done so far
         self.relay = Relay(relay_limits(config))
+        self.relay.names_are_utf8(namespace.current.client_encoding == "UTF8")
         self.metrics = metrics
         self._minute_of_week = minute_of_week
         self._hub = hub
@@ -118,6 +120,7 @@ class Session:
         self._holding: Holding | None = None
         self._over: str | None = None  # why it ended
         self._client_left = False
+        self._abandoned = False  # the client left while the server was still at work for it
         self._server_done = trio.Event()
         self._unrecorded: tuple[int, tuple[tuple[str, int, int], ...] | None, bytes] | None = None
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
@@ -174,7 +177,10 @@ class Session:
             self._fail_internally(error)
 
     async def _wind_up(self) -> None:
-        """What is on its way still arrives, within bounds."""
+        """What is on its way still arrives, within bounds. What nobody waits for any more is cancelled."""
+        if self._abandoned:
+            with suppress(UpstreamError):
+                await self.cancel()
         if self._client_left or self.relay.terminated:
             with trio.move_on_after(LINGER_S):
                 await self._server_done.wait()
@@ -309,8 +315,7 @@ class Session:
             self._server_done.set()
         elif not self.relay.terminated:
             self._over = self._over or "the client hung up"
-            if self.relay.busy:
-                self.job(self.cancel)
+            self._abandoned = self.relay.busy
             if self.relay.at_client_boundary:
                 self._server.send([TERMINATE])
             else:
@@ -649,6 +654,7 @@ class Session:
 
     def _on_parameter(self, changed: ParameterChanged) -> bool:
         self.namespace.reported(changed.name, changed.value)
+        self.relay.names_are_utf8(self.namespace.current.client_encoding == "UTF8")
         return False
 
     def _on_ready(self, ready: Ready) -> bool:

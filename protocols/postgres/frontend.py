@@ -354,6 +354,7 @@ class Frontend:
 
     def _parse(self, message: bytes, body: bytes) -> None:
         parse = decode_parse(body)
+        self._check_name(parse.name)
         if parse.name and len(self.shared.names.statements.confirmed) >= self.shared.limits.prepared_statements:
             raise ProtocolError("more prepared statements than prepared_statements allows", sqlstate="54000")
         question = Question(
@@ -381,6 +382,8 @@ class Frontend:
     def _ask_bind(self, message: bytes, body: bytes, portal: bytes, statement: bytes, streamed: int) -> None:
         """`streamed`: the length of a Bind of which only the beginning is here; 0 for one that is here whole."""
         shared = self.shared
+        self._check_name(portal)
+        self._check_name(statement)
 
         def ask() -> None:
             found = shared.names.statements.look_up(statement, shared.segment)
@@ -439,6 +442,7 @@ class Frontend:
         portal, at = read_cstring(body, 0)
         if len(body) != at + 4:
             raise ProtocolError("Execute has another length than its contents")
+        self._check_name(portal)
         shared = self.shared
 
         def run() -> None:
@@ -516,11 +520,17 @@ class Frontend:
         if len(body) < 2 or body[0] not in b"SP":
             raise ProtocolError("Close of something that is neither statement nor portal")
         name, _ = read_cstring(body, 1)
+        self._check_name(name)
         space = "statement" if body[0] == 0x53 else "portal"
         change = Change(space, name[:NAME_BYTES], None, self.shared.segment)
         self.shared.names.propose(change)
         self.shared.to_server.append(message)
         self._push(Entry(Owed.CLOSE, changes=(change,)))
+
+    def _check_name(self, name: bytes) -> None:
+        """The server converts names; two spellings of one, of which the gateway knows one, would be two statements here."""
+        if self.shared.ascii_names and not name.isascii():
+            raise ProtocolError("names beyond ASCII need client_encoding UTF8", sqlstate="0A000")
 
     def _push(self, entry: Entry) -> None:
         if len(self.shared.pending) >= self.shared.limits.owed:

@@ -93,6 +93,10 @@ class Relay:
         """A policy or a catalog is new: what was bound under the old one is asked about again before it runs."""
         self._shared.epoch += 1
 
+    def names_are_utf8(self, utf8: bool) -> None:
+        """Whether the bytes of the protocol's names are those that SQL's have here. The server converts both."""
+        self._shared.ascii_names = not utf8
+
     def meaning_changed(self) -> None:
         """What names mean is another thing now: portals that look them up when they run are asked about again."""
         self._shared.names.version += 1

@@ -15,6 +15,7 @@ NotificationScrubber = Callable[[bytes, bytes], bytes]
 
 class Shared:
     __slots__ = (
+        "ascii_names",
         "copy_in",
         "effects",
         "encoding",
@@ -50,6 +51,7 @@ class Shared:
         self.swallowed_syncs = 0  # sent while it did, and eaten by the copy unless that had failed already
         self.tickets = 0
         self.epoch = 0  # counts up when a verdict given earlier may not hold any more
+        self.ascii_names = False  # the client writes its names in another encoding than UTF-8
         self.report_ready = False  # somebody waits for the next ReadyForQuery
         self.scrub: Scrubber | None = None
         self.scrub_notification: NotificationScrubber | None = None

@@ -6,6 +6,7 @@ Every attempt plays a few messages of a clever client. None may change a row, an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -193,3 +194,14 @@ def test_what_is_not_masked_is_read_as_before(gateway: Gateway, steps: list[Step
 def test_a_prepared_statement_serves_again_and_again(gateway: Gateway) -> None:
     steps = [parse("x", "SELECT 41 + 1") + parse("e", "EXECUTE x") + SYNC, *[bind("", "e") + execute() + SYNC] * 3]
     assert play(gateway.dsn(), steps).count(b"SELECT 1") == 3
+
+
+@pytest.mark.parametrize("statement", [b'EXECUTE "\xe9"', b"EXECUTE \xe9"])
+def test_a_name_in_another_encoding_is_the_same_name(gateway: Gateway, shop: Server, statement: bytes) -> None:
+    # the session may be ended for it
+    with suppress(EOFError, OSError), raw.raw_connection(gateway.dsn() + "?client_encoding=LATIN1") as connection:
+        connection.send(parse("X", DELETE).replace(b"X", b"\xe9") + SYNC)
+        connection.send(raw.message(b"Q", statement + b"\0"))
+        connection.read_until(b"Z", 2)
+    with psycopg.connect(shop.dsn(DBNAME)) as admin:
+        assert admin.execute("SELECT count(*) FROM orders").fetchone() == (100,)

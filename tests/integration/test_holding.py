@@ -255,3 +255,32 @@ def test_a_session_with_a_hold_replays_and_verifies(hasty: Gateway) -> None:
     assert replayed.returncode == 0, replayed.stderr
     assert "DELETE FROM orders WHERE id = 9" in replayed.stdout
     assert "approved" in replayed.stdout
+
+
+def test_what_runs_for_a_client_that_hung_up_is_cancelled(patient: Gateway, shop: Server) -> None:
+    text = "SELECT count(*) FROM generate_series(1, 2000000000) AS abandoned"
+    with raw.raw_connection(patient.dsn()) as connection:
+        connection.send(raw.query(text))
+        running = (
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%abandoned' AND state = 'active' AND pid <> %s"
+        )
+        with psycopg.connect(shop.dsn(DBNAME), autocommit=True) as watcher:
+
+            def at_work() -> bool:
+                row = watcher.execute(running, [watcher.info.backend_pid]).fetchone()
+                return row is not None and row[0] == 1
+
+            deadline = time.monotonic() + 20
+            while not at_work() and time.monotonic() < deadline:
+                pass
+            assert at_work()
+            connection.sock.shutdown(socket.SHUT_RDWR)
+            while at_work() and time.monotonic() < deadline:
+                pass
+            assert not at_work()
+
+
+def test_mysql_is_not_listened_for_in_the_language_of_postgres(shop: Server, tmp_path: Path) -> None:
+    plan = GatewayPlan(server=shop, dbname=DBNAME, extra='[listen.mysql]\nhost = "127.0.0.1"\nport = 16306\n')
+    with pytest.raises(RuntimeError, match="not served yet"), running_gateway(plan, tmp_path / "mysql"):
+        pass
