@@ -78,6 +78,7 @@ def relay_limits(config: Config) -> RelayLimits:
         message_bytes=limits.message_bytes,
         masked_row_bytes=limits.masked_row_bytes,
         prepared_statements=limits.prepared_statements,
+        names_bytes=limits.names_bytes,
     )
 
 

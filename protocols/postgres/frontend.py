@@ -357,6 +357,8 @@ class Frontend:
         self._check_name(parse.name)
         if parse.name and len(self.shared.names.statements.confirmed) >= self.shared.limits.prepared_statements:
             raise ProtocolError("more prepared statements than prepared_statements allows", sqlstate="54000")
+        if parse.name:
+            self._check_room(len(message))
         question = Question(
             self.shared.next_ticket(), Stage.PARSE, parse.text, parse.name, types=parse.types, length=len(message)
         )
@@ -384,6 +386,10 @@ class Frontend:
         shared = self.shared
         self._check_name(portal)
         self._check_name(statement)
+        if portal:
+            if len(shared.names.portals.confirmed) >= shared.limits.prepared_statements:
+                raise ProtocolError("more portals than prepared_statements allows", sqlstate="54000")
+            self._check_room(len(message))
 
         def ask() -> None:
             found = shared.names.statements.look_up(statement, shared.segment)
@@ -526,6 +532,10 @@ class Frontend:
         self.shared.names.propose(change)
         self.shared.to_server.append(message)
         self._push(Entry(Owed.CLOSE, changes=(change,)))
+
+    def _check_room(self, size_bytes: int) -> None:
+        if not self.shared.names.has_room(size_bytes, self.shared.limits.names_bytes):
+            raise ProtocolError("prepared statements and portals are longer than names_bytes allows", sqlstate="54000")
 
     def _check_name(self, name: bytes) -> None:
         """The server converts names; two spellings of one, of which the gateway knows one, would be two statements here."""

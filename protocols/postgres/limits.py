@@ -13,4 +13,5 @@ class RelayLimits(NamedTuple):
     message_bytes: int = 1024 * 1024
     masked_row_bytes: int = 16 * 1024 * 1024
     prepared_statements: int = 10_000
+    names_bytes: int = 32 * 1024 * 1024
     owed: int = 100_000  # unanswered messages: a client that never reads its answers must not grow the queue

@@ -118,16 +118,30 @@ class NameSpace:
 class Names:
     """Both name spaces of one session. `tainted`: the server may know names, or meanings of names, that this does not."""
 
-    __slots__ = ("portals", "statements", "tainted", "version")
+    __slots__ = ("_kept_bytes", "portals", "statements", "tainted", "version")
 
     def __init__(self) -> None:
         self.statements = NameSpace()
         self.portals = NameSpace()
         self.tainted = False
+        self._kept_bytes = 0  # at most this much; the exact figure is found when it seems too much
         self.version = 0  # grows with every change of what a name that SQL can use means
 
     def _space(self, change: Change) -> NameSpace:
         return self.statements if change.space == "statement" else self.portals
+
+    def has_room(self, size_bytes: int, limit_bytes: int) -> bool:
+        """Whether as much more may be kept under a name. Names are the client's to make, and to keep as long as it likes."""
+        self._kept_bytes += size_bytes
+        if self._kept_bytes > limit_bytes:
+            kept = (
+                len(named.text or b"") + sum(len(value) for value in named.parameters or () if value is not None)
+                for space in (self.statements, self.portals)
+                for name, named in space.confirmed.items()
+                if name
+            )
+            self._kept_bytes = sum(kept) + size_bytes
+        return self._kept_bytes <= limit_bytes
 
     def propose(self, change: Change) -> None:
         self._space(change).tentative.append(change)

@@ -63,6 +63,9 @@ class MaskSet:
 
     def examine(self, text: str, statements: tuple[Statement, ...], namespace: Namespace) -> tuple[ResultMasks, ...]:
         """What each statement's results may carry, one for one. Total: what cannot be read is unknown."""
+        if all(statement.opaque is not None for statement in statements):
+            # it may have been refused for its depth or its size: parsing it here could end the process
+            return (self.unknown(),) * len(statements)
         trees = parsed(text)
         if trees is None or len(trees) != len(statements):
             return (self.unknown(),) * len(statements)

@@ -18,6 +18,9 @@ ROUNDS = (
     64  # of a recursive query: each adds a masked column to some output, so it ends; the cap is for our own mistakes
 )
 
+# MaxTupleAttributeNumber of the server, for a target list. CTEs that each select twice from the one before double their columns.
+_MOST_COLUMNS = 1664
+
 
 def query(follow: Follow, node: Node, scope: Scope) -> Columns:
     """The columns of a query or of a data-modifying statement with RETURNING. `scope` is its own. Raises Unsure."""
@@ -107,6 +110,8 @@ def targets(follow: Follow, nodes: Iterable[Node] | None, scope: Scope) -> Colum
             named.append((target.name or figured(target.val), follow.value(target.val, scope)))
             continue
         named.extend(starred.named)
+        if len(named) > _MOST_COLUMNS:
+            raise Unsure("more columns than the server allows")
         if starred.rest is not None:
             rests.append(starred.rest)
     if rests:  # the columns after it stand at unknown places

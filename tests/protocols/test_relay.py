@@ -770,3 +770,21 @@ def test_recorded_rows_of_a_described_portal_begin_with_its_description() -> Non
     kept = one(effects, Rows)
     assert isinstance(kept, Rows)
     assert kept.frames == head + p.row(b"\0\0\0\1")
+
+
+def test_what_is_kept_under_names_is_bounded_in_bytes() -> None:
+    session = Session(RelayLimits(names_bytes=10_000))
+    session.client(p.parse("select '" + "x" * 4000 + "'", "a"), p.parse("select '" + "x" * 4000 + "'", "b"), p.SYNC)
+    session.allow_all()
+    session.server(p.PARSE_COMPLETE + p.PARSE_COMPLETE + p.ready())
+    with pytest.raises(ProtocolError, match="names_bytes"):
+        session.client(p.parse("select '" + "x" * 4000 + "'", "c"))
+
+
+def test_what_was_given_back_makes_room() -> None:
+    session = Session(RelayLimits(names_bytes=10_000))
+    for _ in range(20):
+        session.client(p.parse("select '" + "x" * 4000 + "'", "a"), p.close("S", "a"), p.parse("select $1"), p.SYNC)
+        session.allow_all()
+        session.server(p.PARSE_COMPLETE + p.CLOSE_COMPLETE + p.PARSE_COMPLETE + p.ready())
+    assert session.relay.idle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rules.catalog import Catalog
@@ -138,6 +140,21 @@ COLUMNS = [
 @pytest.mark.parametrize(("sql", "expected"), COLUMNS)
 def test_each_column_gets_what_its_origin_asks_for(sql: str, expected: str) -> None:
     assert " ".join(treatments(sql)) == expected
+
+
+def test_columns_that_double_at_each_step_are_masked_in_bounded_time() -> None:
+    steps = ", ".join(f"c{n} AS (SELECT * FROM c{n - 1} a, c{n - 1} b)" for n in range(1, 40))
+    text = f"WITH c0 AS (SELECT * FROM customers), {steps} SELECT * FROM c39"
+    began = time.process_time()
+    assert examine(text).touches
+    assert time.process_time() - began < 2
+
+
+def test_a_text_that_was_not_understood_is_not_parsed_again() -> None:
+    """The classifier refuses what is too deep before it parses it: the parser would end the process."""
+    text = "SELECT 1" + " + 1" * 500_000
+    deep = Statement(text, Kind.OPAQUE, "", opaque="too long a chain")
+    assert mask_set().examine(text, (deep,), Namespace())[0].touches
 
 
 def test_fetch_and_execute_follow_their_names() -> None:

@@ -130,7 +130,8 @@ class Limits:
     )  # parameters kept for the log and the approver; a longer Bind streams if it is allowed
     message_bytes: int = 1024 * 1024  # server messages that must be seen whole (descriptions, errors)
     masked_row_bytes: int = 16 * 1024 * 1024  # a row is rewritten in memory
-    prepared_statements: int = 10_000  # per session
+    prepared_statements: int = 10_000  # per session; as many portals
+    names_bytes: int = 32 * 1024 * 1024  # their texts and values, per session: a client keeps them as long as it likes
     read_bytes: int = 64 * 1024  # one read of a socket
     idle_session_s: float = 0.0  # 0: never
 

@@ -148,7 +148,8 @@ LIMITS = {
     "bind_bytes": "Longest parameters that are kept for log and approver.",
     "message_bytes": "Longest message of the server that must be seen whole.",
     "masked_row_bytes": "Longest row that is rewritten; rows without masks stream.",
-    "prepared_statements": "Prepared statements of one session.",
+    "prepared_statements": "Prepared statements of one session, and as many portals.",
+    "names_bytes": "Their texts and values, in one session.",
     "read_bytes": "One read of a socket.",
     "idle_session_s": "End a session that has been idle this long. 0: never.",
 }
