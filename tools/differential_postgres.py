@@ -38,6 +38,8 @@ _READING = frozenset({Kind.SELECT, Kind.EXPLAIN, Kind.SHOW, Kind.COPY})
 _CHANGING = frozenset({Effect.WRITE, Effect.DDL, Effect.GRANT, Effect.SEQUENCE, Effect.ROW_LOCK, Effect.TABLE_LOCK})
 
 _LOST = (psycopg.pq.TransactionStatus.ACTIVE, psycopg.pq.TransactionStatus.UNKNOWN)
+# they give the transaction an ID and a lock on it, and do nothing else
+_TAKES_ID = re.compile(r"(?i)\b(txid_current|pg_current_xact_id)\s*\(")
 _PLANNING = frozenset({"RowExclusiveLock relation", "RowShareLock relation"})
 
 _COPY_DATA = re.compile(r"(?is)[^;]*\bcopy\b.*\b(stdin|stdout)\b")  # its data stand in the script, or go to the screen
@@ -47,7 +49,8 @@ SELECT pg_current_xact_id_if_assigned()::text,
        (SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::text FROM pg_stat_xact_all_tables),
        (SELECT string_agg(DISTINCT mode || ' ' || locktype, ',')
         FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation  -- looking at sequences below locks them
-        WHERE pid = pg_backend_pid() AND mode <> 'AccessShareLock' AND locktype <> 'virtualxid' AND relkind IS DISTINCT FROM 'S'),
+        WHERE pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'SIReadLock')
+          AND locktype <> 'virtualxid' AND relkind IS DISTINCT FROM 'S'),
        (SELECT md5(string_agg(name || '=' || coalesce(setting, ''), ',' ORDER BY name)) FROM pg_show_all_settings() s),
        current_user || '/' || session_user,
        (SELECT string_agg(c, ',') FROM pg_listening_channels() c),
@@ -112,7 +115,8 @@ class Session:
 
     @classmethod
     def open(cls, dsn: str) -> Session:
-        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
+        # compiled plans for looking around would take longer than everything else
+        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, options="-c jit=off")
         connection.execute("SET statement_timeout = '20s'; SET client_min_messages = 'error'")
         return cls(dsn, connection, Namespace(user="postgres", server_version=connection.info.server_version))
 
@@ -193,6 +197,9 @@ def _compare(
     if said.kind is Kind.EXPLAIN and changed == ["locks"] and set(str(after[2]).split(",")) <= _PLANNING:
         changed = []  # planning an UPDATE or a FOR UPDATE locks the table as running it would, and as weakly
     findings.counts["looked at"] += 1
+    if set(changed) <= {"transaction id", "locks"} and _TAKES_ID.search(text):
+        findings.counts["took a transaction ID because it asked for it"] += bool(changed)
+        changed = []
     if harmless and changed:
         findings.wrong.append((name, ", ".join(changed), " ".join(text.split())))
     if not harmless and not changed and not before[0]:
@@ -250,8 +257,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(findings: Findings) -> None:
-    print(f"classified: {sum(count for kind, count in findings.counts.items() if kind != 'looked at')}")
-    print(f"looked at while they ran: {findings.counts['looked at']}")
+    print(f"classified: {sum(findings.counts[str(kind)] for kind in Kind)}")
+    for name in ("looked at", "took a transaction ID because it asked for it"):
+        print(f"{name}: {findings.counts[name]}")
     print(f"said to read, and changed something: {len(findings.wrong)}")
     for name, aspect, text in findings.wrong:
         print(f"  {name}: {aspect}: {text[:160]}")
