@@ -15,9 +15,12 @@ from attrs import frozen
 from rules.model import Deny, Hold, Judgement, Kind, Statement, severity
 
 NOT_PERMITTED = "42501"
+SYNTAX_ERROR = "42601"
 CANCELLED = "57014"  # query_canceled
 UNAVAILABLE = "57P03"  # cannot_connect_now: the desk is not there to ask
 LIMIT_REACHED = "53400"  # configuration_limit_exceeded
+
+NOT_READ = "the parser cannot read it: "  # how a classifier begins its reason for a text that is no SQL
 
 _SHOWN_RELATIONS = 3
 _SHOWN_CHARACTERS = 400
@@ -125,6 +128,19 @@ def unavailable(reason: str) -> Refusal:
         "wireproxy: the statement needs an approval, and no request could be made",
         _line(reason),
         "Nothing was run. Try again later, or tell the gateway's operator.",
+    )
+
+
+def unreadable(judgement: Judgement) -> Refusal | None:
+    """For a text that no parser reads: an ordinary syntax error at once. There is nothing in it that anybody could approve."""
+    reasons = [statement.opaque or "" for statement in judgement.statements if statement.opaque is not None]
+    if not reasons or not all(reason.startswith(NOT_READ) for reason in reasons):
+        return None
+    return Refusal(
+        SYNTAX_ERROR,
+        _line(reasons[0].removeprefix(NOT_READ)),
+        "wireproxy could not read the statement, so it was not sent.",
+        "Correct it. If the server takes it as it is, tell the gateway's operator.",
     )
 
 

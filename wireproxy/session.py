@@ -43,7 +43,7 @@ from protocols.postgres.messages import TERMINATE, decode_row_description, encod
 from protocols.postgres.relay import Relay
 from rules.model import Allow, Column, Deny, Hold
 from rules.policy import Limit
-from rules.refusal import Refusal, limit_reached, refusal
+from rules.refusal import Refusal, limit_reached, refusal, unreadable
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.holding import Holding
@@ -416,6 +416,11 @@ class Session:
                 self._refuse(question, refusal(deny, weighed.judgement))
                 return True
             case Hold() as hold:
+                if (error := unreadable(weighed.judgement)) is not None:
+                    self._record(question, weighed, "deny", hold.rule, hold.reasons)
+                    self.metrics.denied += 1
+                    self._refuse(question, error)
+                    return True
                 self._holding = Holding(self, question, weighed, hold)
                 self.job(self._holding.run)
                 return False

@@ -193,6 +193,14 @@ def test_ordinary_reads_pass(agent: psycopg.Connection, text: str) -> None:
     agent.execute(text)
 
 
+@pytest.mark.parametrize("text", ["SELEC 1", "SELECT FROM WHERE", "SELECT 'abc", "DELETE orders"])
+def test_a_typing_error_is_a_syntax_error_at_once_and_not_a_request(agent: psycopg.Connection, text: str) -> None:
+    with pytest.raises(errors.SyntaxError) as caught:
+        agent.execute(text)
+    assert "syntax error" in str(caught.value) or "unterminated" in str(caught.value)
+    assert agent.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_read_only_policy_pins_the_servers_session_too(
     postgres: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
