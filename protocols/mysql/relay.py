@@ -91,6 +91,12 @@ class MySqlRelay:
         """A policy or a catalog is new: what a cursor still has to give is asked about again."""
         self._shared.epoch += 1
 
+    def names_are_utf8(self, utf8: bool) -> None:
+        """Statements have numbers here, and SQL's names come by the text alone: nothing to keep apart."""
+
+    def meaning_changed(self) -> None:
+        """Every execution is asked about anew here: nothing was bound under the old meaning."""
+
     def scrub_with(self, scrub: Scrubber | None) -> None:
         self._shared.scrub = scrub
 
