@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "CatalogError", "Target", "quoted_path", "search_path_of"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
+_ATTEMPTS = 3  # a view that is dropped while its definition is read makes a read fail, and the next one go well
+_PAUSE_S = 0.2
 _FAILURES_BORNE = 5  # ages after which a catalog that cannot be renewed is not judged against any more
 CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statement read the catalog
 _JUDGES_KEPT = 256  # each holds a bounded cache
@@ -118,11 +120,15 @@ class Target:
                 raise
 
     async def _load(self) -> Catalog:
-        try:
-            catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
-        except (CatalogError, CredentialError) as error:
-            self._log.warning("catalog_unreadable", reason=str(error))
-            raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
+        for attempt in range(_ATTEMPTS):
+            try:
+                catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
+                break
+            except (CatalogError, CredentialError) as error:
+                self._log.warning("catalog_unreadable", reason=str(error))
+                if attempt + 1 == _ATTEMPTS:
+                    raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
+            await trio.sleep(_PAUSE_S)
         self._loaded_at = trio.current_time()
         old = self._catalog
         if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:

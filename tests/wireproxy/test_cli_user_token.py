@@ -47,7 +47,7 @@ def run(config: Path, raw: bytes, *arguments: str) -> Result:
 
 
 def fresh(**claims: object) -> bytes:
-    return token(**{"exp": time.time() + 300, "iat": time.time() - 5, **claims})  # type: ignore[arg-type]
+    return token(**{"exp": time.time() + 36_000, "iat": time.time() - 5, **claims})  # type: ignore[arg-type]
 
 
 def test_a_good_token_says_as_whom_and_where(config: Path) -> None:
