@@ -180,7 +180,7 @@ class Server:
     def ask(self, text: str) -> Sequence[Sequence[object]]:
         with self.observer.cursor() as cursor:
             cursor.execute(text)
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def prepare(self) -> None:
         for line in SETUP.strip().splitlines():
@@ -243,7 +243,7 @@ class Server:
     def _ask_on(self, connection: pymysql.Connection[pymysql.cursors.Cursor], text: str) -> Sequence[Sequence[object]]:
         with connection.cursor() as cursor:
             cursor.execute(text)
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def data(self) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -267,7 +267,8 @@ class Server:
                 else "table_schema"
             )
             found[catalog] = sorted(
-                self.ask(f"SELECT {columns} FROM information_schema.{catalog} WHERE {key} = '{DATABASE}'")
+                str(row)
+                for row in self.ask(f"SELECT {columns} FROM information_schema.{catalog} WHERE {key} = '{DATABASE}'")
             )
         self.observer.rollback()
         return found
@@ -284,6 +285,7 @@ class Server:
                 "in_transaction",
                 "gtid_executed",
                 "last_gtid",
+                "statement_id",
                 "pseudo_thread_id",
                 "insert_id",
                 "identity",
