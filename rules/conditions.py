@@ -294,11 +294,12 @@ def _schemas(relation: Relation, facts: Facts) -> tuple[str, ...]:
     if relation.schema is not None:
         return (relation.schema,)
     path = _search_path(facts.namespace)
+    known = facts.catalog.resolve(None, relation.name, path) if facts.catalog is not None else None
+    places = path if known is None else (known.schema,)
     if relation.name in facts.namespace.temporary:
-        return ("pg_temp",)
-    if facts.catalog is not None and (known := facts.catalog.resolve(None, relation.name, path)) is not None:
-        return (known.schema,)
-    return path
+        # a temporary table hides the other until it is dropped, which may have happened unseen: it can be either
+        return ("pg_temp", *places)
+    return places
 
 
 def _homes(function: Function, facts: Facts) -> tuple[str, ...]:

@@ -188,6 +188,18 @@ def test_an_unqualified_name_is_let_through_only_if_every_place_it_may_be_in_is(
     )
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_temporary_table_of_that_name_does_not_lift_a_rule_that_stops(known: bool) -> None:
+    """It may have been dropped in a way that was not seen: then the name is the permanent table's again."""
+    there = {("public", "orders"): CatalogRelation("public", "orders", "r")} if known else {}
+    namespace = Namespace(search_path=("public",), temporary=frozenset({"orders"}))
+    facts = evolve(FACTS, namespace=namespace, catalog=Catalog(relations=there))
+    found = statement(relations=(Relation(None, "orders"),))
+    assert not passes(deny(relations=("public.orders",)), found, facts)
+    assert not passes(deny(relations=("pg_temp.orders",)), found, facts)
+    assert not passes(allow(kinds=frozenset({Kind.SELECT}), only_relations=("public.*",)), found, facts)
+
+
 def test_the_catalog_tells_where_an_unqualified_name_is() -> None:
     catalog = Catalog(relations={("public", "orders"): CatalogRelation("public", "orders", "r")})
     facts = evolve(FACTS, namespace=Namespace(user="app"), catalog=catalog)
