@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
-from attrs import Factory, define
 
 from protocols.base import ProtocolError
 from protocols.postgres.messages import error_fields
+from rules.model import Dialect
 from wireproxy import __version__
 from wireproxy.approvals import Binding, Desk, Request
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
+from wireproxy.dialects import DIALECTS
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
+from wireproxy.live import LiveSessions
 from wireproxy.log import Auditor, LogError, SessionLog, SessionStart, Signer, close_ledgers, new_session_id
 from wireproxy.metrics import Metrics, serve_http
-from wireproxy.opening import READ_ONLY, open_namespace
+from wireproxy.port import Connected, Port
 from wireproxy.pump import Hub
 from wireproxy.session import Session, where
 from wireproxy.store import open_store
 from wireproxy.store.model import StoreError
-from wireproxy.target import Bench, CatalogError, Target
+from wireproxy.target import Bench, Target
 from wireproxy.tls import ServerCertificate, certificate_for
-from wireproxy.upstream import Upstream, UpstreamError, connect
 from wireproxy.webhook import Webhook
-from wireproxy.welcome import Arrival, CancelArrival, finish_welcome, new_secret, refuse_welcome, welcome
+from wireproxy.welcome import Arrival
 from wireproxy.wire import BrokenWire, Wire
 
 ACCEPT_PAUSE_S = 0.1  # out of file descriptors: the next accept would fail as well
@@ -41,46 +41,30 @@ BACKLOG = 256
 LAST_WORDS_S = 5.0  # what a session that is ended may take to tell its client and close its log
 
 
-def minute_of_week() -> int:
-    now = datetime.now()
-    return now.weekday() * 1440 + now.hour * 60 + now.minute
-
-
-@define
-class _Live:
-    """A session that is open, and the secret that cancels it."""
-
-    session: Session
-    process_id: int
-    secret: bytes
-    started_s: float = Factory(time.time)
-
-
 class Gateway:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.hub = Hub()
         self.metrics = Metrics()
-        self.sessions: dict[str, _Live] = {}
+        self.live = LiveSessions()
         self.targets: dict[str, Target] = {}
         self.draining = False
-        self._pending = 0  # connections that are not sessions yet
+        self._ports: dict[Dialect, Port[Any]] = {}
         self._diagnostics = structlog.get_logger("gateway")
         self._signer = Signer.load_or_create(config.log.signing_key or config.state_dir / "gateway.key")
         self._auditors = tuple(Auditor.load(path) for path in config.log.auditors)
         self._mask_key = mask_key(config.state_dir / "mask.key")
-        self._identification = Identification(
+        self.identification = Identification(
             config, report=self._login_failed, report_keys=lambda text: self._diagnostics.warning("keys", reason=text)
         )
         self.stopped = trio.Event()
-        self._session_ended = trio.Event()
-        self.desk: Desk | None = None
+        self._desk: Desk | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled or drained."""
         store = await open_store(self.config)
         webhook = await Webhook.of(self.config.approvals, time.time_ns, self.config.gateway)
-        self.desk = Desk(
+        self._desk = Desk(
             store,
             time.time_ns,
             self.config.approvals,
@@ -97,7 +81,7 @@ class Gateway:
                 nursery.start_soon(self._tick, nursery)
                 hooks = ControlHooks(
                     status=self.status,
-                    sessions=self.describe_sessions,
+                    sessions=self.live.describe,
                     reload=self.reload_for_control,
                     preview=self.preview,
                     clock_ns=time.time_ns,
@@ -140,105 +124,33 @@ class Gateway:
                     continue
                 sock = socket.socket(fileno=connection.detach())
                 sock.setblocking(False)
-                if len(self.sessions) + self._pending >= self.config.limits.sessions * 2:
+                waiting = sum(port.waiting for port in self._ports.values())
+                if len(self.live) + waiting >= self.config.limits.sessions * 2:
                     sock.close()  # not even a handshake: somebody opens connections faster than they can be refused
                     continue
                 nursery.start_soon(self._attend, sock, listen, certificate)
 
     async def _attend(self, sock: socket.socket, listen: Listen, certificate: ServerCertificate | None) -> None:
-        """One connection, from its first byte to its last. Nothing that happens here ends another one."""
-        self._pending += 1
+        """Nothing that happens to one connection ends another one."""
         self.metrics.connections += 1
-        counted = True
         try:
             with Wire(sock) as wire:
-                arrival = await welcome(wire, listen, self.config, self._identification, certificate)
-                self._pending -= 1
-                counted = False
-                match arrival:
-                    case Arrival():
-                        await self._serve(arrival)
-                    case CancelArrival():
-                        await self._cancel(arrival)
-                    case None:
-                        self.metrics.refused_logins += 1
+                await self._port(listen.dialect).attend(wire, listen, certificate)
         except (BrokenWire, ProtocolError) as error:
             self._diagnostics.info("connection_ended", error=str(error))
         except Exception as error:  # noqa: BLE001  a bug of ours ends one connection, and shows no data
             self._diagnostics.error("internal_error", error=type(error).__name__, where=where(error))
-        finally:
-            if counted:
-                self._pending -= 1
 
-    async def _cancel(self, arrival: CancelArrival) -> None:
-        for live in list(self.sessions.values()):
-            if live.process_id == arrival.process_id and hmac.compare_digest(live.secret, arrival.secret):
-                try:
-                    await live.session.cancel()
-                except UpstreamError as error:
-                    self._diagnostics.info("cancel_failed", reason=error.reason)
+    def _port(self, dialect: Dialect) -> Port[Any]:
+        port = self._ports.get(dialect)
+        if port is None:
+            port = self._ports[dialect] = DIALECTS[dialect].port(self)
+        return port
 
-    async def _serve(self, arrival: Arrival) -> None:
-        try:
-            self._admit(arrival)
-            target = self.target(arrival.database.name)
-            bench = await target.bench(arrival.identity)
-            pinned = READ_ONLY if bench.read_only else {}
-            upstream = await connect(arrival.database, arrival.parameters, arrival.protocol[1], pinned=pinned)
-        except UpstreamError as error:
-            self._diagnostics.warning("no_session", database=arrival.database.name, reason=error.reason)
-            self.metrics.upstream_errors += 1
-            refuse_welcome(arrival.wire, error)
-            return
-        except CatalogError as error:
-            refuse_welcome(arrival.wire, UpstreamError("58000", f"wireproxy: {error}"))
-            return
-        with upstream.wire:
-            try:
-                await self._open(arrival, upstream, target, bench)
-            except UpstreamError as error:
-                self._diagnostics.warning("no_session", database=arrival.database.name, reason=error.reason)
-                refuse_welcome(arrival.wire, error)
+    # -- logs
 
-    def _admit(self, arrival: Arrival) -> None:
-        limits = self.config.limits
-        if self.draining:
-            raise UpstreamError("57P03", "wireproxy: the gateway is shutting down")
-        mine = sum(1 for live in self.sessions.values() if live.session.identity.name == arrival.identity.name)
-        if len(self.sessions) >= limits.sessions or mine >= limits.sessions_per_user:
-            raise UpstreamError("53300", "wireproxy: too many sessions are open")
-
-    async def _open(self, arrival: Arrival, upstream: Upstream, target: Target, bench: Bench) -> None:
-        namespace = await open_namespace(upstream)
-        session_id = new_session_id()
-        secret = new_secret(arrival.protocol)
-        start = self._start(session_id, arrival, upstream, bench)
-        try:
-            log = self._new_log(start)
-        except LogError as error:
-            raise UpstreamError("58030", "wireproxy: the session log cannot be written", str(error)) from error
-        assert self.desk is not None
-        scrub = bench.masks.scrub_diagnostic if bench.masks is not None else None
-        try:
-            await finish_welcome(arrival.wire, upstream, upstream.process_id, secret, scrub=scrub)
-        except BrokenWire:
-            log.end("the client hung up")
-            raise
-        session = Session(
-            self.hub, arrival, upstream, target, bench, self.desk, log, self.config, self.metrics, namespace,
-            time.monotonic_ns, minute_of_week,
-        )  # fmt: skip
-        self.sessions[session_id] = _Live(session, upstream.process_id, secret)
-        self.metrics.sessions_opened += 1
-        try:
-            await session.run()
-        finally:
-            del self.sessions[session_id]
-            self._session_ended.set()
-            self._session_ended = trio.Event()
-            self.metrics.sessions_closed += 1
-
-    def _start(self, session_id: str, arrival: Arrival, upstream: Upstream, bench: Bench) -> SessionStart:
+    def session_start(self, session_id: str, arrival: Arrival, connected: Connected, bench: Bench) -> SessionStart:
+        """The first record of a session's log."""
         database = arrival.database
         return SessionStart(
             session=session_id,
@@ -256,7 +168,7 @@ class Gateway:
             target_port=database.port,
             target_dbname=database.dbname,
             target_user=database.user,
-            server_version=upstream.parameter_status.get("server_version", ""),
+            server_version=connected.parameter_status.get("server_version", ""),
             policy=bench.policy,
             policy_version=bench.policy_version,
             config_version=self.config.version,
@@ -265,7 +177,7 @@ class Gateway:
             protocol=f"{arrival.protocol[0]}.{arrival.protocol[1]}",
             tls="yes" if arrival.tls else "",
             parameters=dict(arrival.parameters),
-            server_process_id=upstream.process_id,
+            server_process_id=connected.process_id,
             rows=self.config.log.rows,
         )
 
@@ -281,12 +193,18 @@ class Gateway:
             gateway=self.config.gateway,
             wireproxy=__version__,
         )
-        return self._new_log(start)
+        return self.new_log(start)
 
-    def _new_log(self, start: SessionStart) -> SessionLog:
+    def new_log(self, start: SessionStart) -> SessionLog:
         """Raises LogError."""
         settings = self.config.log
         return SessionLog(settings.directory, start, self._signer, sync=settings.sync, auditors=self._auditors)
+
+    @property
+    def desk(self) -> Desk:
+        """From the start of `run` on."""
+        assert self._desk is not None
+        return self._desk
 
     def _voted(self, request: Request) -> None:
         vote = request.votes[-1]
@@ -312,7 +230,8 @@ class Gateway:
     def target(self, name: str) -> Target:
         target = self.targets.get(name)
         if target is None:
-            target = self.targets[name] = Target(self.config.databases[name], self.config, self._mask_key)
+            database = self.config.databases[name]
+            target = self.targets[name] = DIALECTS[database.dialect].target(database, self.config, self._mask_key)
         return target
 
     # -- running
@@ -323,7 +242,7 @@ class Gateway:
             for target in list(self.targets.values()):
                 if target.due:
                     nursery.start_soon(target.renew)
-            for live in list(self.sessions.values()):
+            for live in self.live:
                 live.session.tick()
             try:
                 self._log.tick()
@@ -342,7 +261,7 @@ class Gateway:
         """Read the configuration again. Raises ConfigErrors, and changes nothing then."""
         try:
             config = await trio.to_thread.run_sync(load, self.config.path)
-            gate = self._identification.renewed(config)
+            gate = self.identification.renewed(config)
         except (ConfigErrors, ValueError):
             self.metrics.reload_failures += 1
             raise
@@ -351,17 +270,16 @@ class Gateway:
         if changed:
             self._diagnostics.warning("needs_restart", settings=changed)
         self.config = config
-        self._identification = gate
+        self.identification = gate
         self.metrics.reloads += 1
         for name in list(self.targets):
             database = config.databases.get(name)
-            if database is None:
+            if database is None or database.dialect is not self.targets[name].database.dialect:
                 del self.targets[name]
             else:
                 self.targets[name].reconfigure(database, config)
-        for live in list(self.sessions.values()):
+        for live in self.live:
             self._reconfigure(live.session, config)
-        assert self.desk is not None
         self.desk.defaults = config.approvals
         self._note("reloaded", config_version=config.version)
         self._diagnostics.info("reloaded", version=config.version)
@@ -369,7 +287,8 @@ class Gateway:
     def _reconfigure(self, session: Session, config: Config) -> None:
         database = config.databases.get(session.database.name)
         known = session.identity.source != "user" or session.identity.name in config.users
-        if database is None or not known or not may_connect(database, session.identity):
+        same = database is not None and database.dialect is session.database.dialect
+        if database is None or not same or not known or not may_connect(database, session.identity):
             session.end(
                 "access was withdrawn",
                 error_fields("57P01", "wireproxy: access to this database was withdrawn", severity="FATAL"),
@@ -387,16 +306,16 @@ class Gateway:
     async def drain(self) -> None:
         """No new sessions; those that are open end when they are idle, and at the latest after `drain_s`."""
         self.draining = True
-        self._diagnostics.info("draining", sessions=len(self.sessions))
+        self._diagnostics.info("draining", sessions=len(self.live))
         with trio.move_on_after(self.config.drain_s):
-            while self.sessions:
+            while len(self.live):
                 self._end_sessions(only_idle=True)
                 with trio.move_on_after(0.1):  # those that were not idle may be by then
-                    await self._session_ended.wait()
+                    await self.live.one_ends()
         self._end_sessions(only_idle=False)
         with trio.move_on_after(LAST_WORDS_S):
-            while self.sessions:
-                await self._session_ended.wait()
+            while len(self.live):
+                await self.live.one_ends()
         self.stopped.set()
 
     def _end_sessions(self, *, only_idle: bool) -> None:
@@ -404,7 +323,7 @@ class Gateway:
             "57P01", "terminating connection due to administrator command", hint="The gateway stops; connect again.",
             severity="FATAL",
         )  # fmt: skip
-        for live in list(self.sessions.values()):
+        for live in self.live:
             if live.session.idle or not only_idle:
                 live.session.end("the gateway stopped", fields)
 
@@ -416,27 +335,13 @@ class Gateway:
             "gateway": self.config.gateway,
             "config": str(self.config.path),
             "config_version": self.config.version,
-            "sessions": len(self.sessions),
-            "held": sum(1 for live in self.sessions.values() if live.session.held is not None),
+            "sessions": len(self.live),
+            "held": self.live.held,
             "draining": self.draining,
             "listen": [f"{listen.dialect.value} {listen.host}:{listen.port}" for listen in self.config.listen],
         }
 
-    def describe_sessions(self) -> Sequence[Mapping[str, object]]:
-        return [
-            {
-                "session": name,
-                "identity": live.session.identity.name,
-                "database": live.session.database.name,
-                "client": live.session.arrival.client,
-                "started": live.started_s,
-                "held": live.session.held,
-            }
-            for name, live in self.sessions.items()
-        ]
-
     async def _requests(self) -> Mapping[str, int]:
-        assert self.desk is not None
         return {state.value: number for state, number in (await self.desk.count()).items()}
 
     async def ready(self) -> Mapping[str, str]:
@@ -446,7 +351,6 @@ class Gateway:
             problems["gateway"] = "draining"
         if not os.access(self.config.log.directory, os.W_OK):
             problems["log"] = "the log directory cannot be written"
-        assert self.desk is not None
         try:
             await self.desk.check()
         except StoreError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -11,18 +10,13 @@ from typing import Any, TypeVar
 
 import pymysql
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
-from protocols.base import ProtocolError
 from protocols.mysql.caching_sha2 import make_verifier
-from rules.model import Dialect
 from tests.support.servers import Server
 from wireproxy.config.load import load
-from wireproxy.config.model import Listen
+from wireproxy.demo.cluster import free_port
 from wireproxy.gateway import Gateway
-from wireproxy.mysql.serving import MySqlPort
-from wireproxy.tls import ServerCertificate
-from wireproxy.wire import BrokenWire, Wire
 
 T = TypeVar("T")
 PASSWORD = "agent-secret"
@@ -62,36 +56,22 @@ async def mysql_gateway(
     server: Server, dbname: str, folder: Path, *, policy: str = "allow-all", wait_s: float = 0.2, extra: str = "",
     tls: tuple[Path, Path] | None = None,
 ) -> AsyncIterator[Door]:  # fmt: skip
-    config = load(_written(server, dbname, folder, policy, wait_s, extra))
-    listen = Listen(Dialect.MYSQL, "127.0.0.1", 0, *(tls or (None, None)))
-    gateway = Gateway(evolve(config, listen=()))
-    port = MySqlPort(gateway)
-    certificate = None if tls is None else ServerCertificate(*tls)
+    port = free_port()
+    config = load(_written(server, dbname, folder, port, policy, wait_s, extra, tls))
     config.state_dir.mkdir(parents=True, exist_ok=True)
     config.log.directory.mkdir(parents=True, exist_ok=True)
-
-    async def attend(connection: socket.socket) -> None:
-        try:
-            with Wire(connection) as wire:
-                await port.attend(wire, listen, certificate)
-        except (BrokenWire, ProtocolError):
-            pass
-
-    async def accept() -> None:
-        while True:
-            await trio.lowlevel.wait_readable(listener)
-            nursery.start_soon(attend, listener.accept()[0])
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(gateway.run)
-            nursery.start_soon(accept)
-            yield Door(listener.getsockname()[1], gateway, folder)
-            nursery.cancel_scope.cancel()
+    gateway = Gateway(config)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(gateway.run)
+        yield Door(port, gateway, folder)
+        nursery.cancel_scope.cancel()
 
 
-def _written(server: Server, dbname: str, folder: Path, policy: str, wait_s: float, extra: str) -> Path:
+def _written(
+    server: Server, dbname: str, folder: Path, port: int, policy: str, wait_s: float, extra: str,
+    tls: tuple[Path, Path] | None,
+) -> Path:  # fmt: skip
+    certificate = "" if tls is None else f'tls_certificate = "{tls[0]}"\ntls_key = "{tls[1]}"'
     password = folder / "target-password"
     password.touch(mode=0o600)
     password.write_text(server.password, encoding="utf-8")
@@ -102,6 +82,10 @@ def _written(server: Server, dbname: str, folder: Path, policy: str, wait_s: flo
 [gateway]
 state_dir = "{folder}/state"
 control_socket = "{folder}/control"
+[listen.mysql]
+host = "127.0.0.1"
+port = {port}
+{certificate}
 [database.shop]
 dialect = "mysql"
 host = "{server.host}"

@@ -140,7 +140,7 @@ async def test_what_was_held_when_its_client_left_never_runs(server: Server, doo
     with trio.fail_after(10):
         while (await desk.get(request.id)).state is State.PENDING:
             await desk.changed(1)
-        while door.gateway.sessions:
+        while len(door.gateway.live):
             await trio.lowlevel.checkpoint()
     assert (await desk.get(request.id)).state is State.WITHDRAWN
     assert names(server) == ["Ada", "Bo"]

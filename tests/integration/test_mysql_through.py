@@ -237,7 +237,7 @@ async def test_a_held_statement_that_nobody_approves_has_not_run(server: Server,
 async def test_what_a_session_did_is_in_its_log(door: Door) -> None:
     await door.run(lambda c: rows(c, "SELECT name FROM people ORDER BY id"))
     with trio.fail_after(10):
-        while door.gateway.sessions:
+        while len(door.gateway.live):
             await trio.lowlevel.checkpoint()
     logs = [list(Walk(names)) for names in find_logs(door.folder / "sessions")]
     (log,) = [log for log in logs if any(b"SELECT name FROM people" in text_of(met) for met in log)]
@@ -305,5 +305,5 @@ async def test_a_query_whose_client_hung_up_is_ended(server: Server, door: Door)
 
     await trio.to_thread.run_sync(leave)
     with trio.fail_after(20):
-        while door.gateway.sessions or await trio.to_thread.run_sync(running):
+        while len(door.gateway.live) or await trio.to_thread.run_sync(running):
             await trio.lowlevel.checkpoint()

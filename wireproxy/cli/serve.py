@@ -12,7 +12,6 @@ import click
 import structlog
 import trio
 
-from rules.model import Dialect
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config
 from wireproxy.control import ControlError
@@ -36,9 +35,6 @@ def serve(path: Path, json_log: bool) -> None:
         config = load(path)
     except ConfigErrors as error:
         click.echo(str(error), err=True)
-        sys.exit(1)
-    if any(listen.dialect is Dialect.MYSQL for listen in config.listen):
-        click.echo(f"wireproxy: {path}: [listen.mysql] is not served yet; remove it and its databases", err=True)
         sys.exit(1)
     try:
         trio.run(run, config)

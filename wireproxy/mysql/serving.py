@@ -1,20 +1,17 @@
-"""From a connection on the MySQL port to a session: the counterpart of what `wireproxy.gateway` does for Postgres."""
+"""The MySQL port: from a connection to a session, with the face of the targets behind it."""
 
 from __future__ import annotations
 
 import math
-import secrets
 import time
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
-from attrs import define, field
 
 from protocols.base import ProtocolError
 from rules.model import Dialect
 from wireproxy.config.model import Listen
-from wireproxy.log import LogError, new_session_id
+from wireproxy.live import Live
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
 from wireproxy.mysql.session import MASKED, MySqlSession
 from wireproxy.mysql.target import MySqlTarget
@@ -27,6 +24,7 @@ from wireproxy.mysql.welcome import (
     refuse_welcome,
     welcome_mysql,
 )
+from wireproxy.port import Port, minute_of_week
 from wireproxy.target import Bench, CatalogError
 from wireproxy.tls import ServerCertificate
 from wireproxy.upstream import UpstreamError
@@ -38,31 +36,24 @@ if TYPE_CHECKING:
 LOOK_AGAIN_S = (
     30.0  # a client that has proved nothing must not make the gateway connect to a target that is down, again and again
 )
-_log = structlog.get_logger("mysql")
 
 
-@define
-class MySqlPort:
-    """What all connections of the MySQL port share."""
+class MySqlPort(Port[MySqlArrival]):
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway)
+        self.logins = Logins()
+        self._looked_s = -math.inf  # when the targets were last asked what they look like
 
-    gateway: Gateway
-    logins: Logins = field(factory=Logins)
-    _looked_s: float = -math.inf  # when the targets were last asked what they look like
-
-    async def attend(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> None:
-        """One connection, from its first byte to its last. BrokenWire, ProtocolError when it ends early."""
+    async def welcome(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> MySqlArrival | None:
         gateway = self.gateway
-        arrival = await welcome_mysql(
-            wire, listen, gateway.config, gateway._identification, certificate, self.logins, await self.face()
-        )
-        if arrival is None:
-            gateway.metrics.refused_logins += 1
-            return
+        face = await self.face()
+        return await welcome_mysql(wire, listen, gateway.config, gateway.identification, certificate, self.logins, face)
+
+    async def serve(self, arrival: MySqlArrival) -> None:
         try:
             await self._serve(arrival)
         except UpstreamError as error:
-            _log.warning("no_session", database=arrival.database.name, reason=error.reason)
-            gateway.metrics.upstream_errors += 1
+            self.no_session(arrival, error)
             refuse_welcome(arrival, error)
         except CatalogError as error:
             refuse_welcome(arrival, UpstreamError("58000", f"wireproxy: {error}"))
@@ -81,7 +72,7 @@ class MySqlPort:
         return Face(known[0], mariadb)
 
     async def _version(self, name: str, *, ask: bool) -> str | None:
-        target = self.target(name)
+        target = self._target(name)
         if target.server_version is None and ask:
             try:
                 await target.refresh()
@@ -89,19 +80,15 @@ class MySqlPort:
                 return None  # whoever wants this database will be told
         return target.server_version
 
-    def target(self, name: str) -> MySqlTarget:
-        gateway = self.gateway
-        target = gateway.targets.get(name)
-        if not isinstance(target, MySqlTarget):
-            target = MySqlTarget(gateway.config.databases[name], gateway.config, gateway._mask_key)
-            gateway.targets[name] = target
+    def _target(self, name: str) -> MySqlTarget:
+        target = self.gateway.target(name)
+        assert isinstance(target, MySqlTarget)
         return target
 
     async def _serve(self, arrival: MySqlArrival) -> None:
         """Raises UpstreamError, CatalogError while the client waits for the end of its login."""
-        gateway = self.gateway
-        gateway._admit(arrival)
-        target = self.target(arrival.database.name)
+        self.admit(arrival)
+        target = self._target(arrival.database.name)
         bench = await target.bench(arrival.identity)
         if bench.masks is not None:
             raise UpstreamError("0A000", f"wireproxy: {MASKED}")
@@ -122,33 +109,17 @@ class MySqlPort:
         bench: Bench,
     ) -> None:
         gateway = self.gateway
-        session_id = new_session_id()
-        try:
-            # of the upstream it reads what both dialects have: the server's version and its number of the session
-            log = gateway._new_log(gateway._start(session_id, arrival, upstream, bench))  # type: ignore[arg-type]
-        except LogError as error:
-            raise UpstreamError("58030", "wireproxy: the session log cannot be written", str(error)) from error
+        log = self.open_log(arrival, upstream, bench)
         try:
             await finish_welcome(arrival, upstream.status)
         except BrokenWire:
             log.end("the client hung up")
             raise
-        from wireproxy.gateway import _Live, minute_of_week  # it imports this module
-
-        assert gateway.desk is not None
         session = MySqlSession(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,
             time.monotonic_ns, minute_of_week,
         )  # fmt: skip
-        gateway.sessions[session_id] = _Live(session, upstream.process_id, secrets.token_bytes(32))
-        gateway.metrics.sessions_opened += 1
-        try:
-            await session.run()
-        finally:
-            del gateway.sessions[session_id]
-            gateway._session_ended.set()
-            gateway._session_ended = trio.Event()
-            gateway.metrics.sessions_closed += 1
+        await self.run(Live(session, arrival.number))
 
 
 async def open_namespace(upstream: MySqlUpstream, *, read_only: bool) -> MySqlNamespace:

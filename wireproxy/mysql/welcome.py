@@ -53,6 +53,7 @@ from wireproxy.upstream import UpstreamError
 from wireproxy.welcome import LOGGED_NAME_CHARS, Arrival
 from wireproxy.wire import BrokenWire, PeerClosed, Wire
 
+FIRST_NUMBER = 1 << 30
 ATTRIBUTES_KEPT = 32
 ATTRIBUTE_CHARS = 255
 _MOCK_SALT = "wireproxy.mock.salt."  # of names that do not exist: their check takes as long as a real one
@@ -75,6 +76,7 @@ class MySqlArrival(Arrival):
     capabilities: Capability
     charset: int
     sequence: int  # of the packet that tells the client that it is in
+    number: int  # of the connection, as the greeting said it
 
 
 @define
@@ -86,8 +88,10 @@ class Logins:
     connections: int = 0
 
     def next_connection(self) -> int:
-        self.connections = self.connections % 0xFFFFFFFF + 1
-        return self.connections
+        """The number of the greeting. Servers count from 1, and it must not be taken for one of theirs in a KILL; drivers
+        may read it as signed."""
+        self.connections = (self.connections + 1) % FIRST_NUMBER
+        return FIRST_NUMBER + self.connections
 
 
 async def welcome_mysql(
@@ -148,6 +152,7 @@ class _Visit:
         self._face = face
         self._offer = offered(tls=tls is not None, mariadb=face.mariadb)
         self._nonce = bytes(secrets.choice(range(1, 128)) for _ in range(NONCE_BYTES))
+        self._number = logins.next_connection()
         self._guessed = False
         self._expires: float | None = None
 
@@ -189,11 +194,11 @@ class _Visit:
             capabilities=flags,
             charset=response.charset or UTF8MB4,
             sequence=self._packets.sequence,
+            number=self._number,
         )
 
     def _greeting(self) -> Greeting:
-        number = self._logins.next_connection()
-        return Greeting(self._face.version, number, self._nonce, self._offer, UTF8MB4, AUTOCOMMIT, CACHING_SHA2)
+        return Greeting(self._face.version, self._number, self._nonce, self._offer, UTF8MB4, AUTOCOMMIT, CACHING_SHA2)
 
     async def _response(self) -> HandshakeResponse:
         # no byte more than the packet is read: what follows may be a TLS handshake
