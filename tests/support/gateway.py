@@ -17,9 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import STDOUT, CompletedProcess, Popen, run
+from typing import Any
 
+import pymysql
 from attrs import field, frozen
 
+from protocols.mysql.caching_sha2 import make_verifier
 from tests.support.servers import Server
 from wireproxy.demo.cluster import free_port, tail
 from wireproxy.demo.unprivileged import stop
@@ -40,6 +43,7 @@ class GatewayPlan:
     extra: str = ""  # more TOML: tables of its own
     log_rows: str = "head"
     wait_s: float = 20.0
+    dialect: str = "postgres"
 
 
 @frozen
@@ -54,6 +58,11 @@ class Gateway:
 
     def dsn(self, user: str = "agent", dbname: str | None = None, password: str | None = None) -> str:
         return f"postgresql://{user}:{password or user + '-secret'}@127.0.0.1:{self.port}/{dbname or self.dbname}"
+
+    def mysql(self, user: str = "agent", **options: Any) -> Any:
+        """A PyMySQL connection in autocommit mode."""
+        chosen = {"password": f"{user}-secret", "database": self.dbname, "autocommit": True, "ssl_disabled": True}
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, **{**chosen, **options})
 
     def cli(self, *arguments: str, timeout_s: float = 30.0) -> CompletedProcess[str]:
         """Runs a command of the CLI against this gateway, as a DBA does."""
@@ -114,10 +123,10 @@ def configuration(plan: GatewayPlan, folder: Path, port: int) -> str:
     dbname = plan.dbname or plan.server.dbname
     parts = [
         _table("", state_dir=str(folder / "state"), control_socket=str(folder / "control")),
-        _table("listen.postgres", host="127.0.0.1", port=port, **_tls(plan)),
+        _table(f"listen.{plan.dialect}", host="127.0.0.1", port=port, **_tls(plan)),
         _table(
             f"database.{dbname}",
-            dialect="postgres",
+            dialect=plan.dialect,
             host=plan.server.host,
             port=plan.server.port,
             dbname=dbname,
@@ -129,7 +138,7 @@ def configuration(plan: GatewayPlan, folder: Path, port: int) -> str:
         _table("log", directory=str(folder / "sessions"), rows=plan.log_rows),
         _table("approvals", wait_s=plan.wait_s),
         _table("approver.tester", unix_users=[getpass.getuser()], groups=["dba"]),
-        *(_table(f"user.{name}", verifier=scram_verifier(f"{name}-secret")) for name in plan.users),
+        *(_table(f"user.{name}", **verifiers(f"{name}-secret")) for name in plan.users),
         *(f"[[mask]]\n{_lines(column=column, masker=masker)}" for column, masker in plan.masks.items()),
         plan.extra,
     ]
@@ -156,6 +165,11 @@ def _value(value: object) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{name} = {_value(each)}" for name, each in value.items()) + " }"
     return json.dumps(value)
+
+
+def verifiers(password: str) -> dict[str, str]:
+    """Of both dialects, as `wireproxy user add` makes them."""
+    return {"verifier": scram_verifier(password), "mysql_verifier": make_verifier(password, "wireproxy.tests.salt")}
 
 
 def scram_verifier(password: str, iterations: int = 4096) -> str:
