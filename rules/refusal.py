@@ -88,7 +88,7 @@ def expired(request_id: str, hold: Hold) -> Refusal:
         f'wireproxy: request {request_id} is pending, held by rule "{_line(hold.rule)}"',
         _sentence(hold.reasons),
         f"{hold.hint} ".lstrip()
-        + f"Run the same statement again once it is approved by {_approvers(hold)}: wireproxy approve {request_id}",
+        + f"Run the same statement again once it is approved{_by(hold)}: wireproxy approve {request_id}",
     )
 
 
@@ -184,8 +184,14 @@ def _verb(statement: Statement) -> str:
 
 
 def _approvers(hold: Hold) -> str:
-    who = " or ".join(_line(group) for group in sorted(hold.approvers)) or "an approver"
-    return f"{hold.quorum} of {who}" if hold.quorum > 1 else who
+    groups = " or ".join(_line(group) for group in sorted(hold.approvers))
+    if hold.quorum > 1:
+        return f"{hold.quorum} of {groups}" if groups else f"{hold.quorum} approvers"
+    return groups or "an approver"
+
+
+def _by(hold: Hold) -> str:
+    return f" by {_approvers(hold)}" if hold.approvers or hold.quorum > 1 else ""
 
 
 def _sentence(reasons: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ read-only snapshot. A role needs no rights beyond CONNECT: these tables are read
 
 from __future__ import annotations
 
+import ssl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from psycopg.rows import TupleRow
 from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
 from rules.model import Volatility
 from wireproxy.config.model import Database
+from wireproxy.tls import verifies
 
 STATEMENT_TIMEOUT_S: Final = 20  # of one catalog query: a hundred thousand columns take about a second
 Connection = psycopg.Connection[TupleRow]
@@ -73,6 +75,10 @@ class CatalogError(Exception):
     """The catalog could not be read; the message says why, without credentials."""
 
 
+class Unreachable(CatalogError):
+    """There is no connection to be had: trying again at once would meet the same."""
+
+
 def parameters(database: Database, password: str | None, application: str) -> dict[str, str | int]:
     """libpq connection parameters of a side connection to a target."""
     found: dict[str, str | int] = {
@@ -89,6 +95,9 @@ def parameters(database: Database, password: str | None, application: str) -> di
         found["password"] = password
     if database.tls_ca is not None:
         found["sslrootcert"] = str(database.tls_ca)
+    elif verifies(database):
+        # libpq would look into the home folder; the sessions' own connections trust the system's authorities
+        found["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
     return found
 
 
@@ -99,7 +108,7 @@ def side_connection(database: Database, password: str | None, application: str) 
         # libpq reads PG* variables of the environment where a parameter is missing: all that matter are given.
         connection = psycopg.connect(**parameters(database, password, application), autocommit=False)  # type: ignore[arg-type]
     except psycopg.Error as error:
-        raise CatalogError(f"cannot connect to {database.name}: {error}") from None
+        raise Unreachable(f"cannot connect to {database.name}: {error}") from None
     try:
         yield connection
     except psycopg.Error as error:

@@ -14,7 +14,7 @@ import trio
 
 from protocols.base import ProtocolError
 from protocols.postgres.messages import error_fields
-from rules.model import Dialect
+from rules.model import Dialect, Identity
 from wireproxy import __version__
 from wireproxy.approvals import Binding, Desk, Request
 from wireproxy.config.load import ConfigErrors, load
@@ -23,7 +23,16 @@ from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.live import LiveSessions
-from wireproxy.log import Auditor, LogError, SessionLog, SessionStart, Signer, close_ledgers, new_session_id
+from wireproxy.log import (
+    Auditor,
+    KeyFileError,
+    LogError,
+    SessionLog,
+    SessionStart,
+    Signer,
+    close_ledgers,
+    new_session_id,
+)
 from wireproxy.metrics import Metrics, serve_http
 from wireproxy.port import Connected, Port
 from wireproxy.pump import Hub
@@ -38,6 +47,7 @@ from wireproxy.wire import BrokenWire, Wire
 
 ACCEPT_PAUSE_S = 0.1  # out of file descriptors: the next accept would fail as well
 BACKLOG = 256
+MASK_KEY_BYTES = 32
 LAST_WORDS_S = 5.0  # what a session that is ended may take to tell its client and close its log
 
 
@@ -54,9 +64,14 @@ class Gateway:
         self._signer = Signer.load_or_create(config.log.signing_key or config.state_dir / "gateway.key")
         self._auditors = tuple(Auditor.load(path) for path in config.log.auditors)
         self._mask_key = mask_key(config.state_dir / "mask.key")
-        self.identification = Identification(
-            config, report=self._login_failed, report_keys=lambda text: self._diagnostics.warning("keys", reason=text)
-        )
+        try:
+            self.identification = Identification(
+                config,
+                report=self._login_failed,
+                report_keys=lambda text: self._diagnostics.warning("keys", reason=text),
+            )
+        except ValueError as error:
+            raise KeyFileError(str(error)) from error
         self.stopped = trio.Event()
         self._desk: Desk | None = None
 
@@ -286,12 +301,17 @@ class Gateway:
 
     def _reconfigure(self, session: Session, config: Config) -> None:
         database = config.databases.get(session.database.name)
-        known = session.identity.source != "user" or session.identity.name in config.users
         same = database is not None and database.dialect is session.database.dialect
-        if database is None or not same or not known or not may_connect(database, session.identity):
+        who = session.identity
+        if database is None or not same or not still_holds(who, config) or not may_connect(database, who):
             session.end(
                 "access was withdrawn",
-                error_fields("57P01", "wireproxy: access to this database was withdrawn", severity="FATAL"),
+                error_fields(
+                    "57P01",
+                    "wireproxy: access was withdrawn or changed",
+                    severity="FATAL",
+                    hint="Connect again: what is allowed now is decided at login.",
+                ),
             )
             return
         session.reconfigured(config)
@@ -355,7 +375,15 @@ class Gateway:
             await self.desk.check()
         except StoreError as error:
             problems["store"] = str(error)
+        async with trio.open_nursery() as nursery:
+            for name in self.config.databases:
+                nursery.start_soon(self._probe, name, problems)
         return problems
+
+    async def _probe(self, name: str, problems: dict[str, str]) -> None:
+        reason = await self.target(name).probe()
+        if reason is not None:
+            problems[f"database {name}"] = reason
 
     async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:
         database = self.config.databases.get(request.database)
@@ -364,12 +392,25 @@ class Gateway:
         return await self.target(database.name).preview(request, binding)
 
 
+def still_holds(identity: Identity, config: Config) -> bool:
+    """Would whoever logged in with this identity get the same one now? Groups decide about policies and masks."""
+    if identity.source == "user":
+        user = config.users.get(identity.name)
+        return user is not None and user.groups == identity.groups
+    return any(issuer.issuer == identity.issuer for issuer in config.oidc.values())
+
+
 async def bind(listen: Listen) -> trio.socket.SocketType:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     sock = trio.socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    await sock.bind((listen.host, listen.port))
-    sock.listen(BACKLOG)
+    try:
+        await sock.bind((listen.host, listen.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        where_to = f"[listen.{listen.dialect.value}] {listen.host}:{listen.port}"
+        raise OSError(f"{where_to}: {error.strerror or error}") from error
     return sock
 
 
@@ -378,8 +419,11 @@ def mask_key(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_bytes()
+        key = path.read_bytes()
+        if len(key) != MASK_KEY_BYTES:  # a crash while it was made: hashes under an empty key can be guessed
+            raise KeyFileError(f"{path} is not {MASK_KEY_BYTES} bytes long; remove it and a new one is made") from None
+        return key
     with os.fdopen(descriptor, "wb") as file:
-        key = os.urandom(32)
+        key = os.urandom(MASK_KEY_BYTES)
         file.write(key)
     return key

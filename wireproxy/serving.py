@@ -12,7 +12,7 @@ from wireproxy.live import Live
 from wireproxy.opening import READ_ONLY, open_namespace
 from wireproxy.port import Port, minute_of_week
 from wireproxy.session import Session
-from wireproxy.target import Bench, CatalogError, Target
+from wireproxy.target import Bench, CatalogError, Target, Unreachable
 from wireproxy.tls import ServerCertificate
 from wireproxy.upstream import Upstream, UpstreamError, connect
 from wireproxy.welcome import Arrival, CancelArrival, finish_welcome, new_secret, refuse_welcome, welcome
@@ -37,7 +37,9 @@ class PostgresPort(Port[Arrival | CancelArrival]):
             self.no_session(arrival, error)
             refuse_welcome(arrival.wire, error)
         except CatalogError as error:
-            refuse_welcome(arrival.wire, UpstreamError("58000", f"wireproxy: {error}"))
+            self.gateway.metrics.upstream_errors += 1
+            sqlstate = "08006" if isinstance(error, Unreachable) else "58000"
+            refuse_welcome(arrival.wire, UpstreamError(sqlstate, f"wireproxy: {error}"))
 
     async def _cancel(self, arrival: CancelArrival) -> None:
         for live in self.gateway.live:

@@ -22,23 +22,28 @@ from rules.limits import Usage
 from rules.masking import MaskSet, compile_masks
 from rules.model import Dialect, Effect, Identity, Namespace
 from wireproxy.approvals import Binding, Request
-from wireproxy.catalog import CatalogError, load_postgres
+from wireproxy.catalog import CatalogError, Unreachable, load_postgres
 from wireproxy.config.model import Config, Database
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError, read_password
 from wireproxy.identity import policy_for
 from wireproxy.side import Parameters, estimate_rows, preview
+from wireproxy.tls import TlsError
+from wireproxy.upstream import open_wire
+from wireproxy.wire import BrokenWire
 
 if TYPE_CHECKING:
     from wireproxy.judging import Weighed
 
-__all__ = ["Bench", "CatalogError", "Target", "quoted_path", "search_path_of"]
+__all__ = ["Bench", "CatalogError", "Target", "Unreachable", "quoted_path", "search_path_of"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
 _ATTEMPTS = 3  # a view that is dropped while its definition is read makes a read fail, and the next one go well
 _PAUSE_S = 0.2
 _FAILURES_BORNE = 5  # ages after which a catalog that cannot be renewed is not judged against any more
 CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statement read the catalog
+PROBE_MIN_AGE_S = 5.0  # somebody who asks for readiness in a loop does not become a flood of connections
+PROBE_TIMEOUT_S = 3.0
 _JUDGES_KEPT = 256  # each holds a bounded cache
 _UNDONE = frozenset({Effect.READ, Effect.WRITE, Effect.ROW_LOCK, Effect.SEQUENCE})  # what a rollback undoes, or nearly
 
@@ -71,6 +76,9 @@ class Target:
         self.usage = Usage()
         self._versions = 0
         self._loading = trio.Lock()
+        self._probing = trio.Lock()
+        self._probed_at = -math.inf
+        self._unreachable: str | None = None  # what the last probe found
         self._benches: OrderedDict[tuple[str, Identity, int], Bench] = OrderedDict()
         self._log = structlog.get_logger("target").bind(database=database.name)
 
@@ -125,6 +133,11 @@ class Target:
                 catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
                 break
             except (CatalogError, CredentialError) as error:
+                if isinstance(error, Unreachable | CredentialError):
+                    self._log.warning("target_unreachable", reason=str(error))
+                    raise Unreachable(
+                        f'the gateway cannot connect to the target of database "{self.database.name}"'
+                    ) from error
                 self._log.warning("catalog_unreadable", reason=str(error))
                 if attempt + 1 == _ATTEMPTS:
                     raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
@@ -163,6 +176,29 @@ class Target:
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)
         return bench
+
+    async def probe(self) -> str | None:
+        """Why the target's server cannot be reached; None when it can. Asked of it at most every few seconds.
+
+        A MySQL server counts connections that say nothing, and in the end blocks the gateway's host: it is not asked.
+        """
+        if self.database.dialect is Dialect.MYSQL:
+            return None
+        async with self._probing:
+            if trio.current_time() - self._probed_at > PROBE_MIN_AGE_S:
+                self._unreachable = await self._dial()
+                self._probed_at = trio.current_time()
+            return self._unreachable
+
+    async def _dial(self) -> str | None:
+        try:
+            with trio.fail_after(PROBE_TIMEOUT_S):
+                (await open_wire(self.database)).close()
+        except trio.TooSlowError:
+            return f"no answer within {PROBE_TIMEOUT_S:g} s"
+        except (BrokenWire, TlsError) as error:
+            return str(error)
+        return None
 
     async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:
         """Rows that the planner expects a statement to touch; None when it cannot say."""

@@ -6,6 +6,8 @@ import signal
 import socket
 import struct
 import threading
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +80,34 @@ def test_a_configuration_with_a_mistake_is_refused_whole_and_the_old_one_stays(g
     assert "denny" in refused.stdout + refused.stderr
     with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
         assert agent.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+
+
+def test_a_user_who_is_put_into_another_group_must_log_in_again(gateway: Gateway) -> None:
+    """Masks and policies go by groups: a session that kept the old ones would go on seeing what they show."""
+    with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
+        agent.execute("SELECT 1")
+        assert gateway.cli("reload").returncode == 0
+        agent.execute("SELECT 1")
+        gateway.config.write_text(gateway.config.read_text().replace("[user.agent]", '[user.agent]\ngroups = ["new"]'))
+        assert gateway.cli("reload").returncode == 0
+        with pytest.raises(errors.AdminShutdown, match="access was withdrawn or changed"):
+            agent.execute("SELECT 1")
+
+
+def test_a_database_that_is_down_is_said_to_be_and_is_not_ready(gateway: Gateway, http_port: int) -> None:
+    assert '"ready": true' in get(http_port, "/readyz")
+    text = gateway.config.read_text()
+    port = text.split("[database.")[1].split("port = ")[1].split("\n")[0]
+    gateway.config.write_text(text.replace(f"port = {port}\n", f"port = {free_port()}\n"))
+    assert gateway.cli("reload").returncode == 0
+    with pytest.raises(psycopg.OperationalError, match='cannot connect to the target of database "serving"') as caught:
+        psycopg.connect(gateway.dsn())
+    assert "127.0.0.1" not in str(caught.value).partition("FATAL")[2]  # where it is, is not the client's business
+    with pytest.raises(urllib.error.HTTPError) as unready:
+        for _ in range(100):
+            get(http_port, "/readyz")
+            time.sleep(0.1)
+    assert "database serving" in unready.value.read().decode()
 
 
 def test_sighup_reloads_as_well(gateway: Gateway) -> None:

@@ -87,6 +87,9 @@ def test_a_hold_says_how_it_is_approved_and_what_to_do_then() -> None:
 
 def test_a_quorum_is_said() -> None:
     assert "2 of dba or sec" in expired("wp-1", Hold("r", (), approvers=frozenset({"sec", "dba"}), quorum=2)).hint
+    assert "waiting up to 9 s for 2 approvers:" in pending("wp-1", Hold("r", (), quorum=2), 9).hint.lower()
+    assert "again once it is approved by 2 approvers:" in expired("wp-1", Hold("r", (), quorum=2)).hint
+    assert "again once it is approved: wireproxy" in expired("wp-1", Hold("r", ())).hint
 
 
 def test_a_denial_says_who_and_why() -> None:

@@ -19,9 +19,11 @@ from tests.wireproxy.log_samples import START_NS, Shelf, allow, data_row, play, 
 from wireproxy.cli import cli
 from wireproxy.cli.log_place import since_ns
 from wireproxy.cli.replay_screen import Screen, duration, pace, size
-from wireproxy.cli.session_list import short_ids
+from wireproxy.cli.session_list import listing, short_ids
 from wireproxy.log import AuditorKey, Signer
 from wireproxy.log import records as rec
+from wireproxy.log.books import read_books
+from wireproxy.log.summary import summarize_all
 
 
 @pytest.fixture
@@ -57,6 +59,16 @@ def lines(result: Result) -> list[dict[str, object]]:
 
 
 # -- sessions
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_list_is_whole_on_a_screen_of_eighty_columns(filled: Shelf, width: int) -> None:
+    out = io.StringIO()
+    summaries = list(summarize_all(filled.directory, read_books(filled.directory, {})))
+    Console(file=out, width=width, highlight=False, markup=False, emoji=False).print(listing(summaries, width))
+    shown = out.getvalue()
+    assert "…" not in shown
+    assert all(word in shown for word in ("aaaa0001", "support-agent", "ledger", "denied", "errors", "closed", "open"))
 
 
 def test_sessions_lists_who_what_and_how_it_went(filled: Shelf) -> None:

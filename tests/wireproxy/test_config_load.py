@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trustme
 
 from rules.config import pack
 from rules.model import Dialect, Kind
@@ -222,6 +223,23 @@ def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path) -> N
 def test_the_password_of_a_mistaken_config_is_not_in_the_error(tmp_path: Path) -> None:
     text = '[database.x]\nhost="h"\nuser="u"\npassword="hunter2"\n[database.y]\nurl="postgresql://u:hunter2@h"'
     assert "hunter2" not in "\n".join(errors(tmp_path, text))
+
+
+def test_a_key_of_another_certificate_is_an_error_before_the_gateway_starts(tmp_path: Path) -> None:
+    one, other = trustme.CA().issue_cert("localhost"), trustme.CA().issue_cert("localhost")
+    one.cert_chain_pems[0].write_to_path(str(tmp_path / "crt"))
+    other.private_key_pem.write_to_path(str(tmp_path / "key"))
+    (tmp_path / "key").chmod(0o600)
+    text = SMALLEST + '[listen.postgres]\ntls_certificate = "crt"\ntls_key = "key"'
+    assert any("listen.postgres.tls_certificate" in each and "key" in each for each in errors(tmp_path, text))
+    one.private_key_pem.write_to_path(str(tmp_path / "key"))
+    assert load(write(tmp_path, text))
+
+
+def test_authorities_that_are_no_certificates_are_an_error_before_the_gateway_starts(tmp_path: Path) -> None:
+    (tmp_path / "ca").write_text("nothing of the kind")
+    text = SMALLEST + '[database.x]\nhost="h"\nuser="u"\ntls="verify-full"\ntls_ca="ca"'
+    assert any("database.x.tls_ca" in each for each in errors(tmp_path, text))
 
 
 def test_a_secret_that_others_can_change_is_an_error_and_one_they_can_read_a_warning(tmp_path: Path) -> None:

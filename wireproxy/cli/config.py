@@ -48,7 +48,7 @@ def check_file(path: Path, console: Console, *, as_json: bool = False) -> int:
         return 1
     _show(problems, console, as_json)
     if not as_json:
-        console.print(_summary(config))
+        console.print(_summary(config), soft_wrap=True)
     return 0
 
 
@@ -83,8 +83,13 @@ def _summary(config: Config) -> Text:
     text = Text("fine: ", style="bold green")
     databases = ", ".join(f"{each.name} ({each.policy})" for each in config.databases.values())
     text.append(
-        f"{listeners}; databases {databases}; {len(config.users)} users, {len(config.approvers)} approvers, "
-        f"{len(config.masks)} masks; version {config.version}",
+        f"{listeners}; {'database' if len(config.databases) == 1 else 'databases'} {databases}; "
+        f"{_counted(len(config.users), 'user')}, {_counted(len(config.approvers), 'approver')}, "
+        f"{_counted(len(config.masks), 'mask')}; version {config.version}",
         "not bold default",
     )
     return text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

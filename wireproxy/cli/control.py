@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -42,7 +43,15 @@ def status(socket_option: Path | None, config_option: Path | None, as_json: bool
     console.print(_grid(found))
     for session in sessions or ():
         console.print(Text("—" * 20, "dim"))
-        console.print(_grid(session))
+        console.print(_grid({**session, **_since(session)}))
+
+
+def _since(session: Mapping[str, object]) -> dict[str, object]:
+    """`started` as a person reads it; in JSON it stays a number."""
+    started = session.get("started")
+    if not isinstance(started, int | float):
+        return {}
+    return {"started": datetime.fromtimestamp(started).astimezone().isoformat(" ", "seconds")}
 
 
 def _grid(fields: Mapping[str, object]) -> Table:

@@ -300,8 +300,8 @@ def _event(record: EventRecord) -> Text:
 
 def _end(record: EndRecord) -> Text:
     counts = (
-        f"{record.statements} statements, {record.held} held, {record.denied} denied, {record.errors} errors, "
-        f"{record.rows} rows, {size(record.bytes)}"
+        f"{record.statements} statement{'s' * (record.statements != 1)}, {record.held} held, {record.denied} denied, "
+        f"{record.errors} error{'s' * (record.errors != 1)}, {record.rows} row{'s' * (record.rows != 1)}, {size(record.bytes)}"
     )
     rest = (
         Text(style="not dim")

@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,7 +17,8 @@ from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config
 from wireproxy.control import ControlError
 from wireproxy.gateway import Gateway
-from wireproxy.log import KeyFileError
+from wireproxy.log import KeyFileError, LogError
+from wireproxy.metrics import HttpError
 from wireproxy.store.model import StoreError
 from wireproxy.tls import TlsError
 
@@ -38,10 +40,19 @@ def serve(path: Path, json_log: bool) -> None:
         sys.exit(1)
     try:
         trio.run(run, config)
-    except* (ControlError, KeyFileError, StoreError, TlsError, OSError) as group:
-        for cause in group.exceptions:
+    except* (ControlError, HttpError, KeyFileError, LogError, StoreError, TlsError, OSError) as group:
+        for cause in leaves(group):
             click.echo(f"wireproxy: cannot start: {cause}", err=True)
         sys.exit(1)
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    """What went wrong itself: each nursery that it passes puts it into one more group, whose text says nothing."""
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from leaves(each)
+        else:
+            yield each
 
 
 async def run(config: Config) -> None:

@@ -10,6 +10,7 @@ from wireproxy.cli.screen import cut
 from wireproxy.log.export import finding_json, wall_time
 from wireproxy.log.summary import Summary
 
+NARROW = 100  # columns
 STATE_STYLE = {"open": "cyan", "closed": "green", "torn": "bold red", "missing": "bold red"}
 
 
@@ -37,13 +38,15 @@ def summary_json(summary: Summary) -> dict[str, object]:
     }
 
 
-def listing(found: list[Summary]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+def listing(found: list[Summary], width: int) -> Table:
+    """On a narrow screen without the duration, and the start to the minute: ids, names and counts stay whole."""
+    narrow = width < NARROW
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1 if narrow else 2, 0, 0))
     table.add_column("id", no_wrap=True, style="bold", min_width=8)
     table.add_column("who", overflow="ellipsis", no_wrap=True)
     table.add_column("database", overflow="ellipsis", no_wrap=True)
     table.add_column("started", no_wrap=True)
-    for name in ("lasted", "stmts", "held", "denied", "errors"):
+    for name in (*(() if narrow else ("lasted",)), "stmts", "held", "denied", "errors"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     prefixes = short_ids([summary.session for summary in found])
@@ -53,8 +56,8 @@ def listing(found: list[Summary]) -> Table:
             prefixes[summary.session],
             Text(cut(start.identity, 40)) if start else Text("encrypted" if summary.sealed else "?", style="dim"),
             Text(cut(start.database, 30)) if start else "",
-            wall_time(summary.started_ns)[:19].replace("T", " "),
-            duration(summary.duration_ns),
+            wall_time(summary.started_ns)[5 if narrow else 0 : 16 if narrow else 19].replace("T", " "),
+            *(() if narrow else (duration(summary.duration_ns),)),
             str(summary.statements),
             _count(summary.held, "bold yellow"),
             _count(summary.denied, "bold red"),

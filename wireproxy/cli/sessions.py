@@ -29,6 +29,7 @@ from wireproxy.log.search import search as search_walk
 from wireproxy.log.signing import PUBLIC_NAME
 from wireproxy.log.summary import Summary, summarize_all
 
+UNCUT = 160  # columns in which the table of sessions has room
 REGEX_SECONDS = 5.0  # for one session's records; an expression that takes longer would take for ever
 
 
@@ -58,7 +59,10 @@ def sessions(
     elif not found:
         click.echo("No session is recorded." if not (user or database or since or denied) else "No session fits.")
     else:
-        console(sys.stdout).print(listing(found))
+        screen = console(sys.stdout)
+        # into a file or another program, nothing is cut off
+        width = screen.width if screen.is_terminal else max(screen.width, UNCUT)
+        screen.print(listing(found, width), width=width)
 
 
 def _wanted(summary: Summary, user: str | None, database: str | None, after_ns: int, denied: bool) -> bool:

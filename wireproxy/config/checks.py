@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from attrs import fields
+from attrs import evolve, fields
 
 from rules.masking import check_masker
 from rules.masking.maskers import MASKERS
@@ -17,6 +17,7 @@ from rules.masking.values import Mark
 from rules.policy import MaskRule, Policy
 from rules.structuring import Reader, Step, nearest
 from wireproxy.config.model import Approvals, Config, Database, Limits, Listen, OidcIssuer, User
+from wireproxy.tls import TlsError, client_context, load_server_tls
 
 SOCKET_PATH_BYTES = 107  # Spec: unix(7), sun_path is 108 bytes with its NUL
 _SCRAM = re.compile(r"SCRAM-SHA-256\$[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=\Z")
@@ -121,15 +122,26 @@ def _check_certificate(listen: Listen, at: tuple[Step, ...], reader: Reader) -> 
         reader.warn(
             (*at, "host"), "clients on other machines would connect without TLS", "write tls_certificate and tls_key"
         )
+    before = len(reader.problems)
     _check_file(listen.tls_certificate, (*at, "tls_certificate"), reader)
     _check_secret_file(listen.tls_key, (*at, "tls_key"), reader)
+    unreadable = any(problem.severity == "error" for problem in reader.problems[before:])
+    if listen.tls_certificate is not None and listen.tls_key is not None and not unreadable:
+        try:
+            load_server_tls(listen.tls_certificate, listen.tls_key)
+        except TlsError as error:
+            reader.add((*at, "tls_certificate"), str(error), "the key must be the certificate's own")
 
 
 def _check_database(config: Config, database: Database, reader: Reader) -> None:
     at = ("database", database.name)
     _check_port((*at, "port"), database.port, reader)
     _positive((*at, "connect_timeout_s"), database.connect_timeout_s, reader)
-    _check_file(database.tls_ca, (*at, "tls_ca"), reader)
+    if database.tls_ca is not None and _check_file(database.tls_ca, (*at, "tls_ca"), reader):
+        try:
+            client_context(evolve(database, tls="verify-full"))
+        except TlsError as error:
+            reader.add((*at, "tls_ca"), str(error), "name a file of PEM certificates")
     _check_secret_file(database.password.file, (*at, "password"), reader)
     if (env := database.password.env) is not None and env not in os.environ:
         reader.warn((*at, "password"), f"the environment has no {env} here", "set it where `wireproxy serve` runs")
