@@ -20,7 +20,7 @@ from protocols.buffer import Inbox
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.cutting import Stream, Waiting, assemble, beginning, quoted
 from protocols.mysql.exchange import ANY_SEQUENCE, Exchange
-from protocols.mysql.messages import Command
+from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame
 from protocols.mysql.prepared import (
     CURSOR_FLAGS,
@@ -286,6 +286,15 @@ class Frontend:
                 self._refuse(waiting, verdict)
             case Later():
                 raise AssertionError("nothing is in flight that could change what a question means")
+
+    def answer_ok(self, ticket: int) -> None:
+        waiting = self._waiting
+        if waiting is None or waiting.question.ticket != ticket:
+            raise AssertionError("an answer to a question that is not open")
+        self._waiting = None
+        status = self.shared.status & ~(STATE_CHANGED | MORE_RESULTS)
+        self._last_sequence = waiting.sequence - 1
+        self.shared.to_client.append(frame(encode_ok(Ok(0, 0, status, 0, b"", None)), waiting.sequence))
 
     def _refuse(self, waiting: Waiting, verdict: Refuse) -> None:
         prepared = waiting.prepared

@@ -74,6 +74,10 @@ class MySqlRelay:
     def decide(self, ticket: int, verdict: Verdict) -> None:
         self._frontend.decide(ticket, verdict)
 
+    def answer_ok(self, ticket: int) -> None:
+        """Answer the open question with an OK packet: the gateway has done what was asked, and the server hears nothing of it."""
+        self._frontend.answer_ok(ticket)
+
     def plan(self, plan: RowPlan | None) -> None:
         self._backend.plan(plan)
 

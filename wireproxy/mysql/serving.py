@@ -12,6 +12,7 @@ from protocols.base import ProtocolError
 from rules.model import Dialect
 from wireproxy.config.model import Listen
 from wireproxy.live import Live
+from wireproxy.mysql.killing import OwnConnections
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
 from wireproxy.mysql.session import MASKED, MySqlSession
 from wireproxy.mysql.target import MySqlTarget
@@ -117,7 +118,7 @@ class MySqlPort(Port[MySqlArrival]):
             raise
         session = MySqlSession(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,
-            time.monotonic_ns, minute_of_week,
+            time.monotonic_ns, minute_of_week, OwnConnections(gateway.live, arrival.identity, arrival.database),
         )  # fmt: skip
         await self.run(Live(session, arrival.number))
 

@@ -17,12 +17,23 @@ from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
 from protocols.mysql.shared import Answered, ConnectionReset, Limits, ResultDescribed
-from rules.model import Namespace
+from protocols.postgres.messages import error_fields
+from rules.model import Allow, Judgement, Namespace
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.judging import Attached, Weighed
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
+from wireproxy.mysql.killing import (
+    RULE,
+    OwnConnections,
+    interrupted,
+    is_kill,
+    maybe_kill,
+    not_own,
+    read_kill,
+    unclear,
+)
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
 from wireproxy.mysql.upstream import MySqlUpstream, kill_query
 from wireproxy.mysql.welcome import MySqlArrival
@@ -68,7 +79,9 @@ class MySqlSession(Session):
         namespace: MySqlNamespace,
         clock_ns: Callable[[], int],
         minute_of_week: Callable[[], int],
+        own_connections: OwnConnections,
     ) -> None:
+        self._own_connections = own_connections
         super().__init__(
             hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
         )  # fmt: skip
@@ -154,7 +167,47 @@ class MySqlSession(Session):
         if question.stage in (Stage.BIND, Stage.EXECUTE) and isinstance(attached, Attached):
             prepared = attached.namespace
         self.namespace.read_as(prepared)
+        if maybe_kill(question.text) and self._killing(question):
+            return True
         return super()._on_question(question)
+
+    def _killing(self, question: Question) -> bool:
+        """Whether it asks for the end of a connection: that is the gateway's to do, or to refuse."""
+        judgement = self.bench.judge.judge(question.text or b"", self.namespace.current, None)
+        if question.truncated or not is_kill(judgement.statements):
+            return False
+        kill = read_kill(question)
+        if kill is None:
+            self._record_kill(question, judgement, "deny")
+            self.refuse(question, unclear())
+            return True
+        found = None if kill.number is None else self._own_connections.find(kill.number)
+        if found is None and kill.number is not None:
+            self._record_kill(question, judgement, "deny")
+            self.refuse(question, not_own(kill.number))
+            return True
+        self._record_kill(question, judgement, "allow")
+        target = self if found is None else found.session
+        if target is not self:
+            self.job(lambda: self._kill(question, target, kill.query_only))
+        elif kill.query_only:
+            self.refuse(question, interrupted())
+        else:
+            self.end("killed by its own client", interrupted())
+        return True
+
+    async def _kill(self, question: Question, target: Session, query_only: bool) -> None:
+        if query_only or target.held is None:
+            await target.cancel()
+        if not query_only:
+            target.end("killed by its client", error_fields("57P01", "Connection was killed", severity="FATAL"))
+        if self.relay.asking is question:
+            self._guarded(lambda asked: self.relay.answer_ok(asked.ticket), question)
+
+    def _record_kill(self, question: Question, judgement: Judgement, action: str) -> None:
+        allow = Allow(RULE, ("a client may end its own connections",))
+        weighed = Weighed(judgement, allow, (None,), False, False, False, False, False, ())
+        self._record(question, weighed, action, RULE, allow.reasons)
 
     def _on_result(self, described: ResultDescribed) -> bool:
         if self._record_bytes:
