@@ -34,7 +34,9 @@ from rules.reading import Reader, reader_for
 _EXACT_ENTRIES = 2048  # for each namespace and generation: the statements of an application fit
 _SHAPE_ENTRIES = 1024
 _KEPT_BYTES = 2 * 1024 * 1024  # of keys in one generation: a cache never holds more than twice this
-_LONGEST_KEY = 16 * 1024  # a longer text is judged each time; that costs less than keeping it
+_LONGEST_KEY = 16 * 1024  # a longer text is kept apart, and few of them
+_LONG_ENTRIES = 16
+_LONG_BYTES = 512 * 1024  # of one generation of these; a text that is longer by itself is data, and not sent twice
 _NAMESPACES = 32  # a client that changes its search_path for every statement must not grow the caches
 
 _PLAIN_KINDS = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
@@ -43,7 +45,7 @@ _BY_LITERAL = frozenset(
     {Effect.DYNAMIC_SQL, Effect.UNKNOWN, Effect.CODE, Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE}
 )
 
-_Key = TypeVar("_Key", str, bytes)
+_Key = TypeVar("_Key")
 
 
 def may_prepare(judgement: Judgement) -> bool:
@@ -77,12 +79,15 @@ class Judge:
         self.read_only = self.policy.read_only
         self._limits = {rule.name: rule.limit for rule in self.policy.rules if rule.limit is not None}
         self.limited = bool(self._limits)
+        self.database = database
+        self.identity = identity
+        self.catalog = catalog
+        self.masks = masks
         self._reader = reader if reader is not None else reader_for(dialect)
-        self._catalog = catalog
-        self._masks = masks
         self._facts = Facts(identity=identity, database=database, catalog=catalog, masked=masks is not None)
         self._caches: dict[Namespace, _Caches] = {}
         self._by_identity: dict[int, tuple[Namespace, _Caches]] = {}
+        self._long: _Recent[tuple[bytes, Namespace]] = _Recent(_LONG_ENTRIES, _LONG_BYTES, _LONG_BYTES)
         self._minute: int | None = None
 
     def judge(
@@ -94,9 +99,7 @@ class Judge:
     ) -> Judgement:
         """`minute_of_week` counts when `needs_clock`; `estimated_rows` when a judgement said `wants_estimate`."""
         if self.needs_clock and minute_of_week != self._minute:
-            # a rule may begin or end to hold with this minute; judging the few hundred texts anew costs less than asking
-            self._forget()
-            self._minute = minute_of_week
+            self._tell(minute_of_week)
         if estimated_rows is not None:
             return self._anew(text, namespace, estimated_rows)
         known = self._by_identity.get(id(namespace))
@@ -108,12 +111,29 @@ class Judge:
             return found
         return self._by_shape(text, namespace, caches)
 
+    def recall(self, text: bytes, namespace: Namespace, minute_of_week: int | None = None) -> Judgement | None:
+        """What was judged before of these very bytes, here or elsewhere; None: nothing that is still known."""
+        if self.needs_clock and minute_of_week != self._minute:
+            self._tell(minute_of_week)
+        caches = self._caches.get(namespace)
+        found = caches.exact.get(text) if caches is not None else None
+        return found if found is not None else self._long.get((text, namespace))
+
+    def learn(self, text: bytes, namespace: Namespace, judgement: Judgement, minute_of_week: int | None = None) -> None:
+        """Keep what an equal judge found elsewhere."""
+        if not self.needs_clock or minute_of_week == self._minute:
+            self._long.put((text, namespace), judgement, len(text))
+
+    def unread(self, reason: str, namespace: Namespace, minute_of_week: int | None = None) -> Judgement:
+        """What the policy says of a text that could not be judged."""
+        return self._decide((_opaque(reason),), namespace, None, None, minute_of_week)
+
     def again(self, judgement: Judgement, namespace: Namespace, minute_of_week: int | None = None) -> Judgement:
         """The same statements under this judge's policy and masks, without classifying them again."""
         masks: tuple[ResultMasks, ...] | None = None
-        if self._masks is not None:
+        if self.masks is not None:
             masks = tuple(
-                self._masks.examine(statement.text, (statement,), namespace)[0] for statement in judgement.statements
+                self.masks.examine(statement.text, (statement,), namespace)[0] for statement in judgement.statements
             )
         return self._decide(judgement.statements, namespace, masks, None, minute_of_week)
 
@@ -123,6 +143,12 @@ class Judge:
             return ()
         rules = (decision.rule for decision in judgement.decisions if isinstance(decision, Allow))
         return tuple((rule, self._limits[rule]) for rule in rules if rule in self._limits)
+
+    def _tell(self, minute_of_week: int | None) -> None:
+        """A rule may begin or end to hold with this minute; judging the few hundred texts anew costs less than asking."""
+        self._forget()
+        self._long = _Recent(_LONG_ENTRIES, _LONG_BYTES, _LONG_BYTES)
+        self._minute = minute_of_week
 
     def _forget(self) -> None:
         self._caches.clear()
@@ -148,9 +174,9 @@ class Judge:
         judgement = self._anew(text, namespace, None)
         if shape is not None and _holds_for_shape(judgement):
             statement = evolve(judgement.statements[0], text=shape)  # without the literals of whoever came first
-            caches.shapes.put(shape, evolve(judgement, statements=(statement,)))
+            caches.shapes.put(shape, evolve(judgement, statements=(statement,)), len(shape))
         else:
-            caches.exact.put(text, judgement)
+            caches.exact.put(text, judgement, len(text))
         return judgement
 
     def _shape(self, text: bytes, namespace: Namespace) -> str | None:
@@ -172,10 +198,10 @@ class Judge:
         if decoded is None:
             statements: tuple[Statement, ...] = (_opaque("the text is not valid in the session's encoding"),)
         else:
-            statements = self._reader.classify(decoded, namespace, self._catalog)
+            statements = self._reader.classify(decoded, namespace, self.catalog)
         masks = None
-        if self._masks is not None:
-            masks = self._masks.examine(decoded or "", statements, namespace)
+        if self.masks is not None:
+            masks = self.masks.examine(decoded or "", statements, namespace)
         return self._decide(statements, namespace, masks, estimated_rows, self._minute)
 
     def _decide(
@@ -188,8 +214,8 @@ class Judge:
     ) -> Judgement:
         facts = evolve(self._facts, namespace=namespace, minute_of_week=minute_of_week, estimated_rows=estimated_rows)
         decisions = decide_batch(self.policy, statements, facts)
-        if self._masks is not None and masks is None:
-            masks = (self._masks.unknown(),) * len(statements)
+        if self.masks is not None and masks is None:
+            masks = (self.masks.unknown(),) * len(statements)
         if masks is not None:
             decisions = tuple(
                 worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
@@ -235,27 +261,32 @@ class _Recent(Generic[_Key]):
     Cheaper than keeping an order: a hit in the young generation is one dictionary lookup.
     """
 
-    __slots__ = ("_bytes", "_entries", "_old", "_young")
+    __slots__ = ("_bytes", "_entries", "_kept", "_longest", "_old", "_young")
 
-    def __init__(self, entries: int) -> None:
+    def __init__(self, entries: int, kept_bytes: int = _KEPT_BYTES, longest: int = _LONGEST_KEY) -> None:
         self._entries = entries
-        self._young: dict[_Key, Judgement] = {}
-        self._old: dict[_Key, Judgement] = {}
+        self._kept = kept_bytes
+        self._longest = longest
+        self._young: dict[_Key, tuple[Judgement, int]] = {}
+        self._old: dict[_Key, tuple[Judgement, int]] = {}
         self._bytes = 0
 
     def get(self, key: _Key) -> Judgement | None:
         found = self._young.get(key)
-        if found is None and self._old and (found := self._old.get(key)) is not None:
-            self.put(key, found)
-        return found
+        if found is None:
+            if not self._old or (found := self._old.get(key)) is None:
+                return None
+            self.put(key, *found)
+        return found[0]
 
-    def put(self, key: _Key, judgement: Judgement) -> None:
-        if len(key) > _LONGEST_KEY:
+    def put(self, key: _Key, judgement: Judgement, size: int) -> None:
+        """`size`: the bytes that are counted for it."""
+        if size > self._longest:
             return
-        if len(self._young) >= self._entries or self._bytes > _KEPT_BYTES:
+        if len(self._young) >= self._entries or self._bytes > self._kept:
             self._old, self._young, self._bytes = self._young, {}, 0
-        self._young[key] = judgement
-        self._bytes += len(key)
+        self._young[key] = judgement, size
+        self._bytes += size
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

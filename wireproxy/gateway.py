@@ -22,6 +22,7 @@ from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
+from wireproxy.judgement import Workers
 from wireproxy.live import LiveSessions
 from wireproxy.log import (
     Auditor,
@@ -64,6 +65,10 @@ class Gateway:
         self._signer = Signer.load_or_create(config.log.signing_key or config.state_dir / "gateway.key")
         self._auditors = tuple(Auditor.load(path) for path in config.log.auditors)
         self._mask_key = mask_key(config.state_dir / "mask.key")
+        limits = config.limits
+        self.workers = Workers(
+            limits.judging_workers, limits.judging_worker_bytes, limits.judging_s, failed=self._judging_failed
+        )
         try:
             self.identification = Identification(
                 config,
@@ -115,6 +120,7 @@ class Gateway:
                 nursery.cancel_scope.cancel()
         finally:
             self._log.end("the gateway stopped")
+            await self.workers.aclose()
             await self.desk.aclose()
             close_ledgers()
             self.hub.close()
@@ -246,7 +252,9 @@ class Gateway:
         target = self.targets.get(name)
         if target is None:
             database = self.config.databases[name]
-            target = self.targets[name] = DIALECTS[database.dialect].target(database, self.config, self._mask_key)
+            target = self.targets[name] = DIALECTS[database.dialect].target(
+                database, self.config, self._mask_key, self.workers
+            )
         return target
 
     # -- running
@@ -263,6 +271,9 @@ class Gateway:
                 self._log.tick()
             except LogError as error:
                 self._diagnostics.error("log_failed", error=str(error))
+
+    def _judging_failed(self) -> None:
+        self.metrics.judge_failures += 1
 
     def _report(self, text: str) -> None:
         self._diagnostics.warning("certificate", reason=text)

@@ -7,7 +7,7 @@ question is put off. A name that may have been made in ways nobody saw is opaque
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -15,6 +15,7 @@ from protocols.base import NameChange, Question, Stage
 from protocols.postgres.relay import Relay
 from rules.classify import opaque
 from rules.judge import may_prepare
+from rules.length import SHORT_BYTES, is_long
 from rules.masking import ResultMasks
 from rules.model import Allow, Decision, Deny, Effect, Judgement, NameEffect, Namespace, Statement
 from rules.policy import Limit, worst
@@ -39,7 +40,20 @@ _MOVES = _TAINTS | {Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.SETTING
 _PLANNED_AT_BIND = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _NAMELESS = frozenset({"VariableSetStmt", "VariableShowStmt", "TransactionStmt"})
 
+_ELSEWHERE = 16  # long texts that one question may wait for, one after the other: its own, and those behind names
+
 Masks = tuple[ResultMasks | None, ...]
+# What was judged elsewhere for one question: by text, the namespace in which the server reads it
+Elsewhere = Mapping[tuple[bytes, Namespace], Judgement]
+
+
+class Long(Exception):
+    """A text that is to be judged in a process of its own before the question can be weighed."""
+
+    def __init__(self, text: bytes, namespace: Namespace) -> None:
+        super().__init__("a long text")
+        self.text = text
+        self.namespace = namespace
 
 
 @frozen
@@ -87,8 +101,9 @@ def weigh(
     relay: Relay,
     minute_of_week: int | None,
     estimated_rows: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Weighed | None:
-    """None: ask again once the server has answered what is in flight."""
+    """None: ask again once the server has answered what is in flight. Raises Long: judge that, and ask again with what it gave."""
     text = question.text
     if question.truncated and question.stage is not Stage.BIND:
         return _settled(
@@ -107,14 +122,15 @@ def weigh(
     cursor = question.stage is Stage.EXECUTE and not isinstance(question.attachment, Attached)
     unsure = cursor and _unsure(question.attachment, namespace)
     namespace = reading(question, namespace)
-    judgement = bench.judge.judge(text, namespace, minute_of_week, estimated_rows)
+    elsewhere = {} if elsewhere is None else elsewhere
+    judgement = _judged(text, bench, namespace, minute_of_week, estimated_rows, elsewhere)
     # judgements come from a cache, and most refer to nothing outside themselves: neither need be weighed again
     known = bench.weighed.get(id(judgement))
     weighed: Weighed | None
     if known is not None and known.judgement is judgement:
         weighed = known
     else:
-        weighed = _weigh(judgement, bench, namespace, relay, minute_of_week)
+        weighed = _weigh(judgement, bench, namespace, relay, minute_of_week, elsewhere)
         if weighed is None:
             return None
         if not any(statement.names for statement in judgement.statements):
@@ -128,6 +144,24 @@ def weigh(
         rule = getattr(weighed.decision, "rule", "")
         return evolve(weighed, decision=Allow(rule, ("prepared; decided when it is run",)))
     return weighed
+
+
+def _judged(
+    text: bytes, bench: Bench, namespace: Namespace, minute: int | None, rows: int | None, elsewhere: Elsewhere
+) -> Judgement:
+    """Raises Long for what could hold up other sessions."""
+    judge = bench.judge
+    if len(text) <= SHORT_BYTES:
+        return judge.judge(text, namespace, minute, rows)
+    if (found := elsewhere.get((text, namespace))) is not None:
+        return found
+    if rows is None and (found := judge.recall(text, namespace, minute)) is not None:
+        return found
+    if not is_long(text):
+        return judge.judge(text, namespace, minute, rows)
+    if len(elsewhere) >= _ELSEWHERE:
+        return judge.unread("too many long statements stand behind its names", namespace, minute)
+    raise Long(text, namespace)
 
 
 def reading(question: Question, namespace: Namespace) -> Namespace:
@@ -171,7 +205,7 @@ def _unsure(attachment: object, namespace: Namespace) -> bool:
 
 
 def _weigh(
-    judgement: Judgement, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
+    judgement: Judgement, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None, elsewhere: Elsewhere
 ) -> Weighed | None:
     statements = judgement.statements
     masks = _masks_of(judgement, len(statements))
@@ -180,7 +214,7 @@ def _weigh(
     behind: tuple[tuple[str, str], ...] = ()
     moves = False
     if any(statement.names for statement in statements):
-        resolved = _resolve(judgement, masks, bench, namespace, relay, minute)
+        resolved = _resolve(judgement, masks, bench, namespace, relay, minute, elsewhere)
         if resolved is None:
             return None
         decision, masks, names, behind, moves = resolved
@@ -225,7 +259,13 @@ def _masks_of(judgement: Judgement, count: int) -> Masks:
 
 
 def _resolve(
-    judgement: Judgement, masks: Masks, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None
+    judgement: Judgement,
+    masks: Masks,
+    bench: Bench,
+    namespace: Namespace,
+    relay: Relay,
+    minute: int | None,
+    elsewhere: Elsewhere,
 ) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...], bool] | None:
     decisions: list[Decision] = [judgement.decision]
     seen = list(masks)
@@ -240,7 +280,7 @@ def _resolve(
     for position, statement in enumerate(judgement.statements):
         for effect in statement.names:
             if effect.action in ("execute", "fetch"):
-                behind = _behind(effect, local, bench, namespace, relay, minute)
+                behind = _behind(effect, local, bench, namespace, relay, minute, elsewhere)
                 if behind is None:
                     return None
                 decision, mask, text, moved = behind
@@ -264,6 +304,7 @@ def _behind(
     namespace: Namespace,
     relay: Relay,
     minute: int | None,
+    elsewhere: Elsewhere,
 ) -> tuple[Decision, ResultMasks | None, str, bool] | None:
     """What EXECUTE or FETCH of a name does: decision, masks, text, and whether it may change settings."""
     space = "statement" if effect.action == "execute" else "portal"
@@ -296,7 +337,7 @@ def _behind(
     then = attachment.namespace if isinstance(attachment, Attached) else attachment
     if isinstance(then, Namespace):
         namespace = _as_read(then, namespace)
-    judgement = bench.judge.judge(text, namespace, minute)
+    judgement = _judged(text, bench, namespace, minute, None, elsewhere)
     masks = _masks_of(judgement, len(judgement.statements))
     moves = any(not statement.effects.isdisjoint(_MOVES) for statement in judgement.statements)
     mask = unknown if unsure else (masks[0] if masks else None)

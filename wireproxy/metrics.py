@@ -52,6 +52,7 @@ COUNTERS: dict[str, tuple[str, str]] = {
     "log_errors": ("log_errors", "Sessions ended because their log could not be written."),
     "judge_hits": ("judge_cache_hits", "Texts judged from the cache."),
     "judge_misses": ("judge_cache_misses", "Texts judged anew."),
+    "judge_failures": ("judging_failures", "Long texts that took too long to judge, or ended the process that did it."),
     "reloads": ("config_reloads", "Configurations taken."),
     "reload_failures": ("config_reload_failures", "Configurations refused at a reload."),
 }
@@ -69,6 +70,7 @@ class Metrics:
     errors: int
     expired: int
     held: int
+    judge_failures: int
     judge_hits: int
     judge_misses: int
     log_bytes: int

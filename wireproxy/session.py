@@ -47,7 +47,7 @@ from rules.refusal import Refusal, limit_reached, refusal, unreadable
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.holding import Holding
-from wireproxy.judging import Attached, Weighed, reading, weigh
+from wireproxy.judging import Attached, Elsewhere, Long, Weighed, reading, weigh
 from wireproxy.log import LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.namespace import PostgresNamespace
@@ -127,6 +127,7 @@ class Session:
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         self._record_bytes = {"none": 0, "head": config.log.head_bytes, "all": _ALL_ROWS_BYTES}[config.log.rows]
         self._stale_bench = False
+        self._renewed_for: int | None = None  # the ticket of a long statement, when it was judged by an old bench
         self._active = True  # the client sent something since the last tick
         self._idle_s = 0
         self._use(bench)
@@ -370,16 +371,20 @@ class Session:
     # -- effects; each handler says whether it answered something, so that the relay can go on
 
     def _on_question(self, question: Question) -> bool:
-        if self._stale_bench or (
-            self.bench.needs_catalog
-            and (self.target.catalog_version != self.bench.catalog.version or self.target.stale)
-        ):
-            self._stale_bench = False
+        if self._bench_is_old:
             self.job(lambda: self._renew_bench(question))
             return False
         return self._consider(question)
 
+    @property
+    def _bench_is_old(self) -> bool:
+        return self._stale_bench or (
+            self.bench.needs_catalog
+            and (self.target.catalog_version != self.bench.catalog.version or self.target.stale)
+        )
+
     async def _renew_bench(self, question: Question) -> None:
+        self._stale_bench = False
         try:
             self._use(await self.target.bench(self.identity))
         except CatalogError as error:
@@ -390,10 +395,36 @@ class Session:
         if self.relay.asking is question:
             self._guarded(self._consider, question)
 
-    def _consider(self, question: Question, estimated_rows: int | None = None, asked: bool = False) -> bool:
-        """`asked`: the planner was asked for its estimate already, and `estimated_rows` is what it said."""
+    def _consider(
+        self,
+        question: Question,
+        estimated_rows: int | None = None,
+        asked: bool = False,
+        elsewhere: Elsewhere | None = None,
+    ) -> bool:
+        """`asked`: the planner was asked for its estimate already, and `estimated_rows` is what it said.
+
+        `elsewhere`: what worker processes said of the question's long texts.
+        """
         minute = self._minute_of_week() if self.bench.judge.needs_clock else None
-        weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute, estimated_rows)
+        try:
+            weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute, estimated_rows, elsewhere)
+        except Long as long:
+            text, namespace = long.text, long.namespace
+
+            async def judge() -> None:
+                found = await self.target.workers.judge(self.bench.judge, text, namespace, minute, estimated_rows)
+                if self.relay.asking is not question:
+                    return
+                if self._bench_is_old and self._renewed_for != question.ticket:
+                    self._renewed_for = question.ticket  # once: somebody may change definitions all the time
+                    await self._renew_bench(question)
+                    return
+                known = {**(elsewhere or {}), (text, namespace): found}
+                self._guarded(lambda again: self._consider(again, estimated_rows, asked, known), question)
+
+            self.job(judge)
+            return False
         if weighed is None:
             self.relay.decide(question.ticket, Later())
             return True

@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from rules.catalog import Catalog
 from rules.judge import Judge
+from rules.length import is_long
 from rules.limits import Usage
 from rules.masking import MaskSet, compile_masks
 from rules.model import Dialect, Effect, Identity, Namespace
@@ -27,6 +28,7 @@ from wireproxy.config.model import Config, Database
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError, read_password
 from wireproxy.identity import policy_for
+from wireproxy.judgement import Workers
 from wireproxy.side import Parameters, estimate_rows, preview
 from wireproxy.tls import TlsError
 from wireproxy.upstream import open_wire
@@ -65,8 +67,9 @@ class Bench:
 
 
 class Target:
-    def __init__(self, database: Database, config: Config, mask_key: bytes) -> None:
+    def __init__(self, database: Database, config: Config, mask_key: bytes, workers: Workers) -> None:
         self.database = database
+        self.workers = workers
         self._config = config
         self._mask_key = mask_key
         self._catalog: Catalog | None = None
@@ -214,7 +217,11 @@ class Target:
         """
         path = search_path_of(binding)
         bench = await self.bench(request.facts.identity)
-        judgement = bench.judge.judge(binding.statement, Namespace(search_path=path, user=self.database.user))
+        namespace = Namespace(search_path=path, user=self.database.user)
+        if is_long(binding.statement):
+            judgement = await self.workers.judge(bench.judge, binding.statement, namespace)
+        else:
+            judgement = bench.judge.judge(binding.statement, namespace)
         effects = frozenset().union(*(statement.effects for statement in judgement.statements))
         if len(judgement.statements) != 1 or not effects <= _UNDONE or Effect.WRITE not in effects:
             raise ControlRefused("only a single INSERT, UPDATE, DELETE or MERGE can be tried and rolled back")

@@ -133,6 +133,11 @@ class Limits:
     prepared_statements: int = 10_000  # per session; as many portals
     names_bytes: int = 32 * 1024 * 1024  # their texts and values, per session: a client keeps them as long as it likes
     read_bytes: int = 64 * 1024  # one read of a socket
+    judging_workers: int = 2  # processes in which long statements are judged, started when one comes
+    judging_worker_bytes: int = (
+        1024 * 1024 * 1024
+    )  # address space of each: the parsers take 100 MiB, a large catalog as much
+    judging_s: float = 1.0  # what takes longer is opaque
     idle_session_s: float = 0.0  # 0: never
 
 

@@ -151,6 +151,9 @@ LIMITS = {
     "prepared_statements": "Prepared statements of one session, and as many portals.",
     "names_bytes": "Their texts and values, in one session.",
     "read_bytes": "One read of a socket.",
+    "judging_workers": "Processes in which long statements are judged.",
+    "judging_worker_bytes": "Memory of each.",
+    "judging_s": "A statement that takes longer to judge is opaque.",
     "idle_session_s": "End a session that has been idle this long. 0: never.",
 }
 WHEN = {

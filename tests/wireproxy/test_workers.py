@@ -1,0 +1,271 @@
+"""Worker processes: what they say is what the gateway itself would have said, and what ends them ends nothing else."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from rules.config import pack
+from rules.judge import Judge
+from rules.model import Dialect, Hold, Identity, Kind, Namespace
+from rules.policy import Policy, Rule, When
+from tests.rules.mask_catalog import CATALOG, MASKS
+from wireproxy.judgement import Workers, workers
+from wireproxy.judgement.crossing import (
+    NotAnAnswer,
+    catalog_pieces,
+    decode_judge,
+    decode_judgement,
+    encode_judge,
+    encode_judgement,
+)
+from wireproxy.judgement.process import Worker
+
+NAMESPACE = Namespace(user="app", database="shop")
+MEMORY = 1024 * 1024 * 1024
+FILLER = " OR ".join(["total = 1"] * 400)
+LONG = [
+    "SELECT id FROM orders WHERE " + FILLER,
+    "SELECT * FROM customers WHERE id = 1 -- " + "x" * 20_000,
+    "SELECT email, lower(ssn) FROM customers WHERE " + FILLER,
+    "DELETE FROM orders WHERE " + FILLER,
+    "SELECT 1;" * 300,
+    "INSERT INTO orders VALUES " + ",".join(f"({n})" for n in range(900)),
+    "SELECT " + "(" * 200 + "1" + ")" * 200 + FILLER,
+    "SELECT 1" + "+1" * 200_000,
+    "what is this" * 100,
+]
+
+
+class Trap(bytes):
+    """A text by which the process that reads it runs `code`."""
+
+    code = ""
+
+    def __reduce__(self) -> Any:
+        return eval, (self.code,)
+
+
+def trap(code: str, text: bytes = b"SELECT 1") -> Trap:
+    found = Trap(text)
+    found.code = code
+    return found
+
+
+KILLS = "__import__('os').kill(__import__('os').getpid(), 11)"
+SLEEPS = "__import__('time').sleep(60)"
+SPINS = "[None for _ in iter(int, 1)] and b''"
+PRINTS = "print('x' * 100) or b'SELECT 1'"
+
+
+def judge_for(dialect: Dialect = Dialect.POSTGRES, masks: Any = None, policy: Policy | None = None) -> Judge:
+    return Judge(dialect, policy or pack("agent-default"), "shop", Identity("b"), CATALOG, masks)
+
+
+@asynccontextmanager
+async def running(number: int = 1, seconds: float = 20.0, memory: int = MEMORY) -> AsyncIterator[Workers]:
+    """Twenty seconds: the machine may be busy, and most tests are not about time."""
+    found = Workers(number, memory, seconds)
+    try:
+        yield found
+    finally:
+        await found.aclose()
+
+
+async def test_a_worker_says_what_the_gateway_would_have_said() -> None:
+    async with running() as pool:
+        for judge, fresh in (
+            (judge_for(masks=MASKS), judge_for(masks=MASKS)),
+            (judge_for(), judge_for()),
+            (judge_for(Dialect.MYSQL), judge_for(Dialect.MYSQL)),
+        ):
+            for text in LONG:
+                found = await pool.judge(judge, text.encode(), NAMESPACE)
+                expected = fresh.judge(text.encode(), NAMESPACE)
+                assert found == expected, text[:60]
+                assert (found.masks is None) == (expected.masks is None)
+                for one, other in zip(found.masks or (), expected.masks or (), strict=True):  # type: ignore[call-overload]
+                    assert one.columns == other.columns
+                    assert one.findings == other.findings
+                    assert one.planner is judge.masks.planner, "with the gateway's own key"
+
+
+async def test_what_was_judged_elsewhere_is_known_afterwards() -> None:
+    text = LONG[0].encode()
+    judge = judge_for()
+    assert judge.recall(text, NAMESPACE) is None
+    async with running() as pool:
+        found = await pool.judge(judge, text, NAMESPACE)
+    assert judge.recall(text, NAMESPACE) is found
+    assert judge.recall(text, Namespace(user="other")) is None
+
+
+async def test_a_statement_that_ends_its_worker_is_opaque_and_the_next_is_judged() -> None:
+    judge = judge_for()
+    async with running() as pool:
+        assert (await pool.judge(judge, b"SELECT 1", NAMESPACE)).statements[0].opaque is None
+        found = await pool.judge(judge, trap(KILLS), NAMESPACE)
+        assert found.statements[0].opaque == workers.DIED
+        assert isinstance(found.decision, Hold)
+        assert (await pool.judge(judge, b"SELECT 2", NAMESPACE)).statements[0].opaque is None
+
+
+@pytest.mark.parametrize("code", [SLEEPS, SPINS])
+async def test_a_statement_that_takes_too_long_is_opaque(code: str) -> None:
+    judge = judge_for()
+    async with running(seconds=20.0) as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        pool._seconds = 0.3
+        started = time.monotonic()
+        found = await pool.judge(judge, trap(code), NAMESPACE)
+        assert found.statements[0].opaque == workers.LATE
+        assert time.monotonic() - started < 5
+        assert await ended(pool)
+
+
+async def ended(pool: Workers) -> bool:
+    """Whether the pool has no process left."""
+    return not pool._free
+
+
+async def test_a_worker_that_takes_too_much_memory_is_opaque() -> None:
+    async with running(memory=300 * 1024 * 1024) as pool:
+        found = await pool.judge(judge_for(), trap("bytes(1 << 30)"), NAMESPACE)
+        assert found.statements[0].opaque == workers.DIED
+
+
+async def test_what_a_library_prints_is_no_answer() -> None:
+    async with running() as pool:
+        found = await pool.judge(judge_for(), trap(PRINTS), NAMESPACE)
+        assert found.statements[0].opaque is None
+
+
+async def test_a_worker_ended_by_somebody_else_costs_no_statement_its_judgement() -> None:
+    judge = judge_for()
+    async with running() as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        (worker,) = pool._free
+        os.kill(worker.process.pid, signal.SIGKILL)
+        await worker.process.wait()
+        assert (await pool.judge(judge, b"SELECT 2", NAMESPACE)).statements[0].opaque is None
+
+
+async def test_a_worker_is_replaced_after_many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "USES", 2)
+    judge = judge_for()
+    async with running() as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        (first,) = pool._free
+        await pool.judge(judge, b"SELECT 2", NAMESPACE)
+        assert not pool._free
+        assert first.process.returncode is not None
+
+
+async def test_a_question_that_is_given_up_leaves_no_worker_with_half_an_answer() -> None:
+    judge = judge_for()
+    async with running() as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        (worker,) = pool._free
+        with trio.move_on_after(0.2):
+            await pool.judge(judge, trap(SLEEPS), NAMESPACE)
+        assert worker.process.returncode is not None
+        assert (await pool.judge(judge, b"SELECT 2", NAMESPACE)).statements[0].opaque is None
+
+
+async def test_no_more_workers_run_than_may_and_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "WAIT_S", 0.2)
+    judge = judge_for()
+    async with running() as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        pool._seconds = 1.0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pool.judge, judge, trap(SLEEPS), NAMESPACE)
+            await trio.testing.wait_all_tasks_blocked()
+            found = await pool.judge(judge, LONG[0].encode(), NAMESPACE)
+        assert found.statements[0].opaque == workers.BUSY
+        assert judge.recall(LONG[0].encode(), NAMESPACE) is None, "of the moment, not of the text"
+
+
+async def test_many_judges_and_catalogs_are_told_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "JUDGES_KEPT", 2)
+    monkeypatch.setattr(workers, "CATALOGS_KEPT", 1)
+    judges = [judge_for(masks=MASKS), judge_for(Dialect.MYSQL), judge_for()]
+    async with running() as pool:
+        for number in range(6):
+            judge = judges[number % 3]
+            found = await pool.judge(judge, b"SELECT %d" % number, NAMESPACE)
+            assert found.statements[0].opaque is None
+        (worker,) = pool._free
+        assert worker.uses == 6, "the same process"
+
+
+async def test_the_clock_and_the_estimate_count_elsewhere_too() -> None:
+    rules = (
+        Rule("many", "deny", when=When(estimated_rows_over=10)),
+        Rule("by day", "allow", when=When(kinds=frozenset({Kind.SELECT}), hours=(480, 1080))),
+    )
+    policy = Policy("p", rules, "hold")
+    judge, fresh = judge_for(policy=policy), judge_for(policy=policy)
+    async with running() as pool:
+        for minute, rows in ((600, None), (600, 5), (600, 50), (0, 5), (None, None)):
+            text = LONG[0].encode()
+            assert await pool.judge(judge, text, NAMESPACE, minute, rows) == fresh.judge(text, NAMESPACE, minute, rows)
+
+
+def everything_in_one_process() -> Iterator[tuple[Judge, Judge]]:
+    for masks in (None, MASKS):
+        judge = judge_for(masks=masks)
+        worker = Worker(1e6)
+        for piece in catalog_pieces(1, CATALOG):
+            worker.take(piece[4:])
+        yield judge, decode_judge(encode_judge(judge), worker._catalogs[1])
+
+
+def test_a_judge_crosses_with_its_whole_catalog_and_without_the_key_of_its_masks() -> None:
+    for judge, crossed in everything_in_one_process():
+        assert crossed.policy == judge.policy
+        assert crossed.catalog == CATALOG
+        if judge.masks is not None:
+            assert judge.masks.planner.maskers.key not in encode_judge(judge)
+            assert crossed.masks is not None
+            assert crossed.masks.planner.maskers is None  # type: ignore[comparison-overlap]
+            assert crossed.masks.world.marks.rules == judge.masks.world.marks.rules
+
+
+class Harmful:
+    def __reduce__(self) -> Any:
+        return os.system, ("exit 7",)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pickle.dumps(Harmful()),
+        pickle.dumps(CATALOG),
+        pickle.dumps("allow"),
+        pickle.dumps(None),
+        b"",
+        b"\x80\x05",
+        encode_judgement(judge_for().judge(b"SELECT 1", NAMESPACE), None)[:-9],
+        pickle.dumps(pack("agent-default")),
+    ],
+)
+def test_what_is_no_judgement_is_not_read_as_one(answer: bytes) -> None:
+    with pytest.raises(NotAnAnswer):
+        decode_judgement(answer, MASKS)
+
+
+def test_masks_of_a_judge_that_masks_nothing_are_not_believed() -> None:
+    masked = judge_for(masks=MASKS).judge(b"SELECT * FROM customers", NAMESPACE)
+    assert masked.masks is not None
+    with pytest.raises(NotAnAnswer):
+        decode_judgement(encode_judgement(masked, MASKS), None)
