@@ -1,0 +1,197 @@
+"""Maskers for MySQL and MariaDB: for each type, in text and in binary, a function from a field's bytes to what the client gets.
+
+The same maskers as for Postgres (`rules.masking.maskers`), and equal values give equal hashes there and here. What cannot be
+masked in its type becomes NULL, in a column that is NOT NULL as well: clients tell NULL by the row, not by the column's flag.
+
+What it misses: MariaDB writes numbers in the charset of results, and MySQL JSON; where a client has asked for UTF-16, what stands
+in their place comes in ASCII. MariaDB's JSON is a text on the wire, so what stands in place of it need not be JSON.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import json
+import math
+import struct
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+
+from attrs import define, field
+
+from rules.masking import maskers
+from rules.masking.formats import year_of_text
+from rules.masking.maskers import HASH_DIGITS, FieldMasker, always, canonical, guarded, number, replaced
+from rules.masking.mysql import types
+from rules.masking.mysql.charsets import CHARSETS, Charset
+from rules.masking.mysql.types import Facts, finite, fitting, numbers, zero
+from rules.masking.values import Mark
+
+Change = Callable[[bytes], bytes]
+HASH_BYTES = 16  # of a binary string
+
+
+@define
+class MySqlMaskers:
+    """Makes field maskers. `key` is the gateway's, for keyed hashes. Nothing is kept: a client can describe columns without end."""
+
+    key: bytes = field(repr=False)
+
+    def field(self, mark: Mark, facts: Facts, binary: bool) -> FieldMasker:
+        """For a column that is a masked one, unchanged."""
+        if mark.masker == "null":
+            return always(None)
+        if mark.masker == "constant":
+            return replaced(constant(mark.argument or "", facts, binary))
+        nothing = zero(facts, binary)
+        change = self._change(mark, facts, binary)
+        return replaced(nothing) if change is None else guarded(change, nothing)
+
+    def derived(self, facts: Facts, binary: bool) -> FieldMasker:
+        """For what is computed from masked columns: NULL says nothing either."""
+        return always(zero(facts, binary))
+
+    def _change(self, mark: Mark, facts: Facts, binary: bool) -> Change | None:
+        match mark.masker:
+            case "hash":
+                return hashed(self.key, facts, binary)
+            case "date-to-year":
+                return to_year(facts, binary)
+            case "bucket":
+                return bucketed(number(mark), facts, binary)
+            case "last4" | "first-n" | "email":
+                return shortened(mark, facts, binary)
+        return None
+
+
+def in_words(facts: Facts, change: Change) -> Change | None:
+    """A change of UTF-8, for a text in the column's charset; None where the column holds no text."""
+    return None if facts.words is None else recoded(facts, facts.words, change)
+
+
+def recoded(facts: Facts, charset: Charset, change: Change) -> Change:
+    codec = charset.codec
+    return lambda data: fitting(change(data.decode(codec).encode()).decode(), charset, facts)
+
+
+def shortened(mark: Mark, facts: Facts, binary: bool) -> Change | None:
+    match mark.masker:
+        case "last4" if facts.type in types.INTEGERS:
+            form = numbers(facts, binary)
+            assert form is not None
+            return lambda data: form.write(last4(int(form.read(data))))
+        case "last4":
+            return in_words(facts, maskers.last4)
+        case "email":
+            return in_words(facts, maskers.email)
+        case _:
+            return in_words(facts, maskers.first_n(number(mark)))
+
+
+def last4(found: int) -> int:
+    """The last four digits, if at least as many stay hidden. A TINYINT never has so many."""
+    return abs(found) % 10_000 if abs(found) >= 10_000_000 else 0
+
+
+def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
+    """A keyed hash in the type's own form: equal values give equal results, in either protocol and any charset."""
+
+    def digest(data: bytes) -> bytes:
+        return hmac.digest(key, data, hashlib.sha256)
+
+    def bits(data: bytes, count: int) -> int:
+        return int.from_bytes(digest(data)) >> (256 - count)
+
+    form = numbers(facts, binary)
+    if form is not None and facts.type in types.INTEGERS:
+        size = types.INTEGERS[facts.type][1]
+        return lambda data: form.write(bits(b"%d" % int(form.read(data)), size))
+    if form is not None and facts.type in types.DECIMALS:
+        return lambda data: form.write(bits(canonical(Decimal(form.read(data))), 53) % (form.high + 1))
+    if facts.declared == "uuid" and (charset := CHARSETS.get(facts.charset)) is not None:
+        return recoded(
+            facts, charset, lambda data: str(uuid.UUID(bytes=digest(uuid.UUID(data.decode()).bytes)[:16])).encode()
+        )
+    if facts.bytes:
+        return lambda data: digest(data)[: min(HASH_BYTES, facts.length or HASH_BYTES)]
+    return in_words(facts, lambda data: digest(data).hex()[:HASH_DIGITS].encode())
+
+
+def to_year(facts: Facts, binary: bool) -> Change | None:
+    if facts.type in (types.DATE, types.DATETIME, types.TIMESTAMP):
+        return lambda data: types.first_of_year(types.year_of(data, binary), facts, binary)
+    if facts.type == types.YEAR:
+        return lambda data: data
+    return in_words(facts, lambda data: b"%04d-01-01" % year_of_text(data))
+
+
+def bucketed(size: int, facts: Facts, binary: bool) -> Change | None:
+    """The lower end of the bucket the number is in, or the least number of the type."""
+    form = numbers(facts, binary)
+    if form is None:
+        return None
+    return lambda data: form.write(max(math.floor(form.read(data)) // size * size, form.low))
+
+
+def constant(text: str, facts: Facts, binary: bool) -> bytes | None:
+    """The config's constant as a value of the type; NULL where it is none."""
+    try:
+        return _constant(text, facts, binary)
+    except (ValueError, ArithmeticError):
+        return None
+
+
+def _constant(text: str, facts: Facts, binary: bool) -> bytes | None:
+    if facts.words is not None:
+        whole = text.encode(facts.words.codec)
+        return whole if whole == fitting(text, facts.words, facts) else None
+    if facts.bytes:
+        data = text.encode()
+        return data if not facts.length or len(data) <= facts.length else None
+    if facts.type in types.INTEGERS:
+        return _whole(int(text), facts, binary)
+    if facts.type in types.DECIMALS:
+        return _decimal(finite(text.encode()), facts)
+    if facts.type in (types.FLOAT, types.DOUBLE):
+        return _float(finite(text.encode()), facts, binary)
+    if facts.type in (types.DATE, types.DATETIME, types.TIMESTAMP):
+        return _date(datetime.datetime.fromisoformat(text).replace(tzinfo=None), facts, binary)
+    if facts.type == types.YEAR:
+        year = int(text)
+        fits = 1901 <= year <= 2155
+        return (year.to_bytes(2, "little") if binary else b"%d" % year) if fits else None
+    if facts.type == types.JSON:
+        json.loads(text)
+        return text.encode()
+    if facts.declared == "uuid" and (charset := CHARSETS.get(facts.charset)) is not None:
+        return str(uuid.UUID(text)).encode(charset.codec)
+    return None
+
+
+def _date(found: datetime.datetime, facts: Facts, binary: bool) -> bytes | None:
+    if facts.type == types.TIMESTAMP and not datetime.datetime(1970, 1, 2) <= found <= datetime.datetime(2038, 1, 18):
+        return None
+    return types.date(found, facts, binary)
+
+
+def _float(found: Decimal, facts: Facts, binary: bool) -> bytes:
+    return struct.pack("<f" if facts.type == types.FLOAT else "<d", found) if binary else str(found).encode()
+
+
+def _whole(found: int, facts: Facts, binary: bool) -> bytes | None:
+    form = numbers(facts, binary)
+    assert form is not None
+    return form.write(found) if form.low <= found <= form.high else None
+
+
+def _decimal(found: Decimal, facts: Facts) -> bytes | None:
+    if found < 0 and facts.unsigned:
+        return None
+    text = f"{found:.{facts.decimals if facts.decimals < types.ANY_DECIMALS else 0}f}"
+    return (
+        text.encode()
+        if Decimal(text) == found and len(text.lstrip("-").partition(".")[0]) <= max(1, facts.digits)
+        else None
+    )
