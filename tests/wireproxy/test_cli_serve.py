@@ -8,9 +8,10 @@ from pathlib import Path
 from subprocess import CompletedProcess, run
 
 import pytest
+import structlog
 
 from tests.support.gateway import wireproxy_command
-from wireproxy.cli.serve import leaves
+from wireproxy.cli.serve import configure_diagnostics, leaves
 
 CONFIG = """
 state_dir = "{folder}/state"
@@ -64,6 +65,22 @@ def test_what_keeps_it_from_starting_is_said_in_a_line(tmp_path: Path, obstacle:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == f"wireproxy: cannot start: {said}"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("json_log", [True, False])
+def test_a_name_that_a_client_chose_stays_in_its_line_and_moves_no_cursor(
+    capsys: pytest.CaptureFixture[str], json_log: bool
+) -> None:
+    before = structlog.get_config()
+    try:
+        configure_diagnostics(json_log)
+        structlog.get_logger("gateway").warning("login_failed", user="a\x1b[2J\r\nb\u202e", reason="no such user")
+    finally:
+        structlog.configure(**before)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.removesuffix("\n").isprintable()
+    assert "no such user" in said
 
 
 def test_a_group_of_groups_is_told_by_what_is_in_it() -> None:

@@ -6,13 +6,15 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import click
 import structlog
 import trio
 
+from wireproxy.cli.screen import neutral
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config
 from wireproxy.control import ControlError
@@ -81,11 +83,17 @@ async def _heed(gateway: Gateway, signals: object) -> None:
             return
 
 
+def _in_one_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A client chooses its user name before it has proved anything: it may not write on the operator's terminal."""
+    return {name: neutral(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
 def configure_diagnostics(json_log: bool) -> None:
     """Diagnostics go to standard error; what sessions do goes into the session logs alone."""
     renderer = structlog.processors.JSONRenderer() if json_log else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
+            _in_one_line,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
