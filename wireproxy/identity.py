@@ -155,8 +155,11 @@ class Identification:
         issuer = choose_issuer(parsed, list(self._config.oidc.values()))
         return await verify_token(parsed, issuer, self._sources[issuer.name], user, self._clock())
 
-    async def pause(self, address: str) -> None:
-        await self.throttle.pause(address)
+    async def pause(self, address: str, user: str) -> None:
+        await self.throttle.pause(address, user)
+
+    def proved(self, address: str, user: str) -> None:
+        self.throttle.proved(address, user)
 
     def failed(self, failure: AuthenticationFailure, *, counts: bool = True) -> None:
         """Record a login that did not come to be; `counts` towards the delay of later ones."""

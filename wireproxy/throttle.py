@@ -1,7 +1,8 @@
 """Failed logins slow down the next ones from the same address.
 
-A delay, not a ban: agents share addresses, and one that guesses must not lock its neighbours out. What bounds the rate of
-guessing is that few attempts of one address may wait at once.
+A delay, not a ban: agents share addresses, and one that guesses must not lock its neighbours out. So a user who has logged in
+from an address before goes past the queue of those who fail there, as long as few guesses are made at that user itself. What
+bounds the rate of guessing is that few attempts of one address may wait at once.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ class Throttle:
 
     def __init__(self) -> None:
         self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._proved: OrderedDict[tuple[str, str], _Record] = OrderedDict()
 
-    async def pause(self, address: str) -> None:
+    async def pause(self, address: str, user: str = "") -> None:
         """Wait as long as this address's failures ask for; called before a proof is looked at. TooManyFailures."""
+        if self._is_neighbour(address, user):
+            return
         record = self._records.get(_network(address))
         delay_s = 0.0 if record is None else self._delay_s(record)
         if record is None or delay_s == 0.0:
@@ -50,6 +54,25 @@ class Throttle:
             await trio.sleep(delay_s)
         finally:
             record.waiting -= 1
+
+    def _is_neighbour(self, address: str, user: str) -> bool:
+        """One who was here before. Each attempt counts as a guess until it has succeeded: many may be made at once."""
+        record = self._proved.get((_network(address), user))
+        if record is None:
+            return False
+        self._forgive(record)
+        if record.level >= FREE_FAILURES:
+            return False
+        record.level += 1
+        return True
+
+    def proved(self, address: str, user: str) -> None:
+        key = (_network(address), user)
+        record = self._proved.setdefault(key, _Record(at=trio.current_time()))
+        self._proved.move_to_end(key)
+        record.level = max(0.0, record.level - 1)
+        while len(self._proved) > MOST_ADDRESSES:
+            self._proved.popitem(last=False)
 
     def failed(self, address: str) -> None:
         key = _network(address)

@@ -138,6 +138,7 @@ class _Visit:
         if packet.needs_negotiation:
             await self.wire.send_all(encode_negotiation(packet.negotiated_minor, packet.protocol_options))
         identity = await self._authenticate()
+        self._gate.proved(self.address, self.user)
         database = self._gate.database(self.database or self.user, Dialect.POSTGRES, identity)
         parameters, settings = plan_parameters(packet.parameters, database.forbidden_parameters)
         return Arrival(
@@ -269,7 +270,7 @@ class _Visit:
 
     async def _pause(self) -> None:
         try:
-            await self._gate.pause(self.address)
+            await self._gate.pause(self.address, self.user)
         except TooManyFailures:
             raise AccessRefused(
                 "53300", "too many failed logins from this address", "too many failed logins wait already"

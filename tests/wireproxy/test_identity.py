@@ -258,6 +258,39 @@ async def test_guesses_in_parallel_are_bounded(autojump_clock: trio.testing.Mock
     assert await pause_s(throttle) > 0, "those who waited have left"
 
 
+async def test_who_has_logged_in_here_is_not_delayed_by_a_neighbour_who_guesses(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    throttle = Throttle()
+    await throttle.pause("192.0.2.1", "ann")
+    throttle.proved("192.0.2.1", "ann")
+    for _ in range(50):
+        await throttle.pause("192.0.2.1", "bob")
+        throttle.failed("192.0.2.1")
+    start = trio.current_time()
+    for _ in range(20):
+        await throttle.pause("192.0.2.1", "ann")
+        throttle.proved("192.0.2.1", "ann")
+    assert trio.current_time() == start
+    await throttle.pause("192.0.2.1", "cy")
+    assert trio.current_time() == start + LONGEST_DELAY_S
+
+
+async def test_guesses_at_one_who_has_logged_in_here_are_delayed_also_when_made_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    throttle = Throttle()
+    throttle.proved("192.0.2.1", "ann")
+    for _ in range(50):
+        throttle.failed("192.0.2.1")
+    start = trio.current_time()
+    for _ in range(FREE_FAILURES):
+        await throttle.pause("192.0.2.1", "ann")
+    assert trio.current_time() == start
+    await throttle.pause("192.0.2.1", "ann")
+    assert trio.current_time() == start + LONGEST_DELAY_S
+
+
 async def test_the_addresses_of_one_ipv6_host_count_as_one(autojump_clock: trio.testing.MockClock) -> None:
     throttle = Throttle()
     for number in range(30):

@@ -172,6 +172,7 @@ class _Visit:
         self.user = response.user.decode("utf-8", "replace")
         self.database = None if response.database is None else response.database.decode("utf-8", "replace")
         identity = await self._authenticate(response)
+        self._gate.proved(self.address, self.user)
         if self.database is None:
             raise AccessRefused(
                 "3D000",
@@ -283,7 +284,7 @@ class _Visit:
 
     async def _pause(self) -> None:
         try:
-            await self._gate.pause(self.address)
+            await self._gate.pause(self.address, self.user)
         except TooManyFailures:
             raise AccessRefused(
                 "53300", "too many failed logins from this address", "too many failed logins wait already"
