@@ -23,7 +23,7 @@ from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.judgement import Workers
-from wireproxy.live import LiveSessions
+from wireproxy.live import Greeting, LiveSessions
 from wireproxy.log import (
     Auditor,
     KeyFileError,
@@ -58,6 +58,7 @@ class Gateway:
         self.hub = Hub()
         self.metrics = Metrics()
         self.live = LiveSessions()
+        self.greeting = Greeting()
         self.targets: dict[str, Target] = {}
         self.draining = False
         self._ports: dict[Dialect, Port[Any]] = {}
@@ -145,10 +146,8 @@ class Gateway:
                     continue
                 sock = socket.socket(fileno=connection.detach())
                 sock.setblocking(False)
-                waiting = sum(port.waiting for port in self._ports.values())
-                if len(self.live) + waiting >= self.config.limits.sessions * 2:
-                    sock.close()  # not even a handshake: somebody opens connections faster than they can be refused
-                    continue
+                if len(self.live) + self.live.opening + len(self.greeting) >= self.config.limits.sessions * 2:
+                    self.greeting.drop_oldest()
                 nursery.start_soon(self._attend, sock, listen, certificate)
 
     async def _attend(self, sock: socket.socket, listen: Listen, certificate: ServerCertificate | None) -> None:
@@ -305,12 +304,14 @@ class Gateway:
             else:
                 self.targets[name].reconfigure(database, config)
         for live in self.live:
-            self._reconfigure(live.session, config)
+            self.reconfigure(live.session)
         self.desk.defaults = config.approvals
         self._note("reloaded", config_version=config.version)
         self._diagnostics.info("reloaded", version=config.version)
 
-    def _reconfigure(self, session: Session, config: Config) -> None:
+    def reconfigure(self, session: Session) -> None:
+        """Ends a session that would not be let in as it was, and has the others judged by what holds now."""
+        config = self.config
         database = config.databases.get(session.database.name)
         same = database is not None and database.dialect is session.database.dialect
         who = session.identity

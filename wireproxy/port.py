@@ -7,7 +7,8 @@ admission, the session's log, the list of open sessions and the counters are her
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -44,17 +45,13 @@ class Port(ABC, Generic[A]):
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.waiting = 0  # connections that are not sessions yet
         self._diagnostics = structlog.get_logger("gateway")
 
     async def attend(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> None:
         """One connection, from its first byte to its last. BrokenWire, ProtocolError when it ends early."""
-        self.waiting += 1
-        try:
+        with self.gateway.greeting.one() as scope:
             arrival = await self.welcome(wire, listen, certificate)
-        finally:
-            self.waiting -= 1
-        if arrival is None:
+        if scope.cancelled_caught or arrival is None:
             self.gateway.metrics.refused_logins += 1
         else:
             await self.serve(arrival)
@@ -67,14 +64,18 @@ class Port(ABC, Generic[A]):
     async def serve(self, arrival: A) -> None:
         """From the proof of identity to the end of the session. A client that there is no session for is told why."""
 
-    def admit(self, arrival: Arrival) -> None:
-        """Raises UpstreamError when there is no room for another session."""
+    @contextmanager
+    def admitted(self, arrival: Arrival) -> Iterator[None]:
+        """Around the opening of a session, to its end. Raises UpstreamError when there is no room for another one."""
         gateway = self.gateway
         limits = gateway.config.limits
+        live = gateway.live
         if gateway.draining:
             raise UpstreamError("57P03", "wireproxy: the gateway is shutting down")
-        if len(gateway.live) >= limits.sessions or gateway.live.of(arrival.identity) >= limits.sessions_per_user:
+        if len(live) + live.opening >= limits.sessions or live.of(arrival.identity) >= limits.sessions_per_user:
             raise UpstreamError("53300", "wireproxy: too many sessions are open")
+        with live.expecting(arrival, gateway.config):
+            yield
 
     def open_log(self, arrival: Arrival, connected: Connected, bench: Bench) -> SessionLog:
         """The log of a session that is about to begin. Raises UpstreamError: without it there is none."""
@@ -88,9 +89,11 @@ class Port(ABC, Generic[A]):
         """The session, from here to its end."""
         gateway = self.gateway
         session_id = live.session.log.session_id
-        gateway.live.add(session_id, live)
+        let_in_by = gateway.live.add(session_id, live)
         gateway.metrics.sessions_opened += 1
         try:
+            if let_in_by is not gateway.config:  # a reload told the open sessions, of which this was none
+                gateway.reconfigure(live.session)
             await live.session.run()
         finally:
             gateway.live.remove(session_id)

@@ -32,7 +32,8 @@ class PostgresPort(Port[Arrival | CancelArrival]):
             await self._cancel(arrival)
             return
         try:
-            await self._serve(arrival)
+            with self.admitted(arrival):
+                await self._serve(arrival)
         except UpstreamError as error:
             self.no_session(arrival, error)
             refuse_welcome(arrival.wire, error)
@@ -51,7 +52,6 @@ class PostgresPort(Port[Arrival | CancelArrival]):
 
     async def _serve(self, arrival: Arrival) -> None:
         """Raises UpstreamError, CatalogError while the client waits for the end of its login."""
-        self.admit(arrival)
         target = self.gateway.target(arrival.database.name)
         bench = await target.bench(arrival.identity)
         pinned = READ_ONLY if bench.read_only else {}
@@ -67,8 +67,8 @@ class PostgresPort(Port[Arrival | CancelArrival]):
         scrub = bench.masks.scrub_diagnostic if bench.masks is not None else None
         try:
             await finish_welcome(arrival.wire, upstream, upstream.process_id, secret, scrub=scrub)
-        except BrokenWire:
-            log.end("the client hung up")
+        except BaseException as error:  # cancelled, too: a log that is not ended looks like one that was cut off
+            log.end("the client hung up" if isinstance(error, BrokenWire) else "the gateway stopped")
             raise
         session = Session(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,

@@ -52,7 +52,8 @@ class MySqlPort(Port[MySqlArrival]):
 
     async def serve(self, arrival: MySqlArrival) -> None:
         try:
-            await self._serve(arrival)
+            with self.admitted(arrival):
+                await self._serve(arrival)
         except UpstreamError as error:
             self.no_session(arrival, error)
             refuse_welcome(arrival, error)
@@ -88,7 +89,6 @@ class MySqlPort(Port[MySqlArrival]):
 
     async def _serve(self, arrival: MySqlArrival) -> None:
         """Raises UpstreamError, CatalogError while the client waits for the end of its login."""
-        self.admit(arrival)
         target = self._target(arrival.database.name)
         bench = await target.bench(arrival.identity)
         if bench.masks is not None:
@@ -113,8 +113,8 @@ class MySqlPort(Port[MySqlArrival]):
         log = self.open_log(arrival, upstream, bench)
         try:
             await finish_welcome(arrival, upstream.status)
-        except BrokenWire:
-            log.end("the client hung up")
+        except BaseException as error:  # cancelled, too: a log that is not ended looks like one that was cut off
+            log.end("the client hung up" if isinstance(error, BrokenWire) else "the gateway stopped")
             raise
         session = MySqlSession(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,
