@@ -65,6 +65,26 @@ def native_proof(password: bytes, nonce: bytes) -> bytes:
     return _xor(inner, sha1(nonce + sha1(inner).digest()).digest())  # noqa: S324
 
 
+def read_native_verifier(text: str) -> bytes:
+    """`*` and 40 hexadecimal digits, as `mysql.user` keeps them: SHA-1 twice. Raises ValueError."""
+    if len(text) != 41 or text[0] != "*":
+        raise ValueError("is not a * and 40 hexadecimal digits")
+    return bytes.fromhex(text[1:])
+
+
+def make_native_verifier(password: str) -> str:
+    raw = password.encode("utf-8", "surrogateescape")
+    return "*" + sha1(sha1(raw).digest()).hexdigest().upper()  # noqa: S324
+
+
+def check_native(proof: bytes, nonce: bytes, stored: bytes) -> bool:
+    """Whether the proof was made from the password that `stored` was made from."""
+    if len(proof) != 20:
+        return False
+    inner = _xor(proof, sha1(nonce + stored).digest())  # noqa: S324
+    return hmac.compare_digest(sha1(inner).digest(), stored)  # noqa: S324
+
+
 # --- the gateway as a server
 
 
@@ -86,9 +106,9 @@ class Send(NamedTuple):
 
 
 class Proved(NamedTuple):
-    """The fast way: the digest in memory fits. `last` goes before the OK packet."""
+    """The proof is right. `last` goes before the OK packet, where there is one to go."""
 
-    last: bytes
+    last: bytes | None
 
 
 class CheckPassword(NamedTuple):
@@ -112,7 +132,9 @@ Step = Send | Proved | CheckPassword | CheckToken | Failed
 
 
 class ServerAuthentication:
-    """One client's login. `digest` is what is in memory of the user's password; None: nothing yet, or no such user."""
+    """One client's login. `digest` is what is in memory of the user's password; None: nothing yet, or no such user. `native`: what
+    a proof of mysql_native_password is compared with; None: the method is not to be had. `sha2`: caching_sha2_password is.
+    """
 
     def __init__(
         self,
@@ -123,6 +145,8 @@ class ServerAuthentication:
         digest: bytes | None,
         tls: bool,
         rsa: RsaKey | None,
+        native: bytes | None = None,
+        sha2: bool = True,
     ) -> None:
         self._response = response
         self._nonce = nonce
@@ -130,18 +154,42 @@ class ServerAuthentication:
         self._digest = digest
         self._tls = tls
         self._rsa = rsa
+        self._native = native
+        self._sha2 = sha2
         self._expect: Callable[[bytes], Step] = self._nothing
 
     def begin(self) -> Step:
+        """The proof of the handshake response, where it is one of the method that the user has; else a switch to that."""
         response = self._response
-        plugin = CLEAR if self._token else CACHING_SHA2
-        if response.plugin == plugin and response.capabilities & Capability.PLUGIN_AUTH:
-            return self._clear(response.proof) if self._token else self._scramble(response.proof)
-        if not response.capabilities & Capability.PLUGIN_AUTH:
+        names_plugin = bool(response.capabilities & Capability.PLUGIN_AUTH)
+        plugin, expect = self._method()
+        if plugin == NATIVE and not names_plugin:
+            return self._native_proof(response.proof)  # of a client that knows no other
+        if not names_plugin:
             return Failed(f"the client cannot do {plugin}", False)
-        if self._token and not self._tls:
+        if response.plugin == plugin:
+            return expect(response.proof)
+        return self._switch(plugin, expect)
+
+    def begin_again(self) -> Step:
+        """COM_CHANGE_USER: always with a new nonce, since the old one has been used."""
+        if not self._response.capabilities & Capability.PLUGIN_AUTH:
+            return Failed("the client cannot be asked for a new proof", False)
+        return self._switch(*self._method())
+
+    def _method(self) -> tuple[str, Callable[[bytes], Step]]:
+        if self._token:
+            return CLEAR, self._clear
+        if self._native is not None and (not self._sha2 or self._response.plugin in (NATIVE, "")):
+            return NATIVE, self._native_proof
+        if self._tls and self._response.plugin == CLEAR:
+            return CLEAR, self._password
+        return CACHING_SHA2, self._scramble
+
+    def _switch(self, plugin: str, expect: Callable[[bytes], Step]) -> Step:
+        if plugin == CLEAR and not self._tls:
             return Failed("a token may come under TLS alone", False)
-        self._expect = self._clear if self._token else self._scramble
+        self._expect = expect
         return Send(bytes((EOF,)) + plugin.encode() + b"\0" + self._nonce + b"\0")
 
     def receive(self, payload: bytes) -> Step:
@@ -156,6 +204,17 @@ class ServerAuthentication:
             # it has been said now, but nothing is done that would make a client of it that works
             return Failed("a token came without TLS", False)
         return CheckToken(payload.removesuffix(b"\0"))
+
+    def _password(self, payload: bytes) -> Step:
+        return CheckPassword(payload.removesuffix(b"\0"))
+
+    def _native_proof(self, proof: bytes) -> Step:
+        assert self._native is not None
+        if not proof:
+            return Failed("no password was given", False)
+        if check_native(proof, self._nonce, self._native):
+            return Proved(None)
+        return Failed("wrong password", True)
 
     def _scramble(self, proof: bytes) -> Step:
         if not proof:

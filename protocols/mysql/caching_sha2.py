@@ -51,6 +51,11 @@ def check_password(password: str, verifier: str) -> bool:
     return hmac.compare_digest(_digest(raw, salt, thousands * 1000), digest)
 
 
+def check_verifier(verifier: str) -> None:
+    """ValueError if it is none."""
+    _parse(verifier)
+
+
 def _parse(verifier: str) -> tuple[int, bytes, str]:
     head, rest = verifier[:7], verifier[7:]
     shaped = head.startswith(_PREFIX) and head.endswith("$") and len(rest) == SALT_BYTES + _DIGEST_CHARACTERS

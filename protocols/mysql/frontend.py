@@ -18,6 +18,7 @@ from typing import Final
 from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Terminated, Verdict
 from protocols.buffer import Inbox
 from protocols.mysql.capabilities import Capability
+from protocols.mysql.changing import LONGEST_CHANGE_BYTES, Step, UserChange
 from protocols.mysql.cutting import Stream, Waiting, assemble, beginning, quoted
 from protocols.mysql.exchange import ANY_SEQUENCE, Exchange
 from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
@@ -50,6 +51,7 @@ class Frontend:
         "_last_sequence",
         "_stream",
         "_waiting",
+        "change",
         "shared",
         "terminated",
     )
@@ -61,6 +63,7 @@ class Frontend:
         self._stream: Stream | None = None
         self._after_stream: Callable[[int], None] | None = None  # given the sequence id that an answer would have
         self._last_sequence = 0
+        self.change = UserChange(shared)
         self.terminated = False
         self._handlers: dict[int, Callable[[bytes, bytes, int], None]] = {
             Command.QUIT: self._quit,
@@ -71,6 +74,7 @@ class Frontend:
             Command.PROCESS_INFO: self._process_info,
             Command.PROCESS_KILL: self._process_kill,
             Command.PING: self._plain,
+            Command.CHANGE_USER: self._change_user,
             Command.STMT_PREPARE: self._prepare,
             Command.STMT_EXECUTE: self._execute,
             Command.STMT_BULK_EXECUTE: self._bulk_execute,
@@ -89,8 +93,15 @@ class Frontend:
     def blocked(self) -> bool:
         """Nothing more is read from the client for now, except the rest of a command that streams."""
         return (
-            self._waiting is not None or self.terminated or (self.shared.exchange is not None and self._stream is None)
+            self._waiting is not None
+            or self.terminated
+            or self.change.step is Step.DECIDING
+            or (self.shared.exchange is not None and self._stream is None)
         )
+
+    @property
+    def changing(self) -> bool:
+        return self.change.step is not Step.NONE
 
     @property
     def at_boundary(self) -> bool:
@@ -110,7 +121,8 @@ class Frontend:
 
     def advance(self) -> None:
         shared = self.shared
-        if shared.exchange is None and shared.own and self._waiting is None and self._stream is None:
+        idle = self._waiting is None and self._stream is None and not self.changing
+        if shared.exchange is None and shared.own and idle:
             self._ask_own()
         if self.blocked or not self._inbox.ready:
             return
@@ -129,6 +141,8 @@ class Frontend:
         if self._stream is not None:
             at = self._run_stream(buffer, at)
             return at, 0 if self._stream is None else HEADER_BYTES
+        if self.changing:
+            return self.change.read(buffer, at)
         if self.shared.own:
             self._ask_own()
             return at, 1
@@ -168,6 +182,8 @@ class Frontend:
             return limits.statement_bytes + 1
         if code in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):
             return limits.bind_bytes
+        if code == Command.CHANGE_USER:
+            return LONGEST_CHANGE_BYTES
         return _SHORT_COMMAND_BYTES
 
     def _oversize(self, code: int, buffer: bytes, at: int, limit: int) -> int:
@@ -359,11 +375,11 @@ class Frontend:
         self.shared.refuse(Refuse({**fields, "M": message}), sequence)
 
     def _refuse_command(self, code: int) -> Callable[[int], None]:
-        name = b"COM_CHANGE_USER" if code == Command.CHANGE_USER else b"command %#x" % code
-        hint = b"; open another connection" if code == Command.CHANGE_USER else b""
-        return lambda sequence: self._answer(
-            _REFUSED_COMMAND, b"wireproxy: %s is not relayed%s" % (name, hint), sequence
-        )
+        text = b"wireproxy: command %#x is not relayed" % code
+        return lambda sequence: self._answer(_REFUSED_COMMAND, text, sequence)
+
+    def _change_user(self, _packets: bytes, payload: bytes, sequence: int) -> None:
+        self.change.begin(payload, sequence)
 
     def _quit(self, packets: bytes, _payload: bytes, _sequence: int) -> None:
         self.terminated = True

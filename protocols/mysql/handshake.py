@@ -162,7 +162,7 @@ def decode_response(payload: bytes, offer: Capability) -> HandshakeResponse:
         plugin = cursor.read_cstring().decode("ascii", "replace")
     attributes: dict[str, str] = {}
     if flags & Capability.CONNECT_ATTRS and cursor.left:
-        attributes = _decode_attributes(cursor.read_lenenc())
+        attributes = decode_attributes(cursor.read_lenenc())
     return HandshakeResponse(flags, maximum_packet, charset, user, proof, database, plugin, attributes)
 
 
@@ -174,7 +174,7 @@ def _proof(cursor: Cursor, flags: Capability) -> bytes:
     return cursor.read_cstring()
 
 
-def _decode_attributes(data: bytes) -> dict[str, str]:
+def decode_attributes(data: bytes) -> dict[str, str]:
     cursor = Cursor(data)
     found: dict[str, str] = {}
     while cursor.left:

@@ -14,6 +14,7 @@ from typing import Final
 from protocols.base import Question, RowPlan, Verdict
 from protocols.mysql.backend import Backend
 from protocols.mysql.capabilities import Capability
+from protocols.mysql.changing import Step
 from protocols.mysql.frontend import Frontend
 from protocols.mysql.messages import encode_err, error_of
 from protocols.mysql.packets import frame
@@ -78,6 +79,14 @@ class MySqlRelay:
         """Answer the open question with an OK packet: the gateway has done what was asked, and the server hears nothing of it."""
         self._frontend.answer_ok(ticket)
 
+    def login_send(self, payload: bytes, *, reads: bool) -> None:
+        """A packet of the proof that COM_CHANGE_USER asks for. `reads`: the client answers it, with a `LoginPacket`."""
+        self._frontend.change.send(payload, reads=reads)
+
+    def change_allowed(self) -> None:
+        """The client is who it was: the server makes the session as new, and its OK is the answer."""
+        self._frontend.change.allowed()
+
     def plan(self, plan: RowPlan | None) -> None:
         self._backend.plan(plan)
 
@@ -108,7 +117,10 @@ class MySqlRelay:
         """An ERR packet that the client takes for the answer to what it waits for, or to what it sends next."""
         exchange = self._shared.exchange
         sequence = self._frontend.answer_sequence
-        if exchange is not None:
+        changing = self._frontend.change.next_sequence
+        if changing is not None:
+            sequence = changing
+        elif exchange is not None:
             sequence = exchange.sequence + exchange.shift if exchange.sequence >= 0 else 1
         elif not self.asking:
             sequence = 1
@@ -124,7 +136,7 @@ class MySqlRelay:
     def reads_client(self) -> bool:
         """A little is read ahead while the server answers: else nobody would see that the client has hung up."""
         frontend = self._frontend
-        if frontend.asking is not None or frontend.terminated:
+        if frontend.asking is not None or frontend.terminated or frontend.change.step is Step.DECIDING:
             return False
         return not (frontend.blocked or self._shared.own) or frontend.buffered_bytes < AHEAD_BYTES
 
@@ -146,6 +158,7 @@ class MySqlRelay:
             and not shared.own
             and not shared.in_transaction
             and self._frontend.asking is None
+            and not self._frontend.changing
             and not self._frontend.buffered_bytes
         )
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from protocols.base import Effect, Fields, NameChange, Refuse
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.exchange import Exchange
+from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import AUTOCOMMIT, IN_TRANSACTION, Err, MySqlColumn, encode_err, error_of
 from protocols.mysql.packets import frame
 from protocols.mysql.prepared import Statements
@@ -49,7 +50,19 @@ class ConnectionReset(NamedTuple):
     """COM_RESET_CONNECTION succeeded: every setting is the server's default again, the gateway's own included."""
 
 
-MySqlEffect = Effect | ResultDescribed | Answered | ConnectionReset
+class UserChanging(NamedTuple):
+    """COM_CHANGE_USER. Answered by `login_send`, `change_allowed` or the end of the session."""
+
+    request: HandshakeResponse
+
+
+class LoginPacket(NamedTuple):
+    """What the client answers to a packet of `login_send`."""
+
+    payload: bytes
+
+
+MySqlEffect = Effect | ResultDescribed | Answered | ConnectionReset | UserChanging | LoginPacket
 
 
 class Named(NamedTuple):

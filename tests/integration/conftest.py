@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ import pytest
 from attrs import frozen
 from psycopg import sql
 
+from tests.integration.mysql_routes import Gateways, MySqlRoute, gateways
 from tests.support.gateway import Gateway
 from tests.support.servers import Server
 
@@ -72,3 +73,18 @@ def route(request: pytest.FixtureRequest, postgres: Server, database: str) -> Ro
         return Route("direct", postgres.dsn(database), database, postgres)
     gateway: Gateway = request.getfixturevalue("allow_all")
     return Route("through", gateway.dsn(dbname=database), database, postgres)
+
+
+@pytest.fixture(scope="session")
+def mysql_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
+    """Gateways that allow everything and mask nothing, in front of MariaDB and MySQL."""
+    yield from gateways(tmp_path_factory.mktemp("allow-all-mysql"))
+
+
+@pytest.fixture(
+    params=[(family, name) for family in ("mariadb", "mysql") for name in ("direct", "through")], ids="-".join
+)
+def mysql_route(request: pytest.FixtureRequest, mysql_gateways: Gateways) -> MySqlRoute:
+    """A new empty database on MariaDB and on MySQL, directly and through the gateway."""
+    family, name = request.param
+    return mysql_gateways.route(name, family, request.getfixturevalue(family))

@@ -19,7 +19,15 @@ from protocols.base import (
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.messages import CURSOR_EXISTS, EOF, MORE_RESULTS, Command
 from protocols.mysql.packets import FULL_PAYLOAD, frame
-from protocols.mysql.shared import Answered, ConnectionReset, Limits, MySqlEffect, ResultDescribed
+from protocols.mysql.shared import (
+    Answered,
+    ConnectionReset,
+    Limits,
+    LoginPacket,
+    MySqlEffect,
+    ResultDescribed,
+    UserChanging,
+)
 from tests.protocols import mysql_playbook as p
 from tests.protocols.mysql_playbook import NEW, OLD, REFUSAL, Session
 
@@ -204,9 +212,7 @@ def test_a_count_of_columns_that_no_result_has_ends_the_session() -> None:
 # -- what the client may not do
 
 
-@pytest.mark.parametrize(
-    "code", [0x00, 0x05, 0x06, 0x07, 0x08, 0x0D, 0x11, 0x12, 0x13, 0x14, 0x15, 0x1D, 0x1E, 0x20, 0xFE]
-)
+@pytest.mark.parametrize("code", [0x00, 0x05, 0x06, 0x07, 0x08, 0x0D, 0x12, 0x13, 0x14, 0x15, 0x1D, 0x1E, 0x20, 0xFE])
 def test_other_commands_are_refused_and_the_session_lives_on(code: int) -> None:
     session = Session()
     session.client(p.command(code, b"whatever"), p.query("select 1"))
@@ -216,10 +222,45 @@ def test_other_commands_are_refused_and_the_session_lives_on(code: int) -> None:
     assert session.question.text == b"select 1"
 
 
-def test_change_user_is_refused_with_what_to_do_instead() -> None:
-    session = Session()
-    session.client(p.command(Command.CHANGE_USER, b"root\0"))
-    assert b"open another connection" in session.to_client()
+def a_change() -> bytes:
+    return p.command(Command.CHANGE_USER, CHANGE)
+
+
+CHANGE = b"ann\0\0shop\0\x2d\0caching_sha2_password\0"
+
+
+def test_a_change_of_user_is_asked_about_and_becomes_a_reset() -> None:
+    session = Session(NEW | Capability.PLUGIN_AUTH)
+    session.client(a_change(), p.query("select 1"))
+    (changing,) = [effect for effect in session.effects if isinstance(effect, UserChanging)]
+    assert (changing.request.user, changing.request.database, changing.request.charset) == (b"ann", b"shop", 45)
+    session.relay.login_send(b"\xfecaching_sha2_password\0nonce", reads=True)
+    assert session.to_client()[3] == 1
+    assert session.to_server() == b""
+
+
+def test_nothing_of_a_change_of_user_reaches_the_server_before_it_is_allowed() -> None:
+    session = Session(NEW | Capability.PLUGIN_AUTH)
+    session.client(a_change())
+    session.relay.login_send(b"\xfeplugin\0nonce", reads=True)
+    session.client(frame(b"proof", 2))
+    assert [effect.payload for effect in session.effects if isinstance(effect, LoginPacket)] == [b"proof"]
+    assert session.to_server() == b""
+    session.relay.login_send(b"\1\3", reads=False)
+    session.relay.change_allowed()
+    assert session.to_server() == p.command(Command.RESET_CONNECTION)
+    session.to_client()
+    session.server(frame(p.ok(), 1))
+    assert session.to_client() == frame(p.ok(), 4)
+
+
+@pytest.mark.parametrize("packet", [frame(b"proof", 3), frame(b"proof", 0), b"\0\0\x20\2"])
+def test_a_proof_out_of_order_or_too_long_ends_the_session(packet: bytes) -> None:
+    session = Session(NEW | Capability.PLUGIN_AUTH)
+    session.client(a_change())
+    session.relay.login_send(b"\xfeplugin\0nonce", reads=True)
+    with pytest.raises(ProtocolError):
+        session.client(packet)
 
 
 @pytest.mark.parametrize("raw", [b"\0\0\0\0", b"\1\0\0\1\x0e", b"\2\0\0\0\x0ex", b"\2\0\0\0\x1b\0"])

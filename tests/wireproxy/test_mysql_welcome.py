@@ -19,8 +19,9 @@ from tests.support.front_door import a_config, a_database, a_gate, wire_pair
 from wireproxy.config.model import Config, Limits, Listen, User
 from wireproxy.identity import AuthenticationFailure
 from wireproxy.mysql.keys import GatewayKey, encrypt
+from wireproxy.mysql.login import Logins
 from wireproxy.mysql.packets import PacketWire
-from wireproxy.mysql.welcome import Face, Logins, MySqlArrival, finish_welcome, welcome_mysql
+from wireproxy.mysql.welcome import Face, MySqlArrival, finish_welcome, welcome_mysql
 from wireproxy.wire import BrokenWire, Wire
 
 C = Capability

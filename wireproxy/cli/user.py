@@ -13,6 +13,7 @@ import trio
 from attrs import frozen
 
 from protocols.mysql import caching_sha2
+from protocols.mysql.authentication import make_native_verifier, read_native_verifier
 from protocols.postgres.scram import SALT_BYTES, make_verifier, parse_verifier
 from wireproxy.cli.calls import Failed, find_config, load_config
 from wireproxy.cli.screen import neutral
@@ -46,6 +47,11 @@ def user() -> None:
 @click.option(
     "--replace", is_flag=True, help="Give a user who is there already a new password (and groups, if any are named)."
 )
+@click.option(
+    "--mysql-native",
+    is_flag=True,
+    help="Also for MySQL drivers that know mysql_native_password alone: who steals what checks it can log in with it.",
+)
 @click.argument("name")
 def add(
     *,
@@ -54,6 +60,7 @@ def add(
     generate: bool,
     password_stdin: bool,
     replace: bool,
+    mysql_native: bool,
     name: str,
 ) -> None:
     """Add a user, or give one a new password.
@@ -64,7 +71,9 @@ def add(
     for group in groups:
         _check_name(group)
     password = _password(generate, password_stdin)
-    made = User(name, str(make_verifier(password, secrets.token_bytes(SALT_BYTES))), _mysql_verifier(password), groups)
+    scram = str(make_verifier(password, secrets.token_bytes(SALT_BYTES)))
+    native = make_native_verifier(password) if mysql_native else None
+    made = User(name, scram, _mysql_verifier(password), groups, native)
     if config_option is None:
         click.echo(block(made), nl=False)
         click.echo("Put this into wireproxy.toml, or name the file with -c. " + _RELOAD, err=True)
@@ -84,7 +93,11 @@ def list_users(config_option: Path | None, as_json: bool) -> None:
     for found in _read(path):
         ways = [
             name
-            for name, there in (("scram-sha-256", found.verifier), ("caching_sha2_password", found.mysql_verifier))
+            for name, there in (
+                ("scram-sha-256", found.verifier),
+                ("caching_sha2_password", found.mysql_verifier),
+                ("mysql_native_password", found.mysql_native_verifier),
+            )
             if there
         ]
         if as_json:
@@ -148,11 +161,17 @@ def _mysql_verifier(password: str) -> str | None:
 
 
 def _usable(found: User) -> bool:
+    """Some way in is there, and none is broken."""
+    checks = (
+        (found.verifier, parse_verifier),
+        (found.mysql_verifier, caching_sha2.check_verifier),
+        (found.mysql_native_verifier, read_native_verifier),
+    )
     try:
-        parse_verifier(found.verifier or "")
+        there = [check(verifier) for verifier, check in checks if verifier is not None]
     except ValueError:
         return False
-    return True
+    return bool(there)
 
 
 def _read(path: Path) -> list[User]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 Change = Callable[[str], str]
 _Table = dict[str, object]
@@ -31,6 +31,7 @@ class User:
     verifier: str | None
     mysql_verifier: str | None
     groups: Sequence[str] = ()
+    mysql_native_verifier: str | None = None
 
 
 def block(user: User) -> str:
@@ -39,6 +40,8 @@ def block(user: User) -> str:
         lines.append(f"verifier = {_quoted(user.verifier)}")
     if user.mysql_verifier is not None:
         lines.append(f"mysql_verifier = {_quoted(user.mysql_verifier)}")
+    if user.mysql_native_verifier is not None:
+        lines.append(f"mysql_native_verifier = {_quoted(user.mysql_native_verifier)}")
     if user.groups:
         lines.append(f"groups = [{', '.join(_quoted(group) for group in sorted(set(user.groups)))}]")
     return "\n".join(lines) + "\n"
@@ -59,7 +62,7 @@ def added(text: str, user: User, *, replace: bool) -> str:
     if not replace:
         raise EditRefused(f"there is a user {user.name!r} already; --replace gives it a new password")
     if not user.groups:
-        user = User(user.name, user.verifier, user.mysql_verifier, _user(user.name, present).groups)
+        user = evolve(user, groups=_user(user.name, present).groups)
     start, end = _span(text, user.name)
     lines = text.splitlines(keepends=True)
     return _checked(before, "".join(lines[:start]) + block(user) + "".join(lines[end:]), user.name, user)
@@ -132,12 +135,14 @@ def _users(data: _Table) -> dict[str, object]:
 
 def _user(name: str, table: object) -> User:
     values = table if isinstance(table, dict) else {}
-    verifier, mysql, groups = values.get("verifier"), values.get("mysql_verifier"), values.get("groups")
+    verifier, mysql, native = (values.get(f"{prefix}verifier") for prefix in ("", "mysql_", "mysql_native_"))
+    groups = values.get("groups")
     return User(
         name,
         verifier if isinstance(verifier, str) else None,
         mysql if isinstance(mysql, str) else None,
         [group for group in groups if isinstance(group, str)] if isinstance(groups, list) else [],
+        native if isinstance(native, str) else None,
     )
 
 

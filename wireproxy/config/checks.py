@@ -11,6 +11,8 @@ from pathlib import Path
 
 from attrs import evolve, fields
 
+from protocols.mysql.authentication import read_native_verifier
+from protocols.mysql.caching_sha2 import check_verifier
 from rules.masking import check_masker
 from rules.masking.maskers import MASKERS
 from rules.masking.values import Mark
@@ -158,12 +160,22 @@ def _check_database(config: Config, database: Database, reader: Reader) -> None:
 
 def _check_user(user: User, reader: Reader) -> None:
     at = ("user", user.name)
-    if user.verifier is None and user.mysql_verifier is None:
+    if user.verifier is None and user.mysql_verifier is None and user.mysql_native_verifier is None:
         reader.add(
             at, "has no verifier: nobody could log in as this user", f"`wireproxy user add {user.name}` prints one"
         )
     if user.verifier is not None and not _SCRAM.match(user.verifier):
         reader.add((*at, "verifier"), "is not a SCRAM-SHA-256 verifier", f"`wireproxy user add {user.name}` prints one")
+    for key, value, check in (
+        ("mysql_verifier", user.mysql_verifier, check_verifier),
+        ("mysql_native_verifier", user.mysql_native_verifier, read_native_verifier),
+    ):
+        try:
+            if value is not None:
+                check(value)
+        except ValueError:
+            method = "caching_sha2_password" if key == "mysql_verifier" else "mysql_native_password"
+            reader.add((*at, key), f"is not a verifier of {method}", f"`wireproxy user add {user.name}` prints one")
 
 
 def _check_issuer(config: Config, issuer: OidcIssuer, reader: Reader) -> None:

@@ -66,6 +66,7 @@ class User:
     verifier: str | None = None
     groups: frozenset[str] = frozenset()
     mysql_verifier: str | None = None  # caching_sha2_password's stored form, made by `wireproxy user add`
+    mysql_native_verifier: str | None = None  # of mysql_native_password, for drivers that know no better
 
 
 @frozen

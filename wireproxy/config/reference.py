@@ -73,6 +73,7 @@ USER = {
     "verifier": "SCRAM-SHA-256 verifier, as `wireproxy user add NAME` prints it. Not a password.",
     "groups": "Groups that policies, databases and masks refer to.",
     "mysql_verifier": "The same for MySQL clients (caching_sha2_password).",
+    "mysql_native_verifier": "For MySQL drivers that know mysql_native_password alone; `user add --mysql-native`. Weaker.",
 }
 OIDC = {
     "issuer": "The `iss` that tokens must have.",

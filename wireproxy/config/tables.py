@@ -56,6 +56,7 @@ class UserTable:
     verifier: str | None = field(default=None, repr=False)
     groups: frozenset[str] = frozenset()
     mysql_verifier: str | None = field(default=None, repr=False)
+    mysql_native_verifier: str | None = field(default=None, repr=False)
 
 
 @frozen

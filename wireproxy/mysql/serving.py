@@ -13,13 +13,14 @@ from rules.model import Dialect
 from wireproxy.config.model import Listen
 from wireproxy.live import Live
 from wireproxy.mysql.killing import OwnConnections
+from wireproxy.mysql.login import Logins
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
+from wireproxy.mysql.reentry import FrontDoor
 from wireproxy.mysql.session import MASKED, MySqlSession
 from wireproxy.mysql.target import MySqlTarget
 from wireproxy.mysql.upstream import MySqlUpstream, ask, connect_mysql, unreachable
 from wireproxy.mysql.welcome import (
     Face,
-    Logins,
     MySqlArrival,
     finish_welcome,
     refuse_welcome,
@@ -43,6 +44,7 @@ class MySqlPort(Port[MySqlArrival]):
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway)
         self.logins = Logins()
+        self._door = FrontDoor(lambda: gateway.config, lambda: gateway.identification, self.logins)
         self._looked_s = -math.inf  # when the targets were last asked what they look like
 
     async def welcome(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> MySqlArrival | None:
@@ -118,7 +120,7 @@ class MySqlPort(Port[MySqlArrival]):
             raise
         session = MySqlSession(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,
-            time.monotonic_ns, minute_of_week, OwnConnections(gateway.live, arrival.identity, arrival.database),
+            time.monotonic_ns, minute_of_week, OwnConnections(gateway.live, arrival.identity, arrival.database), self._door,
         )  # fmt: skip
         await self.run(Live(session, arrival.number))
 

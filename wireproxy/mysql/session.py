@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 import trio
 
 from protocols.base import Completed, Failed, ParameterChanged, Question, Stage
+from protocols.mysql.cutting import quoted
+from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
-from protocols.mysql.shared import Answered, ConnectionReset, Limits, ResultDescribed
+from protocols.mysql.shared import Answered, ConnectionReset, Limits, LoginPacket, ResultDescribed, UserChanging
 from protocols.postgres.messages import error_fields
 from rules.model import Allow, Judgement, Namespace
 from wireproxy.approvals import Desk
@@ -35,13 +37,16 @@ from wireproxy.mysql.killing import (
     unclear,
 )
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
-from wireproxy.mysql.upstream import MySqlUpstream, kill_query
-from wireproxy.mysql.welcome import MySqlArrival
+from wireproxy.mysql.reentry import FrontDoor, Reentry
+from wireproxy.mysql.upstream import UTF8MB4, MySqlUpstream, kill_query
+from wireproxy.mysql.welcome import MySqlArrival, shown_attributes
 from wireproxy.pump import Hub
 from wireproxy.session import Session
 from wireproxy.target import Bench, Target
 from wireproxy.upstream import UpstreamError
 
+Heard = Callable[[Answered], None]
+COLLATION = b"SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE ID = %d"
 COM_QUIT = frame(bytes((Command.QUIT,)))
 PREPARED = b"PREPARED"  # the relay's tag of a statement that was prepared and not run
 KILL_S = 10.0  # what may be spent on ending a query whose client has gone
@@ -80,15 +85,25 @@ class MySqlSession(Session):
         clock_ns: Callable[[], int],
         minute_of_week: Callable[[], int],
         own_connections: OwnConnections,
+        door: FrontDoor,
     ) -> None:
         self._own_connections = own_connections
+        self._door = door
+        self._reentry: Reentry | None = None
+        self._borrower: HandshakeResponse | None = None  # whose COM_CHANGE_USER is being carried out
         super().__init__(
             hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
         )  # fmt: skip
         self.relay = MySqlRelay(relay_limits(config), arrival.capabilities, upstream.capabilities)
-        self._own: deque[bool] = deque()  # questions of the gateway's own: whether it is the one for the settings
+        self._own: deque[Heard] = deque()  # who hears the answers to the gateway's own questions
         self._handlers.update(
-            {ResultDescribed: self._on_result, Answered: self._on_answered, ConnectionReset: self._on_reset}  # type: ignore[dict-item]
+            {
+                ResultDescribed: self._on_result,  # type: ignore[dict-item]
+                Answered: self._on_answered,  # type: ignore[dict-item]
+                ConnectionReset: self._on_reset,  # type: ignore[dict-item]
+                UserChanging: self._on_user_changing,  # type: ignore[dict-item]
+                LoginPacket: self._on_login_packet,  # type: ignore[dict-item]
+            }
         )
 
     # -- life
@@ -102,6 +117,8 @@ class MySqlSession(Session):
     def end(self, reason: str, fields: Mapping[str, bytes] | None = None) -> None:
         if self._over is not None:
             return
+        if self._reentry is not None:
+            self._reentry.stop()
         if fields is not None and self.relay.at_message_boundary:
             self._client.send([self.relay.farewell(fields)])
         super().end(reason)
@@ -126,6 +143,8 @@ class MySqlSession(Session):
         self._client_left = True
         self._client.stop_watching()
         self._client.drop_backlog()
+        if self._reentry is not None:
+            self._reentry.stop()
         if self._holding is not None:
             self._holding.end("the client hung up")
             self._over = "the client hung up"
@@ -257,29 +276,69 @@ class MySqlSession(Session):
     def _probe(self) -> None:
         """Ask for the settings before anything more is judged."""
         if not self._own:
-            self._ask(PROBE, settings=True)
+            self._ask(PROBE, self._heard_settings)
 
-    def _ask(self, text: bytes, *, settings: bool = False) -> None:
-        self._own.append(settings)
+    def _ask(self, text: bytes, heard: Heard) -> None:
+        self._own.append(heard)
         self.relay.ask(text)
 
     def _on_answered(self, answered: Answered) -> bool:
-        if self._own.popleft():
-            before = self.namespace.reading
-            self.namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
-            self._heed(before)
-        elif answered.error is not None:
-            self.fail("58000", "wireproxy: the session cannot be set up again")
+        self._own.popleft()(answered)
         return False
+
+    def _heard_settings(self, answered: Answered) -> None:
+        before = self.namespace.reading
+        self.namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
+        self._heed(before)
+
+    def _heard_setup(self, answered: Answered) -> None:
+        if answered.error is not None:
+            self.fail("58000", "wireproxy: the session cannot be set up again")
+
+    # -- the session is made new
 
     def _on_reset(self, _reset: ConnectionReset) -> bool:
         self.log.event("connection_reset", {})
         self.done.clear()
         self.namespace.lose()
         for text in (*SETUP, READ_ONLY) if self.bench.read_only else SETUP:
-            self._ask(text)
-        self._ask(PROBE, settings=True)
+            self._ask(text, self._heard_setup)
+        borrower, self._borrower = self._borrower, None
+        if borrower is None:
+            self._ask(PROBE, self._heard_settings)
+            return False
+        self._ask(b"USE " + quoted(self.database.dbname.encode()), self._heard_setup)
+        self._ask(COLLATION % (borrower.charset or UTF8MB4), self._heard_collation)
         return False
+
+    def _heard_collation(self, answered: Answered) -> None:
+        """What a login with this collation would have set. One that the server does not have leaves its default."""
+        names = answered.rows[0] if len(answered.rows) == 1 else ()
+        if len(names) == 2 and all(name is not None and name.replace(b"_", b"").isalnum() for name in names):
+            self._ask(b"SET NAMES %s COLLATE %s" % names, self._heard_setup)
+        self._ask(PROBE, self._heard_settings)
+
+    def _on_user_changing(self, changing: UserChanging) -> bool:
+        self._reentry = Reentry(self, self._door, changing.request)
+        self.job(self._reentry.run)
+        return False
+
+    def _on_login_packet(self, packet: LoginPacket) -> bool:
+        assert self._reentry is not None
+        self._reentry.heard(packet.payload)
+        return False
+
+    def say(self, payload: bytes, *, reads: bool) -> None:
+        """A packet of the proof that COM_CHANGE_USER asks for."""
+        self.relay.login_send(payload, reads=reads)
+        self.step()
+
+    def changed_user(self, request: HandshakeResponse) -> None:
+        """The client is who it was."""
+        self._reentry = None
+        self._borrower = request
+        self.log.event("changed_user", shown_attributes(request.attributes))
+        self._guarded(lambda _: self.relay.change_allowed(), None)
 
 
 def _head(column: MySqlColumn, binary: bool) -> tuple[str, int, int, int]:

@@ -9,28 +9,14 @@ the wire.
 
 from __future__ import annotations
 
-import secrets
-
 import trio
-from attrs import define, field, frozen
+from attrs import frozen
 
 from protocols.base import Peer, ProtocolError
-from protocols.mysql.authentication import (
-    CACHING_SHA2,
-    LONGEST_PROOF_BYTES,
-    CheckPassword,
-    CheckToken,
-    Failed,
-    Proved,
-    Send,
-    ServerAuthentication,
-    cached_digest,
-)
-from protocols.mysql.caching_sha2 import check_password, make_verifier
+from protocols.mysql.authentication import CACHING_SHA2, LONGEST_PROOF_BYTES
 from protocols.mysql.capabilities import Capability, agreed, offered
 from protocols.mysql.handshake import (
     LONGEST_RESPONSE_BYTES,
-    NONCE_BYTES,
     SSL_REQUEST_BYTES,
     Greeting,
     HandshakeResponse,
@@ -40,24 +26,19 @@ from protocols.mysql.handshake import (
 )
 from protocols.mysql.messages import AUTOCOMMIT, Ok, encode_err, encode_ok, error_of
 from protocols.postgres.messages import error_fields
-from rules.model import Dialect, Identity
+from rules.model import Dialect
 from wireproxy.config.model import Config, Listen
 from wireproxy.identity import AccessRefused, AuthenticationFailure, Identification
-from wireproxy.mysql.keys import GatewayKey
+from wireproxy.mysql.login import Conversation, Known, Login, LoginRefused, Logins, new_nonce
 from wireproxy.mysql.packets import PacketWire
 from wireproxy.mysql.upstream import UTF8MB4
-from wireproxy.throttle import TooManyFailures
 from wireproxy.tls import ServerCertificate
-from wireproxy.tokens import TokenRefused
 from wireproxy.upstream import UpstreamError
 from wireproxy.welcome import LOGGED_NAME_CHARS, Arrival
 from wireproxy.wire import BrokenWire, PeerClosed, Wire
 
-FIRST_NUMBER = 1 << 30
 ATTRIBUTES_KEPT = 32
 ATTRIBUTE_CHARS = 255
-_MOCK_SALT = "wireproxy.mock.salt."  # of names that do not exist: their check takes as long as a real one
-_MOCK_VERIFIER = make_verifier(secrets.token_hex(16), _MOCK_SALT)
 DEFAULT_VERSION = "8.0.36"  # until a target has said its own
 
 
@@ -77,21 +58,6 @@ class MySqlArrival(Arrival):
     charset: int
     sequence: int  # of the packet that tells the client that it is in
     number: int  # of the connection, as the greeting said it
-
-
-@define
-class Logins:
-    """What the logins of one gateway share: its RSA key, and digests of passwords that were right, by user and verifier."""
-
-    key: GatewayKey = field(factory=GatewayKey)
-    digests: dict[tuple[str, str], bytes] = field(factory=dict, repr=False)
-    connections: int = 0
-
-    def next_connection(self) -> int:
-        """The number of the greeting. Servers count from 1, and it must not be taken for one of theirs in a KILL; drivers
-        may read it as signed."""
-        self.connections = (self.connections + 1) % FIRST_NUMBER
-        return FIRST_NUMBER + self.connections
 
 
 async def welcome_mysql(
@@ -151,10 +117,9 @@ class _Visit:
         self._logins = logins
         self._face = face
         self._offer = offered(tls=tls is not None, mariadb=face.mariadb)
-        self._nonce = bytes(secrets.choice(range(1, 128)) for _ in range(NONCE_BYTES))
+        self._nonce = new_nonce()
         self._number = logins.next_connection()
         self._guessed = False
-        self._expires: float | None = None
 
     def report(self, reason: str) -> None:
         database = None if self.database is None else self.database[:LOGGED_NAME_CHARS]
@@ -171,8 +136,7 @@ class _Visit:
         flags = agreed(self._offer, response.capabilities)
         self.user = response.user.decode("utf-8", "replace")
         self.database = None if response.database is None else response.database.decode("utf-8", "replace")
-        identity = await self._authenticate(response)
-        self._gate.proved(self.address, self.user)
+        known = await self._authenticate(response)
         if self.database is None:
             raise AccessRefused(
                 "3D000",
@@ -180,18 +144,18 @@ class _Visit:
                 "no database was named",
                 hint="Name one in the connection string: the gateway finds the server by it.",
             )
-        database = self._gate.database(self.database, Dialect.MYSQL, identity)
-        shown = _shown(response.attributes)
+        database = self._gate.database(self.database, Dialect.MYSQL, known.identity)
+        shown = shown_attributes(response.attributes)
         return MySqlArrival(
             self.wire,
-            identity,
+            known.identity,
             database,
             shown,
             (10, 0),
             self.wire.tls,
             self.address,
             {},
-            self._expires,
+            known.expires,
             capabilities=flags,
             charset=response.charset or UTF8MB4,
             sequence=self._packets.sequence,
@@ -222,76 +186,20 @@ class _Visit:
             )
         return decode_response(payload, self._offer)
 
-    # --- who
+    async def _authenticate(self, response: HandshakeResponse) -> Known:
+        async def ask(payload: bytes) -> bytes:
+            await self._packets.send(payload)
+            return await self._packets.read(LONGEST_PROOF_BYTES)
 
-    async def _authenticate(self, response: HandshakeResponse) -> Identity:
-        user = self._config.users.get(self.user)
-        verifier = None if user is None else user.mysql_verifier
-        method = self._gate.method(self.user, tls=self.wire.tls)
-        token = verifier is None and method != "scram"
-        digest = None if verifier is None else self._logins.digests.get((self.user, verifier))
-        login = ServerAuthentication(
-            response, self._nonce, token=token, digest=digest, tls=self.wire.tls, rsa=self._logins.key
-        )
-        step = login.begin()
-        while isinstance(step, Send):
-            await self._packets.send(step.payload)
-            step = login.receive(await self._packets.read(LONGEST_PROOF_BYTES))
-        await self._pause()
-        match step:
-            case Failed():
-                self._guessed = step.guessed
-                raise self._denied(step.reason)
-            case Proved():
-                await self._packets.send(step.last)
-                return self._gate.local_identity(self.user)
-            case CheckPassword():
-                return await self._check(step.password, verifier)
-            case CheckToken():
-                return await self._check_token(step.token)
-
-    async def _check(self, password: bytes, verifier: str | None) -> Identity:
-        # thousands of hashes: off the thread that all sessions share. A name without a verifier takes as long
-        text = password.decode("utf-8", "surrogateescape")
+        talk = Conversation(ask, self._packets.send, self.wire.tls, self.address)
         try:
-            right = await trio.to_thread.run_sync(check_password, text, verifier or _MOCK_VERIFIER)
-        except ValueError as error:
-            raise self._denied(f"[user.{self.user}] mysql_verifier: {error}") from None
-        if not right or verifier is None or not password:
-            self._guessed = True
-            raise self._denied(
-                "wrong password" if verifier is not None else "no such user, or one without mysql_verifier"
-            )
-        digests = self._logins.digests
-        stale = [key for key in digests if key[0] == self.user]
-        for key in stale:
-            del digests[key]
-        digests[self.user, verifier] = cached_digest(password)
-        return self._gate.local_identity(self.user)
-
-    async def _check_token(self, token: bytes) -> Identity:
-        try:
-            verified = await self._gate.token_identity(self.user, token)
-        except TokenRefused as error:
-            self._guessed = True
-            raise self._denied(f"token: {error}") from None
-        self._expires = verified.expires
-        return verified.identity
-
-    def _denied(self, reason: str) -> AccessRefused:
-        """MySQL's one sentence for everything that can be wrong with a login."""
-        return AccessRefused("28000", f"Access denied for user '{self.user}'@'{self.address}'", reason)
-
-    async def _pause(self) -> None:
-        try:
-            await self._gate.pause(self.address, self.user)
-        except TooManyFailures:
-            raise AccessRefused(
-                "53300", "too many failed logins from this address", "too many failed logins wait already"
-            ) from None
+            return await Login(self._config, self._gate, self._logins, talk).run(response, self._nonce)
+        except LoginRefused as error:
+            self._guessed = error.guessed
+            raise
 
 
-def _shown(attributes: dict[str, str]) -> dict[str, str]:
+def shown_attributes(attributes: dict[str, str]) -> dict[str, str]:
     """Connection attributes for the record; the program's name is where every dialect's is."""
     kept = {
         name[:ATTRIBUTE_CHARS]: value[:ATTRIBUTE_CHARS] for name, value in list(attributes.items())[:ATTRIBUTES_KEPT]
