@@ -376,7 +376,7 @@ class Backend:
             raise _bad("something else where the end of the rows was due")
         if self._deprecates_eof:
             ok = self._status(payload)
-            payload = self._without_state(ok, payload, EOF)
+            payload = self._for_client(ok, payload, EOF)
             status = ok.status
         else:
             status = self._eof(payload)
@@ -386,7 +386,7 @@ class Backend:
 
     def _ok(self, exchange: Exchange, payload: bytes) -> None:
         ok = self._status(payload)
-        self._send(exchange, self._without_state(ok, payload, OK))
+        self._send(exchange, self._for_client(ok, payload, OK))
         self._result_ended(exchange, ok.status, exchange.position, b"OK %d" % ok.affected_rows)
 
     def _status(self, payload: bytes) -> Ok:
@@ -398,11 +398,15 @@ class Backend:
                 shared.effects.append(ParameterChanged(name, value.decode("utf-8", "replace")))
         return ok
 
-    def _without_state(self, ok: Ok, payload: bytes, header: int) -> bytes:
-        """A client that did not ask for the session's changes would take them for the message."""
-        if self.shared.tracks_client or not ok.status & STATE_CHANGED:
+    def _for_client(self, ok: Ok, payload: bytes, header: int) -> bytes:
+        """A client that did not ask for the session's changes would take them for the message; which may be data."""
+        shared = self.shared
+        words = ok.info
+        if words and shared.scrub is not None:
+            words = shared.scrub({"S": b"OK", "M": words}).get("M", b"")
+        if words == ok.info and (shared.tracks_client or not ok.status & STATE_CHANGED):
             return payload
-        return encode_ok(ok, header=header)
+        return encode_ok(ok._replace(info=words), header=header, tracks=shared.tracks_client)
 
     def _result_ended(self, exchange: Exchange, status: int, position: int, tag: bytes) -> None:
         shared = self.shared
@@ -449,11 +453,17 @@ class Backend:
             sequence = exchange.shift + 1
             shared.to_client.append(frame(encode_err(error_of(exchange.refusal)), sequence))
 
-    def _scrubbed(self, err: Err) -> dict[str, bytes]:
+    def _scrubbed(self, err: Err, text: bytes = b"") -> dict[str, bytes]:
+        """`text`, what the client sent, is for the scrubber to compare with: a message may quote it."""
         fields = fields_of(err)
         if self.shared.scrub is None:
             return fields
-        return {**self.shared.scrub(fields), "errno": fields["errno"], "C": fields["C"]}
+        scrubbed = self.shared.scrub({**fields, "text": text})
+        return {
+            **{code: value for code, value in scrubbed.items() if code != "text"},
+            "errno": fields["errno"],
+            "C": fields["C"],
+        }
 
     def _err(self, exchange: Exchange, payload: bytes) -> None:
         shared = self.shared
@@ -465,7 +475,7 @@ class Backend:
             shared.exchange = None
             return
         if exchange.refusal is None:
-            fields = self._scrubbed(err)
+            fields = self._scrubbed(err, exchange.text)
             if shared.scrub is not None:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
             self._send(exchange, payload)
@@ -540,7 +550,7 @@ class Backend:
             self._result_ended(exchange, status, 0, b"OK 0")
         elif payload[0] == EOF:
             ok = self._status(payload)
-            self._send(exchange, self._without_state(ok, payload, EOF))
+            self._send(exchange, self._for_client(ok, payload, EOF))
             self._result_ended(exchange, ok.status, 0, b"OK 0")
         else:
             raise _bad("a strange answer to a simple command")

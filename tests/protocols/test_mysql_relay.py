@@ -7,6 +7,7 @@ import pytest
 from protocols.base import (
     Completed,
     Failed,
+    Fields,
     Forward,
     NameChange,
     ParameterChanged,
@@ -17,7 +18,7 @@ from protocols.base import (
     Terminated,
 )
 from protocols.mysql.capabilities import Capability
-from protocols.mysql.messages import CURSOR_EXISTS, EOF, MORE_RESULTS, Command
+from protocols.mysql.messages import CURSOR_EXISTS, EOF, MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
 from protocols.mysql.packets import FULL_PAYLOAD, frame
 from protocols.mysql.shared import (
     Answered,
@@ -469,6 +470,26 @@ def test_the_record_ends_with_the_first_row_that_does_not_fit() -> None:
     found = one(effects, Rows)
     assert isinstance(found, Rows)
     assert found.frames == frame(p.row(b"1"), 3)
+
+
+def test_an_error_is_scrubbed_with_the_text_that_it_may_quote_and_an_ok_packet_too() -> None:
+    given: list[Fields] = []
+
+    def scrub(fields: Fields) -> Fields:
+        given.append(fields)
+        return {**fields, "M": b""}
+
+    session = Session(scrub=scrub)
+    session.client(p.query("UPDATE t SET x = 1"))
+    session.answer(Forward())
+    said = Ok(1, 0, 2 | STATE_CHANGED, 0, b"Rows matched: secret", p.schema_changed("s"))
+    session.server(p.packets(encode_ok(said, tracks=True)))
+    assert session.to_client() == p.packets(encode_ok(said._replace(info=b""), tracks=True))
+    session.client(p.query("SELEC"))
+    session.answer(Forward())
+    failed = session.server(p.packets(p.err(1064, "near 'SELEC'")))
+    assert [fields.get("text") for fields in given] == [None, b"SELEC"]
+    assert not any("text" in effect.fields for effect in failed if isinstance(effect, Failed))
 
 
 def test_what_an_error_says_is_scrubbed_and_its_number_stays() -> None:
