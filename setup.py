@@ -20,7 +20,10 @@ HOT = [
     "protocols/postgres/relay.py",
     "rules/judge.py",
     "wireproxy/pump.py",
+    "wireproxy/life.py",
+    "wireproxy/results.py",
     "wireproxy/session.py",
+    "wireproxy/postgres/session.py",
 ]
 
 
@@ -29,7 +32,7 @@ def extensions() -> list[object]:
         return []
     from mypyc.build import mypycify
 
-    return list(mypycify(HOT, opt_level="3"))
+    return list(mypycify(HOT, opt_level=os.environ.get("WIREPROXY_COMPILE_LEVEL", "3")))
 
 
 setup(ext_modules=extensions())

@@ -23,6 +23,7 @@ from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.judgement import Workers
+from wireproxy.life import where
 from wireproxy.live import Greeting, LiveSessions
 from wireproxy.log import (
     Auditor,
@@ -37,7 +38,7 @@ from wireproxy.log import (
 from wireproxy.metrics import Metrics, serve_http
 from wireproxy.port import Connected, Port
 from wireproxy.pump import Hub
-from wireproxy.session import Session, where
+from wireproxy.session import Session
 from wireproxy.store import open_store
 from wireproxy.store.model import StoreError
 from wireproxy.target import Bench, Target

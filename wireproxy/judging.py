@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from protocols.base import NameChange, Question, Stage
-from protocols.postgres.relay import Relay
+from protocols.base import AnyRelay, NameChange, Question, Stage
 from rules.classify import opaque
 from rules.judge import may_prepare
 from rules.length import SHORT_BYTES, is_long
@@ -98,7 +97,7 @@ def weigh(
     question: Question,
     bench: Bench,
     namespace: Namespace,
-    relay: Relay,
+    relay: AnyRelay,
     minute_of_week: int | None,
     estimated_rows: int | None = None,
     elsewhere: Elsewhere | None = None,
@@ -205,7 +204,7 @@ def _unsure(attachment: object, namespace: Namespace) -> bool:
 
 
 def _weigh(
-    judgement: Judgement, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None, elsewhere: Elsewhere
+    judgement: Judgement, bench: Bench, namespace: Namespace, relay: AnyRelay, minute: int | None, elsewhere: Elsewhere
 ) -> Weighed | None:
     statements = judgement.statements
     masks = _masks_of(judgement, len(statements))
@@ -263,7 +262,7 @@ def _resolve(
     masks: Masks,
     bench: Bench,
     namespace: Namespace,
-    relay: Relay,
+    relay: AnyRelay,
     minute: int | None,
     elsewhere: Elsewhere,
 ) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...], bool] | None:
@@ -302,7 +301,7 @@ def _behind(
     local: dict[tuple[str, bytes], Statement],
     bench: Bench,
     namespace: Namespace,
-    relay: Relay,
+    relay: AnyRelay,
     minute: int | None,
     elsewhere: Elsewhere,
 ) -> tuple[Decision, ResultMasks | None, str, bool] | None:
@@ -362,7 +361,9 @@ def _change(effect: NameEffect, statement: Statement, position: int, state: Name
             return None
 
 
-def _unknown_name(question: Question, bench: Bench, namespace: Namespace, relay: Relay, minute: int | None) -> Weighed:
+def _unknown_name(
+    question: Question, bench: Bench, namespace: Namespace, relay: AnyRelay, minute: int | None
+) -> Weighed:
     """A Bind or an Execute by a name that the gateway does not know."""
     masks: Masks = (bench.masks.unknown(),) if bench.masks is not None else (None,)
     if question.stage is Stage.BIND and relay.tainted:

@@ -11,7 +11,7 @@ from wireproxy.config.model import Listen
 from wireproxy.live import Live
 from wireproxy.opening import READ_ONLY, open_namespace
 from wireproxy.port import Port, minute_of_week
-from wireproxy.session import Session
+from wireproxy.postgres.session import PostgresSession
 from wireproxy.target import Bench, CatalogError, Target, Unreachable
 from wireproxy.tls import ServerCertificate
 from wireproxy.upstream import Upstream, UpstreamError, connect
@@ -70,7 +70,7 @@ class PostgresPort(Port[Arrival | CancelArrival]):
         except BaseException as error:  # cancelled, too: a log that is not ended looks like one that was cut off
             log.end("the client hung up" if isinstance(error, BrokenWire) else "the gateway stopped")
             raise
-        session = Session(
+        session = PostgresSession(
             gateway.hub, arrival, upstream, target, bench, gateway.desk, log, gateway.config, gateway.metrics, namespace,
             time.monotonic_ns, minute_of_week,
         )  # fmt: skip

@@ -109,6 +109,9 @@ class Relay:
         """Give a `Ready` effect at the next ReadyForQuery."""
         self._shared.report_ready = True
 
+    def farewell(self, fields: Mapping[str, bytes]) -> bytes:
+        return encode_fields(b"E", fields)
+
     # -- state
 
     @property

@@ -60,6 +60,8 @@ class Policy:
         text = question.text
         if text is None:
             return Forward(look=self.look)
+        if question.stage is Stage.FUNCTION_CALL:
+            return Refuse(p.REFUSAL)  # as every policy does
         if is_bad(text.decode()) and (question.stage is not Stage.PARSE or "prepare" in text.decode()):
             return Refuse(p.REFUSAL)
         names = []

@@ -65,10 +65,9 @@ def relay_limits(config: Config) -> Limits:
 
 
 class MySqlSession(Session):
-    # the base names Postgres's classes; what is used of them is the same
-    relay: MySqlRelay  # type: ignore[assignment]
-    namespace: MySqlNamespace  # type: ignore[assignment]
-    upstream: MySqlUpstream  # type: ignore[assignment]
+    relay: MySqlRelay
+    namespace: MySqlNamespace
+    upstream: MySqlUpstream  # type: ignore[assignment]  # what is used of it is the same
 
     def __init__(
         self,
@@ -91,10 +90,10 @@ class MySqlSession(Session):
         self._door = door
         self._reentry: Reentry | None = None
         self._borrower: HandshakeResponse | None = None  # whose COM_CHANGE_USER is being carried out
+        relay = MySqlRelay(relay_limits(config), arrival.capabilities, upstream.capabilities)
         super().__init__(
-            hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
+            relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
         )  # fmt: skip
-        self.relay = MySqlRelay(relay_limits(config), arrival.capabilities, upstream.capabilities)
         self._own: deque[Heard] = deque()  # who hears the answers to the gateway's own questions
         self._handlers.update(
             {
@@ -115,13 +114,9 @@ class MySqlSession(Session):
         await super()._wind_up()
 
     def end(self, reason: str, fields: Mapping[str, bytes] | None = None) -> None:
-        if self._over is not None:
-            return
-        if self._reentry is not None:
+        if self._over is None and self._reentry is not None:
             self._reentry.stop()
-        if fields is not None and self.relay.at_message_boundary:
-            self._client.send([self.relay.farewell(fields)])
-        super().end(reason)
+        super().end(reason, fields)
 
     async def cancel(self) -> None:
         """End what the server runs for this session. A statement that is held is withdrawn instead."""
@@ -139,23 +134,16 @@ class MySqlSession(Session):
             self.fail("0A000", f"wireproxy: {MASKED}")
 
     def _client_gone(self) -> None:
-        """What was held never runs. What runs is ended: a server notices only with its next answer that nobody reads it."""
-        self._client_left = True
-        self._client.stop_watching()
-        self._client.drop_backlog()
         if self._reentry is not None:
             self._reentry.stop()
-        if self._holding is not None:
-            self._holding.end("the client hung up")
-            self._over = "the client hung up"
+        super()._client_gone()
+
+    def _leave_server(self) -> None:
+        """What runs is ended by `_wind_up`: a server notices only with its next answer that nobody reads it."""
+        if self.relay.at_command_boundary:
+            self._server.send([COM_QUIT])
+        else:
             self._server_done.set()
-        elif not self.relay.terminated:
-            self._over = self._over or "the client hung up"
-            if self.relay.at_command_boundary:
-                self._server.send([COM_QUIT])
-            else:
-                self._server_done.set()
-        self._wake.set()
 
     def _turn(self) -> None:
         """Run the relay until it waits for bytes or for an answer, and send what it gives."""
@@ -163,6 +151,7 @@ class MySqlSession(Session):
         while not self._ended_here and (effects := relay.advance()):
             for effect in effects:
                 self._handlers[type(effect)](effect)  # type: ignore[index]
+        self._results.flush()
         if self._ended_here:
             return
         to_server = relay.take_for_server()
