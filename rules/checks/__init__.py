@@ -12,6 +12,7 @@ from types import MappingProxyType
 from rules.checks.back_to_start import back_to_start
 from rules.checks.early_commit import early_commit
 from rules.checks.role_change import role_change
+from rules.checks.subscriptions_counted import subscriptions_counted
 from rules.checks.unknown_setting_value import unknown_setting_value
 from rules.checks.unsafe_lexing import unsafe_lexing
 from rules.checks.write_access import write_access
@@ -24,6 +25,7 @@ CHECKS: MappingProxyType[str, Check] = MappingProxyType(
         "back-to-start": back_to_start,
         "early-commit": early_commit,
         "role-change": role_change,
+        "subscriptions-counted": subscriptions_counted,
         "unknown-setting-value": unknown_setting_value,
         "unsafe-lexing": unsafe_lexing,
         "write-access": write_access,

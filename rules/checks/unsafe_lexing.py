@@ -55,15 +55,16 @@ def unsafe_lexing(statement: Statement, _batch: tuple[Statement, ...]) -> str | 
     if statement.functions or not statement.settings:
         return "it changes how later text is read, in a way that can't be foreseen"
     for setting in statement.settings:
-        if setting.name in _LEXICAL and not _safe(setting):
+        if setting.name in _LEXICAL and not _safe(setting, statement.root):
             value = "a value that is not in the text" if setting.value is None else setting.value
             return f"{setting.name} = {value} changes how later text is read"
     return None
 
 
-def _safe(setting: Setting) -> bool:
+def _safe(setting: Setting, root: str) -> bool:
     if setting.value is None and setting.name in _REPORTED:
-        return True
+        # MySQL's SET NAMES DEFAULT goes to the character set of the server, whatever that is
+        return setting.name != "names" or root == "VariableSetStmt"
     if setting.name == "sql_mode" and setting.value is not None:
         return all(mode.strip().lower() in _PLAIN_MODES for mode in setting.value.split(","))
     allowed = _SAFE_VALUES.get(setting.name)

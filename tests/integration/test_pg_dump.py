@@ -6,13 +6,17 @@ Without large objects: libpq reads and writes those by the FunctionCall message,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import psycopg
 import pytest
+from attrs import evolve
 
-from tests.integration.conftest import Route
+from tests.integration.conftest import ROUTED, Route
+from tests.support.gateway import GatewayPlan, running_gateway
+from tests.support.servers import Server
 
 ODDITIES = """
 CREATE SCHEMA "Odd ""one"" too";
@@ -72,3 +76,62 @@ def test_a_plain_dump_runs_in_psql(route: Route) -> None:
     route.run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", text=before)
     with route.connect() as connection:
         assert connection.execute(digest).fetchone() == expected
+
+
+# -- by an agent ------------------------------------------------------------------------------------------------------
+
+READER = """
+DROP OWNED BY dump_reader CASCADE;
+DROP ROLE dump_reader;
+CREATE ROLE dump_reader LOGIN PASSWORD 'dump-reader';
+GRANT SELECT ON ALL TABLES IN SCHEMA public, "Odd ""one"" too" TO dump_reader;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public, "Odd ""one"" too" TO dump_reader;
+GRANT USAGE ON SCHEMA "Odd ""one"" too" TO dump_reader;
+"""
+
+
+@pytest.fixture(params=["superuser", "reader"])
+def by_agent(request: pytest.FixtureRequest, postgres: Server, database: str, tmp_path: Path) -> Iterator[Route]:
+    """Through a gateway under agent-default, which logs in as a superuser or as a role that may read."""
+    direct = Route("direct", postgres.dsn(database), database, postgres)
+    _fill(direct)
+    server = postgres
+    if request.param == "reader":
+        with direct.connect() as connection:
+            for each in READER.split(";\n"):
+                if each.strip():
+                    connection.execute(_if_exists(each))
+        server = evolve(postgres, user="dump_reader", password="dump-reader")
+    plan = GatewayPlan(server=server, dbname=ROUTED, policy="agent-default", wait_s=0.5)
+    with running_gateway(plan, tmp_path / "gateway") as gateway:
+        yield Route(request.param, gateway.dsn(), database, server)
+
+
+def _if_exists(text: str) -> str:
+    drop = text.strip()
+    if not drop.startswith("DROP"):
+        return text
+    return (
+        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dump_reader') THEN " + drop + "; END IF; END $$"
+    )
+
+
+def test_an_agent_may_dump_what_it_may_read(by_agent: Route) -> None:
+    options = ["--no-subscriptions"] if by_agent.name == "superuser" else []  # a superuser's pg_dump reads passwords
+    dumped = by_agent.run("pg_dump", *options).stdout
+    direct = Route("direct", by_agent.server.dsn(ROUTED), ROUTED, by_agent.server)
+    expected = direct.run("pg_dump", *options).stdout
+
+    def plain(text: str) -> str:
+        return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
+
+    assert plain(dumped) == plain(expected)
+    assert "COPY public.customers" in dumped
+
+
+def test_an_agents_dump_of_subscriptions_is_refused_with_the_way_round(by_agent: Route) -> None:
+    if by_agent.name == "superuser":
+        done = by_agent.run("pg_dump", fails=True)
+        assert "pg_dump --no-subscriptions" in done.stderr
+    else:
+        assert "subscriptions" not in by_agent.run("pg_dump").stderr

@@ -56,6 +56,7 @@ DISCARD = evolve(
     [
         lexing("standard_conforming_strings", "off"),
         lexing("standard_conforming_strings", "0"),
+        evolve(lexing("names"), root="Set"),  # MySQL's SET NAMES DEFAULT
         lexing("standard_conforming_strings", "o"),
         lexing("client_encoding", "SJIS"),
         lexing("client_encoding", "GBK"),
@@ -198,3 +199,22 @@ def test_a_value_that_is_computed() -> None:
 def test_a_check_is_total_and_speaks_in_a_clause(found: Statement, batch: tuple[Statement, ...], name: str) -> None:
     said = CHECKS[name](found, batch)
     assert said is None or said
+
+
+COUNTED = "SELECT count(*) FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database                 WHERE datname = current_database())"  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("text", "finds"),
+    [
+        (COUNTED, True),
+        (COUNTED.lower(), False),
+        (COUNTED + " OR subconninfo ~ 'a'", False),
+        (COUNTED.replace("count(*)", "max(subconninfo)"), False),
+        ("EXPLAIN " + COUNTED, False),
+        (COUNTED + " " * 1000, False),
+    ],
+)
+def test_only_the_very_query_of_pg_dump_counts_subscriptions(text: str, finds: bool) -> None:
+    found = evolve(statement(), text=text, root="SelectStmt")
+    assert (CHECKS["subscriptions-counted"](found, (found,)) is not None) == finds

@@ -339,3 +339,28 @@ def test_no_statement_with_a_leading_word_that_nobody_knows_passes() -> None:
         "'x'",
     ):
         assert one(f"{word} t").opaque is not None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "PREPARE p FROM 'USE mysql'; EXECUTE p",
+        "EXECUTE made_before",
+        "EXECUTE IMMEDIATE @text",
+        "CALL nobody_knows_what()",
+    ],
+)
+def test_after_what_may_have_changed_the_database_a_name_without_one_is_opaque(first: str) -> None:
+    """MariaDB executes a prepared USE: `user` in the same text is then mysql.user."""
+    for text in ("SELECT host FROM user", "SELECT nobody_knows_what()", "DELETE FROM user WHERE host = 1"):
+        assert classify(f"{first}; {text}", SHOP)[-1].opaque is not None
+    for text in ("SELECT host FROM shop.user", "SELECT NOW()", "COMMIT"):
+        assert classify(f"{first}; {text}", SHOP)[-1].opaque is None
+
+
+def test_what_mariadb_shows_with_grants_is_read_from_the_table_of_passwords() -> None:
+    maria = Namespace(database="shop", mariadb=True, server_version=101100)
+    for text in ("SHOW GRANTS", "SHOW GRANTS FOR CURRENT_USER()"):
+        assert Relation("mysql", "global_priv") in one(text, maria).relations
+        assert one(text, SHOP).relations == ()
+    assert Relation("mysql", "servers") in one("SHOW CREATE SERVER a", maria).relations

@@ -46,14 +46,19 @@ def test_each_statement_of_a_batch_has_its_own_text_and_place() -> None:
         "ROLLBACK TO a",
         "SELECT set_config(a, b, false) FROM t",
         "UPDATE pg_settings SET setting = 'secret' WHERE name = 'search_path'",
+        "PREPARE p AS SELECT set_config('search_path', 'secret', false); EXECUTE p",
+        "DECLARE c CURSOR FOR SELECT set_config('search_path', 'secret', false); FETCH c",
+        "EXECUTE made_before",
+        "MOVE ALL IN made_before",
+        "SELECT nobody_knows_what()",
     ],
 )
 def test_an_unqualified_name_after_the_search_path_may_have_changed_is_opaque(first: str) -> None:
-    assert classify(f"{first}; SELECT * FROM accounts", NAMESPACE)[1].kind is Kind.OPAQUE
-    assert classify(f"{first}; DECLARE c CURSOR FOR SELECT * FROM accounts", NAMESPACE)[1].kind is Kind.OPAQUE
-    assert classify(f"{first}; SELECT total(1)", NAMESPACE)[1].kind is Kind.OPAQUE
-    assert classify(f"{first}; SELECT * FROM app.accounts", NAMESPACE)[1].kind is Kind.SELECT
-    assert classify(f"{first}; SELECT 1", NAMESPACE)[1].kind is Kind.SELECT
+    assert classify(f"{first}; SELECT * FROM accounts", NAMESPACE)[-1].kind is Kind.OPAQUE
+    assert classify(f"{first}; DECLARE c CURSOR FOR SELECT * FROM accounts", NAMESPACE)[-1].kind is Kind.OPAQUE
+    assert classify(f"{first}; SELECT total(1)", NAMESPACE)[-1].kind is Kind.OPAQUE
+    assert classify(f"{first}; SELECT * FROM app.accounts", NAMESPACE)[-1].kind is Kind.SELECT
+    assert classify(f"{first}; SELECT 1", NAMESPACE)[-1].kind is Kind.SELECT
 
 
 def test_an_ordinary_transaction_in_one_text_is_understood() -> None:

@@ -182,6 +182,7 @@ CHECK_WORDS = {
     "back-to-start": "RESET, DISCARD, SET … TO DEFAULT: the session goes back to how it began.",
     "early-commit": "A change in a text that also ends a transaction.",
     "role-change": "The session would go on with the rights of another role.",
+    "subscriptions-counted": "The very query by which `pg_dump` counts subscriptions that it may not read.",
     "unknown-setting-value": "A setting gets a value that is computed when it runs.",
     "unsafe-lexing": "A setting changes how later text is read, and not to UTF-8 or to the standard's reading of strings.",
     "write-access": "A transaction or session asks for write access (BEGIN READ WRITE).",

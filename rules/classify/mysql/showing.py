@@ -69,6 +69,8 @@ def read_show(reader: Reader) -> tuple[Kind, str]:
         reader.draft.effects.add(Effect.SAMPLES)
     if root == "ShowCreateUser":
         reader.draft.relation("mysql", "user")  # what it shows is a row of it, password hash included
+    if root == "ShowCreateServer":
+        reader.draft.relation("mysql", "servers")  # the password of another server
     if form.rest:
         _plain_rest(reader)
         return Kind.SHOW, root
@@ -91,7 +93,9 @@ def _form(reader: Reader) -> tuple[_Form, str]:
 
 
 def _grants(reader: Reader) -> None:
-    """One's own are harmless; another's tell who may do what."""
+    """One's own are harmless, except that MariaDB writes the hash of the password with them; another's tell who may do what."""
+    if reader.namespace.mariadb:
+        reader.draft.relation("mysql", "global_priv")
     if reader.accept("FOR"):
         if reader.accept_any(_OWN):
             if reader.accept("("):

@@ -103,7 +103,7 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
     if len(spans) > _MAX_STATEMENTS:
         return (opaque(text.strip(), f"more than {_MAX_STATEMENTS} statements"),)
     found: list[Statement] = []
-    database, pinned, reason = namespace.database, False, ""
+    database, pinned, reason, moved = namespace.database, False, "", False
     for first, last in spans:
         part = text[cut.tokens[first].start : cut.tokens[last - 1].end]
         if reason and not _reads_alike(cut.tokens[first:last], cut):
@@ -115,6 +115,10 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
             reader.end = len(cut.tokens)
             part = text[cut.tokens[first].start :].strip()
         statement = read(reader, part)
+        if moved and statement.opaque is None and _looks_up(statement):
+            why = "a statement before it in the same text may have changed the current database"
+            effects = statement.effects | {Effect.UNKNOWN}
+            statement = evolve(statement, kind=Kind.OPAQUE, opaque=why, effects=effects)
         found.append(statement)
         if swallows:
             break
@@ -122,7 +126,15 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
             database, pinned = home, True
         if _may_change_reading(statement):
             reason = "a statement before it in the same text may change how it is read"
+            moved = moved or statement.effects != {Effect.LEXING, Effect.SETTING}
     return tuple(evolve(statement, index=i, batch=len(found)) for i, statement in enumerate(found))
+
+
+def _looks_up(statement: Statement) -> bool:
+    """Whether what it names depends on the current database. MariaDB prepares and executes USE."""
+    return any(relation.schema is None for relation in statement.relations) or any(
+        function.schema is None and not function.known for function in statement.functions
+    )
 
 
 def _may_change_reading(statement: Statement) -> bool:

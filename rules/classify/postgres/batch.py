@@ -21,6 +21,8 @@ from rules.model import Access, Effect, Kind, Namespace, Statement
 
 _NAMES_BY = frozenset({"search_path", "all", "role", "session_authorization"})
 _DEFINES = frozenset({Effect.DDL, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
+_HIDDEN = frozenset({Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
+_MAKES = ("prepare", "declare")
 _ENDS = frozenset({"commit", "rollback", "rollback_to"})
 
 
@@ -38,7 +40,7 @@ def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: C
             reason = f"what {name} means is changed by a statement before it in the same text: send it by itself"
             statement = evolve(statement, kind=Kind.OPAQUE, opaque=reason, effects=statement.effects | {Effect.UNKNOWN})
         found.append(statement)
-        if not moved and _moves_names(statement):
+        if not moved and (_moves_names(statement) or _runs_what_moves(statement, found)):
             moved = True
             reading = _reading(text, evolve(namespace, search_path=()), catalog)
         defined = defined or not statement.effects.isdisjoint(_DEFINES)
@@ -49,11 +51,24 @@ def _moves_names(statement: Statement) -> bool:
     """Whether names may mean something else after it. A new temporary table means less than what it hides."""
     if statement.transaction in _ENDS or Effect.ROLE in statement.effects:
         return True  # the end of a transaction brings back the search_path from before it
-    if any(setting.name in _NAMES_BY for setting in statement.settings):
+    if any(setting.name in _NAMES_BY for setting in statement.settings) or not statement.effects.isdisjoint(_HIDDEN):
         return True
     return Effect.NAMESPACE in statement.effects and not any(
         relation.access is Access.DDL for relation in statement.relations
     )
+
+
+def _runs_what_moves(statement: Statement, before: list[Statement]) -> bool:
+    """EXECUTE or FETCH of what may call set_config: of a name that was not made in the same text, nothing is known here."""
+    for used in statement.names:
+        if used.action not in ("execute", "fetch"):
+            continue
+        made = [
+            each.inner for each in before for name in each.names if name.name == used.name and name.action in _MAKES
+        ]
+        if not made or any(inner is None or _moves_names(inner) for inner in made):
+            return True
+    return False
 
 
 def _unqualified(statement: Statement) -> str | None:

@@ -19,6 +19,7 @@ from pglast.error import Error
 Node = dict[str, Any]  # what the fields hold depends on the node's type: no static type says more
 
 SPACE = " \t\n\r\f\v"  # what the server's lexer calls white space; Python's strip() takes more away
+_MESSAGE = 200
 _DECODER = msgspec.json.Decoder()
 _UNWRAPPED = frozenset({"Node", "Expr", "List", "A_Const"})
 
@@ -85,6 +86,8 @@ def _slice(statement: Node, raw: bytes) -> Parsed:
 
 def _why(error: Error) -> str:
     message = str(error.args[0]) if error.args else ""
+    if len(message) > _MESSAGE:  # it quotes the text, as much of it as it did not understand
+        message = message[:_MESSAGE] + "…"
     if "stack depth" in message or "memory exhausted" in message:
         return "it is nested too deeply"
     return f"the parser cannot read it: {message}"
