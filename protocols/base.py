@@ -12,11 +12,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 # A masked column's function: the field's bytes (None: NULL) in, the bytes that leave instead out.
 Masker = Callable[[bytes | None], bytes | None]
 RowPlan = Sequence[Masker | None]
+
+
+@runtime_checkable
+class ConstantMasker(Protocol):
+    """A masker whose result is the same for every value: what rewrites rows need not call it for each."""
+
+    @property
+    def value(self) -> bytes | None: ...
+
+    @property
+    def keeps_null(self) -> bool: ...  # NULL stays NULL
+
+    def __call__(self, data: bytes | None) -> bytes | None: ...
+
+
 Fields = Mapping[str, bytes]
 
 
@@ -180,7 +195,8 @@ Verdict = Forward | Refuse | Later
 class CopyRewriter(Protocol):
     """Rewrites the data of one COPY … TO STDOUT; memory is bounded by its longest row."""
 
-    def feed(self, data: bytes) -> bytes: ...
+    def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
+        """The whole CopyData messages that stand at `at` and behind it, rewritten, and where the first other one begins."""
 
     def finish(self) -> bytes: ...
 

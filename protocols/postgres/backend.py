@@ -40,7 +40,7 @@ from protocols.postgres.messages import (
     frame,
 )
 from protocols.postgres.pending import Entry, Owed
-from protocols.postgres.rows import rewrite_row
+from protocols.postgres.rows import RowRewriter, end_of_run
 from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")
@@ -133,35 +133,40 @@ class Backend:
                 head = shared.pending.head
                 if head is None or kind not in _EXPECTED[head.kind] or head.refusal is not None:
                     raise ProtocolError("the server sent rows that nobody asked for", peer=Peer.SERVER)
-                if (head.plan is None if kind == _ROW else head.copy is None) and not (
-                    head.look and not head.described
-                ):
-                    if kind == _ROW:
-                        head.rows += 1
-                    head.size_bytes += length + 1
-                    if head.record_left:
-                        self._record(head, buffer[at : min(end, size)], end <= size)
-                    if end > size:  # streamed: it may be a gigabyte
-                        out.append(buffer[start:])
-                        self._passing = end - size
-                        if self._kept:
-                            self._give_kept()
-                        return
-                    at = end
-                    continue
-                if end > size:
+                masked = head.plan is not None if kind == _ROW else head.copy is not None
+                if masked or (head.look and not head.described):
+                    if end <= size:
+                        if at > start:
+                            out.append(buffer[start:at])
+                        at = start = self._rewrite_run(head, buffer, at)
+                        continue
                     if length > shared.limits.masked_row_bytes:
                         raise ProtocolError(
                             f"a row of {length} bytes is longer than masked_row_bytes",
                             peer=Peer.SERVER,
                             sqlstate="54000",
                         )
+                    needed = end - at
                     break
-                if at > start:
-                    out.append(buffer[start:at])
-                self._rewrite(head, kind, buffer[at + 5 : end])
-                at = start = end
-                continue
+                if end <= size:
+                    end, frames = end_of_run(buffer, at)
+                    if kind == _ROW:
+                        head.rows += frames
+                    head.size_bytes += end - at
+                    if head.record_left:
+                        self._record_run(head, buffer[at:end])
+                    at = end
+                    continue
+                # streamed: it may be a gigabyte
+                if kind == _ROW:
+                    head.rows += 1
+                head.size_bytes += length + 1
+                head.record_left = 0
+                out.append(buffer[start:])
+                self._passing = end - size
+                if self._kept:
+                    self._give_kept()
+                return
             if end > size:
                 if length > shared.limits.message_bytes:
                     raise ProtocolError("a message is longer than message_bytes", peer=Peer.SERVER)
@@ -191,39 +196,50 @@ class Backend:
 
     # -- rows
 
-    def _record(self, head: Entry, data: bytes, whole: bool) -> None:
+    def _record(self, head: Entry, frame_bytes: bytes) -> None:
         """Keep a frame for the record; the first that does not fit ends what is kept of this result."""
-        if not whole or len(data) > head.record_left:
+        if len(frame_bytes) > head.record_left:
             head.record_left = 0
             return
         if self._description and head.kind is Owed.EXECUTE:
             self._kept.append(self._description)
             self._description = b""
-        head.record_left -= len(data)
-        self._kept.append(data)
+        head.record_left -= len(frame_bytes)
+        self._kept.append(frame_bytes)
         self._kept_ticket = head.ticket
+
+    def _record_run(self, head: Entry, run: bytes) -> None:
+        """The same for frames one behind the other, as if they had come one by one."""
+        at = 0
+        if len(run) > head.record_left:
+            while head.record_left:
+                end = at + 1 + _unpack_header(run, at)[1]
+                self._record(head, run[at:end])
+                at = end
+        else:
+            self._record(head, run)
 
     def _give_kept(self) -> None:
         self.shared.effects.append(Rows(self._kept_ticket, b"".join(self._kept)))
         self._kept = []
 
-    def _rewrite(self, head: Entry, kind: int, body: bytes) -> None:
-        if kind == _ROW:
+    def _rewrite_run(self, head: Entry, buffer: bytes, at: int) -> int:
+        """Send the rows that stand at `at` and behind it in their masked form. Gives where the first other message begins."""
+        if buffer[at] == _ROW:
             if head.plan is None:
                 raise ProtocolError("a row came before its description", peer=Peer.SERVER)
-            new = rewrite_row(body, head.plan)
-            head.rows += 1
+            new, end, rows = head.plan.rewrite(buffer, at)
+            head.rows += rows
         else:
             if head.copy is None:
                 raise ProtocolError("copy data came before its plan", peer=Peer.SERVER)
-            data = head.copy.feed(body)
-            if not data:
-                return
-            new = frame(b"d", data)
-        head.size_bytes += len(new)
-        if head.record_left:
-            self._record(head, new, True)
-        self.shared.to_client.append(new)
+            new, end = head.copy.rewrite(buffer, at)
+        if new:
+            head.size_bytes += len(new)
+            if head.record_left:
+                self._record_run(head, new)
+            self.shared.to_client.append(new)
+        return end
 
     def _expect(self, kind: bytes) -> Entry:
         head = self.shared.pending.head
@@ -251,7 +267,7 @@ class Backend:
             self.shared.to_client.append(message)
             head.size_bytes += len(message)
             if head.record_left:
-                self._record(head, message, True)
+                self._record(head, message)
         if head.look:
             columns = decode_row_description(body)
             again = head.columns_seen > 0
@@ -273,7 +289,7 @@ class Backend:
             assert target is not None
             assert target.kind is Owed.EXECUTE
             head = target
-        head.plan = plan
+        head.plan = None if plan is None else RowRewriter(plan)
         head.described = True
 
     def _no_data(self, message: bytes, _body: bytes) -> None:
@@ -406,7 +422,7 @@ class Backend:
         self.shared.to_client.append(message)
         head.copying = True
         if head.record_left:
-            self._record(head, message, True)
+            self._record(head, message)
         if head.look:
             self._asked = head
             self.shared.effects.append(CopyOut(head.ticket, head.index, binary, columns, head.attachment))

@@ -10,8 +10,9 @@ import enum
 from collections import deque
 from collections.abc import Iterable
 
-from protocols.base import CopyRewriter, Fields, RowPlan
+from protocols.base import CopyRewriter, Fields
 from protocols.postgres.names import Change
+from protocols.postgres.rows import RowRewriter
 
 
 class Owed(enum.IntEnum):
@@ -85,7 +86,7 @@ class Entry:
         self.size_bytes = 0
         self.described = False  # a plan stands for the rows to come
         self.columns_seen = 0  # RowDescriptions within the current statement
-        self.plan: RowPlan | None = None
+        self.plan: RowRewriter | None = None
         self.copy: CopyRewriter | None = None
         self.copying = False
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from rules.masking import formats
 from rules.masking.formats import STARS, zero
@@ -28,14 +28,25 @@ FieldMasker = Callable[[bytes | None], bytes | None]
 HASH_DIGITS: Final = 16  # of the hexadecimal HMAC: 64 bits, few enough to read and enough not to collide by chance
 
 
+@frozen
+class Constant:
+    """Whatever the value, the same: known without a call for each row."""
+
+    value: bytes | None
+    keeps_null: bool
+
+    def __call__(self, data: bytes | None) -> bytes | None:
+        return None if data is None and self.keeps_null else self.value
+
+
 def replaced(value: bytes | None) -> FieldMasker:
     """Every value but NULL becomes the same."""
-    return lambda data: None if data is None else value
+    return Constant(value, keeps_null=True)
 
 
 def always(value: bytes | None) -> FieldMasker:
     """NULL too: whether something derived from a masked value is NULL can depend on it."""
-    return lambda data: value  # noqa: ARG005
+    return Constant(value, keeps_null=False)
 
 
 def guarded(change: Callable[[bytes], bytes], otherwise: bytes | None) -> FieldMasker:

@@ -450,8 +450,9 @@ def test_a_masked_null_stays_null_and_a_mask_may_be_null() -> None:
 
 def test_copy_out_is_planned_before_its_first_byte() -> None:
     class Stars:
-        def feed(self, data: bytes) -> bytes:
-            return b"*" * len(data)
+        def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
+            end = at + 1 + int.from_bytes(buffer[at + 1 : at + 5])
+            return buffer[at : at + 5] + b"*" * (end - at - 5), end
 
         def finish(self) -> bytes:
             return b"."

@@ -1,0 +1,184 @@
+"""COPY's CSV format. Spec: PostgreSQL documentation, COPY, "CSV Format"."""
+
+from __future__ import annotations
+
+import re
+
+from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, broken, changes_of, end_of_frame
+from protocols.postgres.rows import encode_header
+
+
+class CsvCopy:
+    """Fields may be quoted; inside quotes a line end is data, and the escape byte makes a quote data."""
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_changes",
+        "_columns",
+        "_delimiter",
+        "_escape",
+        "_escaped",
+        "_field",
+        "_header",
+        "_maximum",
+        "_null_sign",
+        "_quote",
+        "_quoted",
+        "_row_shape",
+        "_special",
+    )
+
+    def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
+        self._columns = len(plan)
+        self._delimiter = copy_format.delimiter
+        self._null_sign = copy_format.null
+        self._quote = copy_format.quote
+        self._escape = copy_format.escape
+        self._header = copy_format.header
+        self._maximum = maximum_row_bytes
+        self._changes: list[Change] = changes_of(plan, self._written)
+        self._buffer = bytearray()  # of rows whose end has not come
+        self._at = 0  # how far it has been looked at
+        self._quoted = False
+        quote, escape, delimiter = re.escape(self._quote), re.escape(self._escape), re.escape(self._delimiter)
+        self._special = re.compile(rb"[%s%s\n]" % (quote, escape))
+        self._escaped = re.compile(rb"%s(.)" % escape, re.DOTALL)
+        if quote == escape:
+            inside = rb"[^%s]*+(?:%s%s[^%s]*+)*+" % (quote, quote, quote, quote)
+        else:
+            inside = rb"[^%s%s]*+(?:%s.[^%s%s]*+)*+" % (quote, escape, escape, quote, escape)
+        plain = rb"[^%s%s\n]*+" % (quote, delimiter)
+        self._field = re.compile(rb"(?:%s(%s)%s|(%s))(?:%s|\Z)" % (quote, inside, quote, plain, delimiter), re.DOTALL)
+        # a row with quotes as a whole, the fields that change as its groups
+        cell = rb"(?:%s%s%s|%s)" % (quote, inside, quote, plain)
+        cells = [cell if rewriter is None else rb"(%s)" % cell for rewriter in plan]
+        self._row_shape = re.compile(delimiter.join(cells) + rb"\n", re.DOTALL)
+
+    def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
+        """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
+        out: list[bytes] = []
+        while end := end_of_frame(buffer, at):
+            data = self._message(buffer[at + HEADER_BYTES : end])
+            if data:
+                out.append(encode_header(b"d", len(data) + 4))
+                out.append(data)
+            at = end
+        return b"".join(out), at
+
+    def _message(self, data: bytes) -> bytes:
+        if not self._buffer and not self._header:
+            if self._quote in data:
+                match = self._row_shape.fullmatch(data)
+                if match is not None:
+                    return self._quoted_row(data, match)
+            elif data.find(b"\n") == len(data) - 1:
+                fields = data[:-1].split(self._delimiter)
+                if len(fields) == self._columns:
+                    return self._plain_row(fields)
+        return self.feed(data)  # not one row in one message, as servers send them
+
+    def _plain_row(self, fields: list[bytes]) -> bytes:
+        for change in self._changes:
+            fields[change.place] = self._changed(change, fields[change.place])
+        fields[-1] += b"\n"
+        return self._delimiter.join(fields)
+
+    def _quoted_row(self, data: bytes, match: re.Match[bytes]) -> bytes:
+        parts: list[bytes] = []
+        kept = 0
+        for number, change in enumerate(self._changes, 1):
+            start, end = match.span(number)
+            parts.append(data[kept:start])
+            parts.append(self._changed(change, data[start:end]))
+            kept = end
+        parts.append(data[kept:])
+        return b"".join(parts)
+
+    def _changed(self, change: Change, cell: bytes) -> bytes:
+        null = cell == self._null_sign
+        if change.constant is not None:
+            return cell if null and change.keeps_null else change.constant
+        return self._written(change.rewriter(None if null else self._value(cell)))
+
+    def feed(self, data: bytes) -> bytes:
+        self._buffer += data
+        done: list[bytes] = []
+        start = 0
+        for end in self._row_ends():
+            done.append(self._row(bytes(self._buffer[start:end])))
+            start = end + 1
+        if start:
+            del self._buffer[:start]
+            self._at -= start
+        if len(self._buffer) > self._maximum:
+            raise broken(f"a row of more than {self._maximum} bytes cannot be masked")
+        return b"".join(done)
+
+    def finish(self) -> bytes:
+        if self._buffer:
+            raise broken("it ends inside a row")
+        return b""
+
+    def _row_ends(self) -> list[int]:
+        quote, escape = self._quote[0], self._escape[0]
+        buffer, at, ends = self._buffer, self._at, []
+        while (match := self._special.search(buffer, at)) is not None:
+            at = match.end()
+            byte = buffer[at - 1]
+            if byte == 10:
+                if not self._quoted:
+                    ends.append(at - 1)
+            elif self._quoted and byte == escape and escape != quote:
+                if at == len(buffer):  # what it escapes has not come
+                    at -= 1
+                    break
+                at += 1
+            elif byte == quote:  # a doubled quote closes and opens again
+                self._quoted = not self._quoted
+        else:
+            at = len(buffer)
+        self._at = at
+        return ends
+
+    def _row(self, line: bytes) -> bytes:
+        fields = self._cut(line)
+        if len(fields) != self._columns:
+            raise broken(f"a row of {len(fields)} fields for a plan of {self._columns}")
+        if self._header:
+            self._header = False
+            return line + b"\n"
+        return self._plain_row(fields)
+
+    def _cut(self, line: bytes) -> list[bytes]:
+        """The fields as they are written."""
+        if self._columns == 0 and not line:
+            return []
+        fields: list[bytes] = []
+        at = 0
+        while True:
+            match = self._field.match(line, at)
+            if match is None:
+                raise broken("a CSV field that is neither quoted nor plain")
+            quoted = match[1] is not None
+            end = match.end(1) + 1 if quoted else match.end(2)
+            fields.append(line[at:end])
+            at = match.end()
+            if end == at:  # no delimiter followed
+                return fields
+
+    def _value(self, cell: bytes) -> bytes:
+        if not cell.startswith(self._quote):
+            return cell
+        return self._escaped.sub(lambda match: match[1], cell[1:-1])
+
+    def _written(self, value: bytes | None) -> bytes:
+        if value is None:
+            return self._null_sign
+        quote, escape = self._quote, self._escape
+        if value.isalnum() and value != self._null_sign and quote not in value and self._delimiter not in value:
+            return value
+        inside = value
+        if escape != quote:
+            inside = inside.replace(escape, escape + escape)
+        return quote + inside.replace(quote, escape + quote) + quote

@@ -1,0 +1,205 @@
+"""Rows rewritten a read at a time are those that come of rewriting one after the other, whatever the cut."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.base import ConstantMasker, Forward, ProtocolError, RowPlan, Rows
+from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter
+from protocols.postgres.rows import RowRewriter, end_of_run
+from rules.masking.maskers import always, guarded, replaced
+from tests.protocols import playbook as p
+from tests.protocols.playbook import Session
+
+Row = tuple[bytes | None, ...]
+
+
+def rewritten_row(row: Row, plan: RowPlan) -> Row:
+    """The reference: a row's values, each given to its masker."""
+    return tuple(value if masker is None else masker(value) for value, masker in zip(row, plan, strict=True))
+
+
+def last_two(data: bytes | None) -> bytes | None:
+    return b"nothing" if data is None else data[-2:]
+
+
+MASKERS = st.sampled_from(
+    [None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None), replaced(b"x" * 3000)]
+)
+# lengths on both sides of what fits into one byte of a length, and of the table of headers
+VALUES = st.one_of(
+    st.none(),
+    st.sampled_from([b"", "é€😀".encode(), bytes(255), bytes(256), bytes(2030), bytes(70_000)]),
+    st.binary(max_size=9),
+)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> tuple[list[Row], RowPlan]:
+    columns = draw(st.integers(1, 5))
+    plan = draw(st.lists(MASKERS, min_size=columns, max_size=columns))
+    rows = draw(st.lists(st.tuples(*[VALUES] * columns), max_size=8))
+    return rows, plan
+
+
+@given(results(), st.binary(max_size=4))
+def test_a_run_is_rewritten_as_its_rows_one_by_one(result: tuple[list[Row], RowPlan], behind: bytes) -> None:
+    rows, plan = result
+    run = b"".join(p.row(*row) for row in rows)
+    new, end, count = RowRewriter(plan).rewrite(b"Z\0\0\0\5I" + run + behind, 6)
+    assert new == b"".join(p.row(*rewritten_row(row, plan)) for row in rows)
+    assert (end, count) == (6 + len(run), len(rows))
+
+
+@given(results(), st.lists(st.integers(0, 300_000), max_size=6), st.sampled_from([0, 100, 1 << 40]))
+def test_any_cut_gives_the_client_and_the_record_the_same(
+    result: tuple[list[Row], RowPlan], cuts: list[int], record_bytes: int
+) -> None:
+    rows, plan = result
+    session = Session()
+    session.client(p.query("select"))
+    session.answer(Forward("attached", look=True, record_bytes=record_bytes))
+    head = p.row_description(*[(f"c{number}", 1, number, 25, 0) for number in range(len(plan))])
+    session.server(head)
+    session.relay.plan(plan)
+    session.advance()
+    stream = b"".join(p.row(*row) for row in rows) + p.complete(f"SELECT {len(rows)}") + p.ready()
+    places = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
+    effects = [effect for start, end in itertools.pairwise(places) for effect in session.server(stream[start:end])]
+    expected = [p.row(*rewritten_row(row, plan)) for row in rows]
+    assert session.to_client() == head + b"".join(expected) + p.complete(f"SELECT {len(rows)}") + p.ready()
+    recorded = b"".join(effect.frames for effect in effects if isinstance(effect, Rows))
+    fitting = b""
+    for frame in [head, *expected]:
+        if len(fitting) + len(frame) > record_bytes:
+            break
+        fitting += frame
+    assert recorded == fitting.removeprefix(head)  # that came with its own feed
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda row: row[:5] + b"\0\3" + row[7:], "columns"),
+        (lambda row: row[:5] + b"\1\2" + row[7:], "columns"),
+        (lambda row: b"D\0\0\0\4", "columns"),
+        (lambda row: b"D\0\0\0\5\0", "columns"),
+        (lambda row: row[:7] + struct.pack("!I", 50) + row[11:], "field is longer"),
+        (lambda row: row[:7] + b"\xff\xff\xff\xfe" + row[11:], "field is longer"),
+        (lambda row: row[:16] + struct.pack("!I", 300) + row[20:], "field is longer"),
+        (lambda row: b"D" + struct.pack("!I", len(row) + 2) + row[5:] + b"abc", "longer than its fields"),
+        (lambda row: b"D" + struct.pack("!I", len(row) - 2) + row[5:-1], "field is longer"),
+        (lambda row: b"D\0\0\0\x0b\0\2\0\0\0\1a", "field is longer"),
+    ],
+)
+@pytest.mark.parametrize("plan", [[last_two, None], [None, last_two], [replaced(b"*"), replaced(None)]])
+@pytest.mark.parametrize("behind", [b"", p.row(b"secret", b"secret")])
+def test_a_row_that_is_not_its_fields_ends_the_run(damage: object, why: str, plan: RowPlan, behind: bytes) -> None:
+    row = damage(p.row(b"abcde", b"fghij"))  # type: ignore[operator]
+    with pytest.raises(ProtocolError, match=why):
+        RowRewriter(plan).rewrite(p.row(b"first", b"row") + row + behind, 0)
+
+
+def test_a_masker_is_not_given_bytes_of_the_next_row() -> None:
+    seen: list[bytes | None] = []
+    row = p.row(b"abcde")[:7] + struct.pack("!I", 20) + b"abcde"
+    with pytest.raises(ProtocolError, match="field is longer"):
+        RowRewriter([seen.append]).rewrite(row + p.row(b"secret of the next"), 0)  # type: ignore[list-item]
+    assert seen == []
+
+
+@given(st.lists(VALUES, max_size=6), st.binary(max_size=12))
+def test_a_run_ends_at_the_first_other_or_unfinished_frame(values: list[bytes | None], behind: bytes) -> None:
+    run = b"".join(p.row(value) for value in values)
+    tail = b"Z" + behind
+    if run:
+        assert end_of_run(run + tail, 0) == (len(run), len(values))
+        assert end_of_run(run[:-1], 0) == (len(run) - len(p.row(values[-1])), len(values) - 1)
+
+
+def test_a_masker_that_is_the_same_for_all_is_never_called_for_a_row() -> None:
+    class Once:
+        value = b"***"
+        keeps_null = True
+
+        def __call__(self, data: bytes | None) -> bytes | None:
+            raise AssertionError("called for a row")
+
+    assert isinstance(Once(), ConstantMasker)
+    assert isinstance(replaced(b"***"), ConstantMasker)
+    assert not isinstance(guarded(bytes.upper, b""), ConstantMasker)
+    assert RowRewriter([Once()]).rewrite(p.row(b"x") + p.row(None), 0)[0] == p.row(b"***") + p.row(None)
+    text = copy_rewriter(CopyFormat(), [Once()])
+    assert text.feed(b"x\n\\N\n") == b"***\n\\N\n"
+
+
+def copy_data(*bodies: bytes) -> bytes:
+    return b"".join(b"d" + struct.pack("!I", len(body) + 4) + body for body in bodies)
+
+
+COPIED = st.one_of(
+    st.none(),
+    st.sampled_from([b"", b"a,b", b'say "no"', b"back\\slash\\", b"tab\there", b"two\nlines", b"\\.", "é".encode()]),
+)
+
+
+@given(
+    st.sampled_from(["text", "csv", "binary"]),
+    st.lists(st.tuples(COPIED, COPIED, COPIED), min_size=1, max_size=6),
+    st.lists(st.integers(0, 10_000), max_size=6),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([replaced(b"*\t,*"), always(None), last_two]),
+)
+def test_copied_rows_are_the_same_message_by_message_and_in_any_other_cut(
+    style: str, rows: list[Row], cuts: list[int], by_row: bool, header: bool, masker: object
+) -> None:
+    shape = CopyFormat(style, b"," if style == "csv" else b"\t", b"" if style == "csv" else b"\\N", header=header)  # type: ignore[arg-type]
+    plan: RowPlan = [None, masker, None]  # type: ignore[list-item]
+    if style == "binary":
+        header = False
+    bodies = bodies_of(style, rows)
+    if style == "binary":
+        bodies = [SIGNATURE + bytes(8) + bodies[0], *bodies[1:], b"\xff\xff"]
+    whole = b"".join(bodies)
+    one = copy_rewriter(shape, plan)
+    expected = one.feed(whole) + one.finish()
+    if by_row:
+        messages = copy_data(*bodies)
+    else:
+        places = sorted({0, len(whole), *(cut % (len(whole) + 1) for cut in cuts)})
+        messages = copy_data(*(whole[start:end] for start, end in itertools.pairwise(places)))
+    other = copy_rewriter(shape, plan)
+    got, end = other.rewrite(messages + b"c\0\0\0\4", 0)
+    assert end == len(messages)
+    assert unframed(got) + other.finish() == expected
+    if by_row:  # clients take a message for a row
+        assert len(list(frames(got))) == len(bodies)
+
+
+def bodies_of(style: str, rows: list[Row]) -> list[bytes]:
+    if style == "binary":
+        return [p.row(*row)[5:] for row in rows]
+    # what writes the fields is checked against independent readers in test_copy
+    writer = copy_rewriter(CopyFormat(style, b"," if style == "csv" else b"\t", b"" if style == "csv" else b"\\N"), [])  # type: ignore[arg-type]
+    delimiter = b"," if style == "csv" else b"\t"
+    return [delimiter.join(writer._written(value) for value in row) + b"\n" for row in rows]  # type: ignore[union-attr]
+
+
+def frames(data: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(data):
+        assert data[at] == ord("d")
+        end = at + 1 + int.from_bytes(data[at + 1 : at + 5])
+        found.append(data[at + 5 : end])
+        at = end
+    return found
+
+
+def unframed(data: bytes) -> bytes:
+    return b"".join(frames(data))
