@@ -191,6 +191,29 @@ def test_what_is_not_masked_is_read_as_before(gateway: Gateway, steps: list[Step
     assert b"public5" in play(gateway.dsn(), steps).lower()
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_migration_past_the_gateway_ends_no_session_and_shows_nothing(
+    gateway: Gateway, shop: Server, binary: bool
+) -> None:
+    everything = "SELECT * FROM customers ORDER BY id"
+    with (
+        psycopg.connect(shop.dsn(DBNAME), autocommit=True) as admin,
+        psycopg.connect(gateway.dsn(), autocommit=True) as agent,
+    ):
+        before = agent.execute(everything, binary=binary).fetchall()
+        admin.execute("ALTER TABLE customers ADD COLUMN city text DEFAULT 'Rome'")
+        try:
+            during = agent.execute(everything, binary=binary).fetchall()
+            assert [row[:2] for row in during] == [row[:2] for row in before]
+            assert not any("canary" in str(value) for row in during for value in row)
+            after = agent.execute(everything, binary=binary).fetchall()
+            assert [row[3] for row in after] == ["Rome"] * 5
+            assert [row[:3] for row in after] == before
+        finally:
+            admin.execute("ALTER TABLE customers DROP COLUMN city")
+        assert agent.execute(everything, binary=binary).fetchall() == before
+
+
 def test_a_prepared_statement_serves_again_and_again(gateway: Gateway) -> None:
     steps = [parse("x", "SELECT 41 + 1") + parse("e", "EXECUTE x") + SYNC, *[bind("", "e") + execute() + SYNC] * 3]
     assert play(gateway.dsn(), steps).count(b"SELECT 1") == 3

@@ -10,6 +10,7 @@ from protocols.base import (
     Described,
     Failed,
     ParameterChanged,
+    Peer,
     ProtocolError,
     Ready,
     Rows,
@@ -153,8 +154,11 @@ class PostgresSession(Session):
             self.target.missing()
         try:
             plan = mask.plan(columns)
-        except ValueError as error:
-            raise ProtocolError(f"a result has other columns than its statement: {error}") from error
+        except ValueError:
+            # a migration went past the gateway: until the catalog is read again, the server's word decides, column by column
+            self.target.mark_stale()
+            assert masks is not None
+            plan = masks.unknown().plan(columns)
         if plan is not None:
             self.metrics.masked_results += 1
         self._relay.plan(plan)
@@ -166,16 +170,20 @@ class PostgresSession(Session):
         mask = attached.weighed.masks[copy.position] if copy.position < len(attached.weighed.masks) else None
         if mask is None:
             if self.bench.masks is not None:
-                raise ProtocolError("copied rows of which it is not known what they carry cannot be masked")
+                raise ProtocolError(
+                    "copied rows of which it is not known what they carry cannot be masked", peer=Peer.SERVER
+                )
             self._relay.plan_copy(None)
             return True
         shape = mask.copy
         if shape is None or (shape.style == "binary") != copy.binary:
-            raise ProtocolError("copied rows in a form that is not known cannot be masked")
+            raise ProtocolError("copied rows in a form that is not known cannot be masked", peer=Peer.SERVER)
         try:
             plan = mask.copy_plan(shape.style, copy.columns)
         except ValueError as error:
-            raise ProtocolError(f"copied rows have other columns than their statement: {error}") from error
+            self.target.mark_stale()
+            text = f"copied rows have other columns than their statement: {error}"
+            raise ProtocolError(text, peer=Peer.SERVER) from error
         if plan is None:
             self._relay.plan_copy(None)
             return True
