@@ -25,28 +25,21 @@ import structlog
 import trio
 from attrs import field, frozen
 
-from wireproxy import request_view
 from wireproxy.approvals import Desk, NotAllowed, RequestClosed, StoreError, UnknownRequest
 from wireproxy.config.model import Approver
-from wireproxy.request_view import RequestView
-from wireproxy.store.model import OPEN, Binding, Request, State
-from wireproxy.store.transitions import check_may_decide
+from wireproxy.face import PREVIEW_TIMEOUT_S, ControlRefused, Face, Preview
+from wireproxy.store.model import OPEN
+
+__all__ = ["PREVIEW_TIMEOUT_S", "ControlError", "ControlHooks", "ControlRefused", "Peer", "serve_control"]
 
 LINE_BYTES = 64 * 1024  # of a request; the longest honest one carries a reason of 2000 characters
 IDLE_TIMEOUT_S = 30.0  # for a request to arrive whole, and for an answer to be read
-PREVIEW_TIMEOUT_S = 60.0
 RELOAD_TIMEOUT_S = 60.0
 CONNECTIONS = 64  # at once
 WATCH_EVERY_S = 2.0  # how late a watcher sees what happened at another gateway
 WATCH_AT_MOST_EVERY_S = 0.2
-LISTED_OPEN = 2000  # more than the desk lets wait: the oldest is the one to see
-LISTED = 200
 _log = structlog.get_logger("wireproxy.control")
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
-
-
-class ControlRefused(Exception):
-    """What was asked for is not done. The message says why and what to do; a hook may raise it."""
 
 
 class ControlError(Exception):
@@ -62,7 +55,7 @@ class ControlHooks:
     reload: Callable[
         [], Awaitable[Mapping[str, object]]
     ]  # raises ControlRefused when the new configuration is not taken
-    preview: Callable[[Request, Binding], Awaitable[Mapping[str, object]]] | None = None
+    preview: Preview | None = None
     clock_ns: Callable[[], int] = field(kw_only=True)
 
 
@@ -261,7 +254,7 @@ class _Server:
         self._hooks = hooks
         self._approvers = approvers
         self._places = trio.CapacityLimiter(CONNECTIONS)
-        self._previews = trio.CapacityLimiter(1)  # they hold locks on the target while they last
+        self._face = Face(desk, hooks.preview, hooks.clock_ns)
 
     async def attend(self, connection: trio.socket.SocketType) -> None:
         """One connection, to its end. Nothing that a peer does raises here."""
@@ -336,17 +329,18 @@ class _Server:
     async def _do(self, peer: Peer, call: _Call) -> object:
         match call:
             case _List():
-                return await self._list(call.closed)
+                return await self._face.listing(call.closed)
             case _Show():
-                return self._whole(await self._desk.get(call.id))
+                return await self._face.show(call.id)
             case _Approve():
                 approver = approver_of(peer, self._approvers(), call.approver)
-                return self._whole(await self._desk.approve(call.id, approver, call.reason, peer.principal))
+                return await self._face.approve(call.id, approver, call.reason, peer.principal)
             case _Deny():
                 approver = approver_of(peer, self._approvers(), call.approver)
-                return self._whole(await self._desk.deny(call.id, approver, call.reason, peer.principal))
+                return await self._face.deny(call.id, approver, call.reason, peer.principal)
             case _Preview():
-                return await self._preview(peer, call)
+                approver = approver_of(peer, self._approvers(), call.approver)
+                return await self._face.preview(call.id, approver, peer.principal)
             case _Status():
                 counts = {str(state): number for state, number in (await self._desk.count()).items()}
                 return {**self._hooks.status(), "requests": counts}
@@ -356,23 +350,6 @@ class _Server:
                 return await self._reload(peer)
             case _Watch():
                 raise AssertionError("a watch has its own way")
-
-    async def _list(self, closed: bool) -> list[RequestView]:
-        decided = await self._desk.select(tuple(set(State) - OPEN), LISTED) if closed else ()
-        return [self._short(request) for request in (*decided, *await self._desk.select(tuple(OPEN), LISTED_OPEN))]
-
-    async def _preview(self, peer: Peer, call: _Preview) -> Mapping[str, object]:
-        """It runs the statement, if only to roll it back: for those alone who could approve it as well."""
-        if self._hooks.preview is None:
-            raise ControlRefused("this gateway makes no previews")
-        request = await self._desk.get(call.id)
-        check_may_decide(request, approver_of(peer, self._approvers(), call.approver), peer.principal)
-        binding = await self._desk.binding(call.id)
-        if request.state is not State.PENDING or binding is None:
-            raise ControlRefused(f"{call.id} is {request.state}; only what is pending can be previewed")
-        with trio.fail_after(PREVIEW_TIMEOUT_S):
-            async with self._previews:
-                return await self._hooks.preview(request, binding)
 
     async def _reload(self, peer: Peer) -> Mapping[str, object]:
         if peer.uid not in {0, os.geteuid()}:
@@ -415,17 +392,11 @@ class _Server:
             except UnknownRequest:
                 continue
             event = "open" if request.state in OPEN else "closed"
-            await send({"ok": True, "event": event, "request": self._short(request)})
+            await send({"ok": True, "event": event, "request": self._face.short(request)})
         return current
 
     def _may_read(self, peer: Peer) -> bool:
         return peer.uid in {0, os.geteuid()} or bool(approvers_of(peer, self._approvers()))
-
-    def _whole(self, request: Request) -> RequestView:
-        return request_view.whole(request, self._hooks.clock_ns(), self._desk.is_awaited(request.id))
-
-    def _short(self, request: Request) -> RequestView:
-        return request_view.short(request, self._hooks.clock_ns(), self._desk.is_awaited(request.id))
 
 
 def _error(kind: str, message: str) -> dict[str, object]:
