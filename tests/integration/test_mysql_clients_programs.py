@@ -51,7 +51,8 @@ def mariadb(route: MySqlRoute, *arguments: str, text: str | None = None, tls: bo
         ),
     ]
     done = subprocess.run(
-        [*tool.command, *options, *arguments, route.dbname], input=text, capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=60,
+        [*tool.command, *options, *arguments, route.dbname], input=text, capture_output=True, timeout=60,
+        encoding="utf-8", errors="backslashreplace",
         env={**os.environ, **tool.environment, "MYSQL_PWD": route.password},
     )  # fmt: skip
     assert fails == bool(done.returncode), done.stderr
