@@ -168,7 +168,8 @@ class Judge:
         return known
 
     def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches) -> Judgement:
-        shape = self._shape(text, namespace)
+        # a constant that may be a mask is looked at, whatever texts of its shape were found to be
+        shape = None if self.masks is not None and self.masks.hinted(text) else self._shape(text, namespace)
         if shape is not None and (found := caches.shapes.get(shape)) is not None:
             return found
         judgement = self._anew(text, namespace, None)
@@ -221,7 +222,7 @@ class Judge:
                 worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
                 for decision, found in zip(decisions, masks, strict=True)
             )
-            if not any(found.touches or found.follows_names for found in masks):
+            if not any(found.touches or found.follows_names or found.exchange for found in masks):
                 masks = None
         return Judgement(
             statements,
