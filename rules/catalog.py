@@ -19,6 +19,7 @@ class CatalogColumn:
     type_oid: int = 0
     type_name: str = ""
     generated: str | None = None  # the expression of a generated column
+    hidden: bool = False  # MySQL, MariaDB: INVISIBLE, so `*` does not show it
 
 
 @frozen

@@ -52,7 +52,6 @@ class Masks:
     findings: tuple[MaskFinding, ...] = ()
     literal: bool = False
     follows_names: bool = False
-    exchange: bool = False
 
 
 @frozen
@@ -61,9 +60,6 @@ class MaskSet:
 
     def examine(self, text: str, found: tuple[Statement, ...], namespace: Namespace) -> tuple[Masks, ...]:
         return (self.masks,) * len(found)
-
-    def hinted(self, text: bytes) -> bool:
-        return b"***" in text
 
     def unknown(self) -> Masks:
         return Masks()

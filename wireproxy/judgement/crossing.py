@@ -22,6 +22,9 @@ from rules.masking import MaskSet
 from rules.masking.follow import World
 from rules.masking.marks import Marks
 from rules.masking.maskers import Maskers
+from rules.masking.mysql.follow import MySqlWorld
+from rules.masking.mysql.marks import MySqlMarks
+from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.plan import Planner, ResultMasks
 from rules.model import Judgement, Namespace
 
@@ -75,7 +78,7 @@ def add_functions(catalog: Catalog, piece: list[tuple[tuple[str, str], tuple[Cat
 
 
 # Made anew in the worker from what they were made of; what they found out since, and can find out again, stays here.
-_REMADE: Final = (MaskSet, World, Marks)
+_REMADE: Final = (MaskSet, World, Marks, MySqlWorld, MySqlMarks)
 
 
 class _JudgePickler(pickle.Pickler):
@@ -84,7 +87,7 @@ class _JudgePickler(pickle.Pickler):
     def persistent_id(self, found: object) -> str | None:
         if isinstance(found, Catalog):
             return "catalog"
-        return "maskers" if isinstance(found, Maskers) else None
+        return "maskers" if isinstance(found, Maskers | MySqlMaskers) else None
 
     def reducer_override(self, found: object) -> Any:
         if isinstance(found, Judge):
@@ -198,8 +201,7 @@ _VALUES: Final = {
          "Setting", "Statement", "Volatility"}
     ),
     "rules.masking.plan": frozenset({"ResultMasks"}),
+    "rules.masking.mysql.plan": frozenset({"MySqlResultMasks"}),
     "rules.masking.copying": frozenset({"CopyShape"}),
-    "rules.masking.exchange": frozenset({"Exchange", "LiteralSite", "ParameterSite"}),
-    "rules.masking.literals": frozenset({"Constant"}),
     "rules.masking.values": frozenset({"Columns", "Mark", "MaskFinding", "Origin", "Value"}),
 }  # fmt: skip

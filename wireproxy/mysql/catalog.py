@@ -30,7 +30,7 @@ FROM information_schema.TABLES t
 LEFT JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME
 """
 COLUMNS: Final = """
-SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, GENERATION_EXPRESSION
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, GENERATION_EXPRESSION, EXTRA
 FROM information_schema.COLUMNS ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION
 """
 # loaded and stored ones; those of the server's own schemas run with what `sys` is for, and stay unknown
@@ -129,9 +129,15 @@ def _text(value: Any) -> Any:
 
 def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: list[tuple[Any, ...]]) -> None:
     by_relation: dict[tuple[str, str], list[CatalogColumn]] = defaultdict(list)
-    for schema, table, name, position, kind, generated in columns:
+    for schema, table, name, position, kind, generated, extra in columns:
         by_relation[schema, table].append(
-            CatalogColumn(name, int(position), type_name=kind or "", generated=generated or None)
+            CatalogColumn(
+                name,
+                int(position),
+                type_name=(kind or "").lower(),
+                generated=generated or None,
+                hidden="INVISIBLE" in (extra or "").upper(),
+            )
         )
     for number, (schema, name, kind, definition) in enumerate(relations, 1):
         view = "VIEW" in (kind or "")

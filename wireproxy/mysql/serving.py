@@ -16,7 +16,7 @@ from wireproxy.mysql.killing import OwnConnections
 from wireproxy.mysql.login import Logins
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
 from wireproxy.mysql.reentry import FrontDoor
-from wireproxy.mysql.session import MASKED, MySqlSession
+from wireproxy.mysql.session import MySqlSession
 from wireproxy.mysql.target import MySqlTarget
 from wireproxy.mysql.upstream import MySqlUpstream, ask, connect_mysql, unreachable
 from wireproxy.mysql.welcome import (
@@ -93,8 +93,6 @@ class MySqlPort(Port[MySqlArrival]):
         """Raises UpstreamError, CatalogError while the client waits for the end of its login."""
         target = self._target(arrival.database.name)
         bench = await target.bench(arrival.identity)
-        if bench.masks is not None:
-            raise UpstreamError("0A000", f"wireproxy: {MASKED}")
         upstream = await connect_mysql(arrival.database, arrival.capabilities, arrival.charset)
         with upstream.wire:
             try:

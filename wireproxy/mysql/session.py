@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from protocols.base import Completed, Failed, ParameterChanged, Question, Stage
+from protocols.base import Completed, Failed, ParameterChanged, Question, RowPlan, Stage
 from protocols.mysql.cutting import quoted
 from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import Command, MySqlColumn
@@ -20,7 +20,9 @@ from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
 from protocols.mysql.shared import Answered, ConnectionReset, Limits, LoginPacket, ResultDescribed, UserChanging
 from protocols.postgres.messages import error_fields
-from rules.model import Allow, Judgement, Namespace
+from rules.masking import ResultMasks
+from rules.masking.mysql.plan import MySqlResultMasks
+from rules.model import Allow, Column, Judgement, Namespace
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.judging import Attached, Weighed
@@ -50,7 +52,6 @@ COLLATION = b"SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.
 COM_QUIT = frame(bytes((Command.QUIT,)))
 PREPARED = b"PREPARED"  # the relay's tag of a statement that was prepared and not run
 KILL_S = 10.0  # what may be spent on ending a query whose client has gone
-MASKED = "columns of this database are masked, and masking is not available for MySQL and MariaDB"
 
 
 def relay_limits(config: Config) -> Limits:
@@ -130,8 +131,7 @@ class MySqlSession(Session):
 
     def _use(self, bench: Bench) -> None:
         self.bench = bench
-        if bench.masks is not None:
-            self.fail("0A000", f"wireproxy: {MASKED}")
+        self.relay.scrub_with(None if bench.masks is None else bench.masks.scrub_diagnostic)
 
     def _client_gone(self) -> None:
         if self._reentry is not None:
@@ -221,8 +221,24 @@ class MySqlSession(Session):
         if self._record_bytes:
             self.log.rows(described.ticket, [_head(column, described.binary) for column in described.columns], b"")
         if described.asks:
-            self.relay.plan(None)
+            self.relay.plan(self._plan(described))
         return True
+
+    def _plan(self, described: ResultDescribed) -> RowPlan | None:
+        attached = described.attachment
+        assert isinstance(attached, Attached)
+        mask = mask_of(attached.weighed, described.position)
+        if mask is None:
+            if self.bench.masks is None:
+                return None
+            mask = self.bench.masks.unknown()
+        columns = [_column(column, described.binary) for column in described.columns]
+        if mask.unknown_origins(columns):
+            self.target.missing()  # another table than the one of the catalog, or a bug of ours: masked as a whole
+        plan = mask.plan(columns)
+        if plan is not None:
+            self.metrics.masked_results += 1
+        return plan
 
     def _on_completed(self, completed: Completed) -> bool:
         super()._on_completed(completed)
@@ -328,6 +344,38 @@ class MySqlSession(Session):
         self._borrower = request
         self.log.event("changed_user", shown_attributes(request.attributes))
         self._guarded(lambda _: self.relay.change_allowed(), None)
+
+
+def mask_of(weighed: Weighed, position: int) -> ResultMasks | None:
+    """What the result at that place of an answer may carry; None where that is not known.
+
+    Each statement of a text gives one result, but for those that may give any number.
+    """
+    masks = weighed.masks
+    if len(masks) == 1:
+        mask = masks[0]
+        return mask if position == 0 or (mask is not None and _gives_several(mask)) else None
+    if position >= len(masks) or any(mask is None or _gives_several(mask) for mask in masks[:position]):
+        return None
+    return masks[position]
+
+
+def _gives_several(mask: ResultMasks) -> bool:
+    return not isinstance(mask, MySqlResultMasks) or mask.several
+
+
+def _column(column: MySqlColumn, binary: bool) -> Column:
+    table, name = column.org_table.decode("utf-8", "replace"), column.org_name.decode("utf-8", "replace")
+    return Column(
+        name=column.name.decode("utf-8", "replace"),
+        type_oid=column.type,
+        origin=(column.schema.decode("utf-8", "replace"), table, name) if table and name else None,
+        binary=binary,
+        charset=column.charset,
+        length=column.length,
+        flags=column.flags,
+        decimals=column.decimals,
+    )
 
 
 def _head(column: MySqlColumn, binary: bool) -> tuple[str, int, int, int]:

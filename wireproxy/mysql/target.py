@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from rules.catalog import Catalog
+from rules.masking import MaskSet
+from rules.masking.mysql.mask_set import compile_mysql_masks
+from rules.model import Identity
+from rules.policy import Policy
 from wireproxy.approvals import Binding, Request
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError
@@ -35,6 +39,9 @@ class MySqlTarget(Target):
         self.catalog_version = catalog.version
         self._benches.clear()
         return catalog
+
+    def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
+        return compile_mysql_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
 
     async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:  # noqa: ARG002
         """MySQL's EXPLAIN takes no parameters, and its estimates are of rows read: an approver is told none."""

@@ -8,7 +8,6 @@ The tree is judged, never written back to SQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from sqlglot import exp
@@ -19,7 +18,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from rules.classify.mysql.lexer import NAME, NUMBER, QUOTED, STRING, SYSTEM, VARIABLE, Lexing, Token, Unreadable, lex
 from rules.classify.mysql.nodes import UNDERSTOOD
-from rules.classify.mysql.reading import Reader, Substitution
+from rules.classify.mysql.reading import Parsed, Reader, Substitution
 
 MAX_PARSED_TOKENS = 6_000  # some 100 ms of sqlglot; rows of constants in an INSERT are not among them
 
@@ -85,6 +84,7 @@ def parse(reader: Reader, first: int, last: int, root: str, prefix: str = "") ->
     if len(trees) != 1 or (tree := trees[0]) is None or not isinstance(tree, _ROOTS[root]):
         raise Unreadable("the parser takes it for something else")
     _compare(reader, tree, 1 if prefix else 0)
+    reader.trees.append(Parsed(tree, bool(prefix)))
     return tree
 
 
@@ -181,9 +181,14 @@ def _compare(reader: Reader, tree: exp.Expr, selects_added: int) -> None:
     """Every node known, every table and every query block seen by both."""
     seen: set[tuple[str | None, str]] = set()
     selects = 0
-    stack: list[exp.Expr] = [tree]
+    stack: list[object] = [tree]
     while stack:
         node = stack.pop()
+        if isinstance(node, list):
+            stack.extend(node)
+            continue
+        if not isinstance(node, exp.Expr):
+            continue
         kind = type(node)
         if kind not in UNDERSTOOD and not isinstance(node, exp.Func):
             raise Unreadable(f"a {kind.__name__} that is not known to be harmless")
@@ -191,24 +196,12 @@ def _compare(reader: Reader, tree: exp.Expr, selects_added: int) -> None:
             _add_table(seen, node)
         elif kind is exp.Select:
             selects += 1
-        for value in node.args.values():
-            if isinstance(value, exp.Expr):
-                stack.append(value)
-            elif isinstance(value, list):
-                stack.extend(_inside(value))
+        stack.extend(node.args.values())
     seen.discard((None, "dual"))
     if seen != {name for name in reader.named if name != (None, "dual")}:
         raise Unreadable("two readers find different tables in it")
     if selects != reader.selects + selects_added:
         raise Unreadable("two readers find different queries in it")
-
-
-def _inside(values: list[object]) -> Iterator[exp.Expr]:
-    for value in values:
-        if isinstance(value, exp.Expr):
-            yield value
-        elif isinstance(value, list):
-            yield from _inside(value)
 
 
 def _add_table(seen: set[tuple[str | None, str]], node: exp.Expr) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import Factory, define, field
+from typing import Any
+
+from attrs import Factory, define, field, frozen
 
 from rules.catalog import Catalog
 from rules.classify.mysql.draft import Draft
@@ -34,6 +36,14 @@ class Substitution:
     text: str = ""
 
 
+@frozen
+class Parsed:
+    """A tree of the parser's that was found to be the same as what was read, for whoever follows where values go."""
+
+    tree: Any
+    bare: bool  # expressions, behind a SELECT that is not in the text
+
+
 @define
 class Reader:
     """Reads tokens [position, end) of one statement into a draft. Raises `Unreadable`; nothing else."""
@@ -48,14 +58,17 @@ class Reader:
     catalog: Catalog | None = None
     depth: int = 0  # of views and routines looked into
     substitutions: list[Substitution] = Factory(list)
+    first: int = field(init=False)  # where the statement begins
     tokens: tuple[Token, ...] = field(init=False)
     named: set[tuple[str | None, str]] = Factory(
         set
     )  # every table reference, CTEs included: what the parser must see too
     selects: int = 0  # query blocks read
+    trees: list[Parsed] = Factory(list)  # in the order in which they stand in the statement
 
     def __attrs_post_init__(self) -> None:
         self.tokens = self.cut.tokens
+        self.first = self.position
 
     # -- looking ----------------------------------------------------------------------------------------------------
 

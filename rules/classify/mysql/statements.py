@@ -18,6 +18,7 @@ from rules.classify.mysql.words import word_set
 from rules.model import Effect, Kind, Namespace, Statement
 
 Recognizer = Callable[[Reader], tuple[Kind, str]]
+Witness = Callable[[Statement, Reader], None]
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
 _SINGLE_BYTE = word_set(
@@ -38,8 +39,13 @@ _MAX_INSIDE = 6  # statements inside statements: PREPARE of PREPARE, views, rout
 QUERY_WORDS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "REPLACE", "UPDATE", "DELETE"})
 
 
-def classify_text(text: str, namespace: Namespace, catalog: Catalog | None, depth: int = 0) -> tuple[Statement, ...]:
-    """Raises nothing that the text could bring about, but may meet a bug of ours: the caller stands in front of that."""
+def classify_text(
+    text: str, namespace: Namespace, catalog: Catalog | None, depth: int = 0, witness: Witness | None = None
+) -> tuple[Statement, ...]:
+    """Raises nothing that the text could bring about, but may meet a bug of ours: the caller stands in front of that.
+
+    `witness` is told of each statement that was read, and by whom: of none where the text could not be cut.
+    """
     lexing = lexing_of(namespace)
     try:
         _fences(text, namespace)
@@ -50,7 +56,7 @@ def classify_text(text: str, namespace: Namespace, catalog: Catalog | None, dept
             _plain_outside_quotes(text, cut, namespace)
     except Unreadable as reason:
         return (opaque(text.strip(), str(reason)),) if text.strip(" \t\n\v\f\r;") else ()
-    return _sequence(text, cut, namespace, catalog, depth)
+    return _sequence(text, cut, namespace, catalog, depth, witness)
 
 
 def lexing_of(namespace: Namespace) -> Lexing:
@@ -97,7 +103,9 @@ def _plain_outside_quotes(text: str, cut: Text, namespace: Namespace) -> None:
 # -- the statements of a text -------------------------------------------------------------------------------------------
 
 
-def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | None, depth: int) -> tuple[Statement, ...]:
+def _sequence(
+    text: str, cut: Text, namespace: Namespace, catalog: Catalog | None, depth: int, witness: Witness | None
+) -> tuple[Statement, ...]:
     """Classifies one after the other, as the server runs them: USE and SET change what the next ones mean."""
     spans = _spans(cut.tokens)
     if len(spans) > _MAX_STATEMENTS:
@@ -106,11 +114,14 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
     database, pinned, reason, moved = namespace.database, False, "", False
     for first, last in spans:
         part = text[cut.tokens[first].start : cut.tokens[last - 1].end]
-        if reason and not _reads_alike(cut.tokens[first:last], cut):
-            found.append(opaque(part, reason))
-            continue
         draft = Draft(database=database, pinned=pinned)
         reader = Reader(text, cut, first, last, namespace, lexing_of(namespace), draft, catalog, depth)
+        if reason and not _reads_alike(cut.tokens[first:last], cut):
+            statement = opaque(part, reason)
+            if witness is not None:
+                witness(statement, reader)
+            found.append(statement)
+            continue
         if swallows := (len(spans) > 1 and last < len(cut.tokens) and _compound(reader)):
             reader.end = len(cut.tokens)
             part = text[cut.tokens[first].start :].strip()
@@ -119,6 +130,8 @@ def _sequence(text: str, cut: Text, namespace: Namespace, catalog: Catalog | Non
             why = "a statement before it in the same text may have changed the current database"
             effects = statement.effects | {Effect.UNKNOWN}
             statement = evolve(statement, kind=Kind.OPAQUE, opaque=why, effects=effects)
+        if witness is not None:
+            witness(statement, reader)
         found.append(statement)
         if swallows:
             break

@@ -1,0 +1,246 @@
+"""The state of following one statement of MySQL, and what stored relations reveal, followed once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from attrs import define, field
+
+from rules.catalog import Catalog, CatalogRelation
+from rules.classify.mysql.draft import SYSTEM_SCHEMAS
+from rules.functions.mysql import native
+from rules.masking.follow import listed
+from rules.masking.mysql.marks import MySqlMarks
+from rules.masking.mysql.names import folded
+from rules.masking.mysql.reading import Node, Read, read
+from rules.masking.mysql.routines import Routines
+from rules.masking.mysql.scope import Scope, Source
+from rules.masking.values import Columns, FindingKind, MaskFinding, NamedValue, Origin, Unsure, Value, union
+from rules.model import Namespace
+from rules.policy import Policy
+
+QueryFollower = Callable[["Follow", Node, Scope], Columns]
+ValueFollower = Callable[["Follow", Node, Scope], Value]
+FromFollower = Callable[["Follow", Node, Scope], Source]
+
+# What a stored column holds, as far as comparing asks: a text that is compared with a number is converted first, and then its
+# leading digits are asked about alone.
+TEXT, NUMBER, TIME, OTHER = 1, 2, 3, 4
+_KINDS = {
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), TEXT),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), TEXT),
+    **dict.fromkeys(("enum", "set", "json", "uuid", "inet4", "inet6"), TEXT),
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric"), NUMBER),
+    **dict.fromkeys(("float", "double", "real", "bit", "year"), NUMBER),
+    **dict.fromkeys(("date", "datetime", "timestamp", "time"), TIME),
+}
+
+
+def kind_of(type_name: str) -> int:
+    return _KINDS.get(type_name.lower(), OTHER)
+
+
+@define
+class Follow:
+    """One statement on its way through its tree. Findings gather here."""
+
+    world: MySqlWorld
+    namespace: Namespace
+    predicates: Literal["allow", "equality", "hold", "deny"] = "equality"
+    findings: dict[MaskFinding, None] = field(factory=dict)  # in order, each once
+    unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
+    read: set[Origin] = field(factory=set)  # masked columns that were named anywhere, shown or not
+    parameters_told: bool = (
+        False  # a masked text is compared with a parameter, and a number there would ask for its digits
+    )
+    _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
+
+    def find(self, kind: FindingKind, action: Literal["hold", "deny"], reason: str) -> None:
+        self.findings[MaskFinding(kind, action, reason)] = None
+
+    def oracle(self, value: Value, what: str) -> None:
+        """`what` happens in an order or a number that depends on the value."""
+        if self.predicates == "allow" or not (masked := value.masked):
+            return
+        action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
+        self.find("predicate", action, f"{what} would reveal {listed(masked)}")
+
+    def asks(self, routine: str) -> None:
+        if self.predicates != "allow":
+            action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
+            self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
+
+    def laundered(self, value: Value, into: str) -> None:
+        """A masked value is written where no mask may cover it."""
+        if value.masked:
+            self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
+
+    def noted(self, value: Value) -> Value:
+        self.read |= value.masked
+        return value
+
+    def knows(self, upper: str) -> bool:
+        """Whether the function of that name is the server's own here."""
+        return native(upper, mariadb=self.namespace.mariadb, version=self.namespace.server_version) is not None
+
+    def query(self, node: Node, scope: Scope) -> Columns:
+        """The columns of a query inside `scope`. Raises Unsure."""
+        level = scope.outer or scope
+        key = (id(node), id(level), len(level.items))
+        known = self._queries.get(key)
+        if known is None:
+            known = self._queries[key] = (self.world.follow_query(self, node, scope), scope)
+        return known[0]
+
+    def value(self, node: Node, scope: Scope) -> Value:
+        """What an expression can reveal. Raises Unsure."""
+        return self.world.follow_value(self, node, scope)
+
+    def from_item(self, node: Node, scope: Scope) -> Source:
+        return self.world.follow_from(self, node, scope)
+
+    def relation(self, schema: str | None, name: str) -> Columns:
+        """The columns of the stored relation of that name, as far as the catalog can say which one it is."""
+        if any(name.casefold() == other.casefold() for other in self.namespace.temporary):
+            return Columns((), self.world.marks.everything)  # no catalog shows what a temporary table holds
+        found = self.candidates(schema, name)
+        if not found:
+            self.unknown.add(name if schema is None else f"{schema}.{name}")
+            return Columns((), self.world.marks.everything)
+        if len(found) == 1:
+            return self.world.columns(found[0])
+        return Columns((), union(self.world.columns(each).everything() for each in found))
+
+    def candidates(self, schema: str | None, name: str) -> list[CatalogRelation]:
+        home = schema if schema is not None else self.namespace.database
+        return [] if home is None else self.world.named(home, name)
+
+
+@define
+class MySqlWorld:
+    """A catalog under one identity's marks. Shared by all statements judged for it."""
+
+    catalog: Catalog
+    marks: MySqlMarks
+    policy: Policy
+    follow_query: QueryFollower
+    follow_value: ValueFollower
+    follow_from: FromFollower
+    routines: Routines = field(init=False)
+    _columns: dict[tuple[str, str], Columns] = field(factory=dict)
+    _folded: dict[tuple[str, str], list[CatalogRelation]] = field(factory=dict)
+    _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
+    _open: set[tuple[str, str]] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        for relation in self.catalog.relations.values():
+            self._folded.setdefault((relation.schema.casefold(), relation.name.casefold()), []).append(relation)
+            self._by_name.setdefault(relation.name.casefold(), []).append(relation)
+        self.routines = Routines(self.catalog, self.marks, self)
+
+    def named(self, schema: str, name: str) -> list[CatalogRelation]:
+        """The relation of that name; several where only their case is another and it is not known whether that counts."""
+        exact = self.catalog.relations.get((schema, name))
+        return [exact] if exact is not None else self._folded.get((schema.casefold(), name.casefold()), [])
+
+    def anywhere(self, name: str) -> Iterable[CatalogRelation]:
+        """Every relation of that name in any database."""
+        return self._by_name.get(name.casefold(), ())
+
+    def marked(self, relation: CatalogRelation) -> bool:
+        """Whether anything that it shows is masked."""
+        return bool(self.columns(relation).everything().masked)
+
+    def columns(self, relation: CatalogRelation) -> Columns:
+        key = (relation.schema, relation.name)
+        known = self._columns.get(key)
+        if known is not None:
+            return known
+        if key in self._open:
+            raise Unsure(f"{relation.schema}.{relation.name} is defined by itself")
+        self._open.add(key)
+        try:
+            found = self._view(relation) if relation.kind == "v" and _has_text(relation) else self._table(relation)
+        finally:
+            self._open.discard(key)
+        self._columns[key] = found
+        return found
+
+    def shown(self, relation: CatalogRelation) -> Columns:
+        """What `*` stands for: not the columns that are INVISIBLE."""
+        hidden = {column.name for column in relation.columns if column.hidden}
+        columns = self.columns(relation)
+        return Columns(tuple(pair for pair in columns.named if pair[0] not in hidden), columns.rest)
+
+    def _table(self, relation: CatalogRelation) -> Columns:
+        base = Columns(
+            tuple((column.name, self._stored(relation, column.name, column.type_name)) for column in relation.columns)
+        )
+        if not any(column.generated for column in relation.columns):
+            return base
+        named: list[NamedValue] = []
+        for column, (name, value) in zip(relation.columns, base.named, strict=True):
+            if column.generated is not None:
+                extra = self._computed(relation, column.generated, base)
+                if extra.masked:
+                    value = Value(value.origins | extra.origins, False, None, value.type_oid)
+            named.append((name, value))
+        return Columns(tuple(named))
+
+    def _stored(self, relation: CatalogRelation, column: str, type_name: str) -> Value:
+        mark = self.marks.column(relation, column)
+        origin = Origin(relation.schema, relation.name, column, mark)
+        return Value(frozenset({origin}), True, None, kind_of(type_name))
+
+    def _computed(self, relation: CatalogRelation, expression: str, columns: Columns) -> Value:
+        scope = Scope(sources=[columns])
+        for text in (expression, expression.replace("\\'", "'")):  # MySQL escapes quotes of this text once more
+            found = self._read(f"SELECT {text}", relation.schema)
+            if found is not None:
+                try:
+                    return self._following(relation.schema).query(found.trees[0].tree, Scope(outer=scope)).everything()
+                except (Unsure, RecursionError):
+                    break
+        return columns.everything()
+
+    def _view(self, relation: CatalogRelation) -> Columns:
+        follow = self._following(relation.schema)  # what the view's own conditions reveal, its owner decided
+        found: Columns | None = None
+        if (text := self._read(relation.definition or "", relation.schema)) is not None:
+            try:
+                found = follow.query(text.trees[0].tree, Scope())
+            except (Unsure, RecursionError, ValueError):
+                found = None
+        if found is None:
+            found = Columns((), self.marks.everything)
+        exact = found.rest is None and len(found.named) == len(relation.columns)
+        named: list[NamedValue] = []
+        for index, column in enumerate(relation.columns):
+            value = found.named[index][1] if exact else found.everything()
+            mark = self.marks.column(relation, column.name)
+            if mark is not None:
+                own = Origin(relation.schema, relation.name, column.name, mark)
+                value = Value(value.origins | {own}, not value.masked, None, kind_of(column.type_name))
+            elif not value.type_oid or value.constant:
+                value = Value(value.origins, value.plain, None, kind_of(column.type_name))
+            named.append((column.name, value))
+        return Columns(tuple(named))
+
+    def _following(self, database: str) -> Follow:
+        return Follow(self, Namespace(database=database), "allow")
+
+    def _read(self, text: str, database: str) -> Read | None:
+        """A stored text of one query; None where it is not understood."""
+        try:
+            found = read(text, Namespace(database=database, search_path=(database,)), self.catalog)
+        except Exception:  # noqa: BLE001  a text of a form that nobody foresaw shows everything
+            return None
+        if len(found) != 1 or found[0].statement.opaque is not None or len(found[0].trees) != 1:
+            return None
+        return found[0]
+
+
+def _has_text(relation: CatalogRelation) -> bool:
+    """The server's own views without a definition are tables to whoever reads them; that of a user's may not be shown."""
+    return relation.definition is not None or folded(relation.schema) not in SYSTEM_SCHEMAS

@@ -1,0 +1,91 @@
+"""Which columns are masked in MySQL and MariaDB: the rules of the config laid over the catalog.
+
+A database is what a rule calls a schema. Names are compared without their case. The server's own schemas are reached only by
+a rule that names them, except for what shows other people's statements or sampled values: that is masked as soon as anything is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from attrs import define, field
+
+from rules.catalog import Catalog, CatalogRelation
+from rules.classify.mysql.draft import SYSTEM_SCHEMAS, telling
+from rules.masking.marks import REDACT, UNKNOWN, glob
+from rules.masking.mysql.names import folded
+from rules.masking.values import Mark, Origin, Value
+from rules.policy import MaskRule
+
+# Of the views that are looked at every day, the columns that show statements or samples; of the other telling ones, all.
+SAMPLES: dict[tuple[str, str], frozenset[str]] = {
+    ("information_schema", "processlist"): frozenset({"info", "info_binary"}),
+    ("information_schema", "innodb_trx"): frozenset({"trx_query"}),
+    ("information_schema", "column_statistics"): frozenset({"histogram"}),
+    ("information_schema", "partitions"): frozenset({"partition_description"}),  # bounds by a masked column
+    ("performance_schema", "processlist"): frozenset({"info"}),
+    ("performance_schema", "threads"): frozenset({"processlist_info"}),
+}
+
+
+@define
+class MySqlMarks:
+    """The marks of one identity in one database."""
+
+    catalog: Catalog
+    rules: tuple[MaskRule, ...]
+    _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
+    _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._patterns = tuple((glob(rule.column.lower()), Mark(rule.masker, rule.argument)) for rule in self.rules)
+        self._by_relation = {}
+        for relation in self.catalog.relations.values():
+            if found := self._direct(relation):
+                self._by_relation[relation.schema, relation.name] = found
+
+    def _direct(self, relation: CatalogRelation) -> dict[str, Mark]:
+        schema, name = relation.schema.lower(), relation.name.lower()
+        system = schema in SYSTEM_SCHEMAS
+        found: dict[str, Mark] = {}
+        if (samples := SAMPLES.get((schema, name))) is not None:
+            found = dict.fromkeys(samples, REDACT)
+        elif telling(schema, name):
+            found = {folded(column.name): REDACT for column in relation.columns}
+        for column in relation.columns:
+            full = f"{schema}.{name}.{column.name.lower()}"
+            for pattern, mark in self._patterns:
+                if system and pattern.pattern.startswith("."):
+                    continue
+                if pattern.fullmatch(full):
+                    found[folded(column.name)] = mark
+                    break
+        return found
+
+    def of(self, relation: CatalogRelation) -> dict[str, Mark]:
+        return self._by_relation.get((relation.schema, relation.name), {})
+
+    def column(self, relation: CatalogRelation, name: str) -> Mark | None:
+        return self.of(relation).get(folded(name))
+
+    @cached_property
+    def everything(self) -> Value:
+        """What something unknown may show: any masked column."""
+        found = {
+            Origin(schema, name, column, mark)
+            for (schema, name), marks in self._by_relation.items()
+            if schema.lower() not in SYSTEM_SCHEMAS
+            for column, mark in marks.items()
+        }
+        return Value(frozenset(found | {UNKNOWN}))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of masked columns, folded: wherever one is written, the tree must have it too."""
+        return frozenset(
+            name
+            for (schema, _), marks in self._by_relation.items()
+            if schema.lower() not in SYSTEM_SCHEMAS
+            for name in marks
+        )

@@ -1,0 +1,152 @@
+"""The masks of one identity in one MySQL or MariaDB database: the counterpart of `rules.masking.MaskSet`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, evolve
+
+from rules.catalog import Catalog
+from rules.masking import MaskSet
+from rules.masking.marks import rules_for
+from rules.masking.maskers import check_masker
+from rules.masking.mysql.diagnostics import scrub
+from rules.masking.mysql.expressions import value
+from rules.masking.mysql.follow import Follow, MySqlWorld
+from rules.masking.mysql.marks import MySqlMarks
+from rules.masking.mysql.maskers import MySqlMaskers
+from rules.masking.mysql.plan import MySqlPlanner, MySqlResultMasks
+from rules.masking.mysql.queries import from_item, query
+from rules.masking.mysql.reading import Read, read
+from rules.masking.mysql.statements import PLANS, Followed, follow_statement
+from rules.masking.plan import OutputColumn
+from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
+from rules.model import Identity, Namespace, Statement
+from rules.policy import MaskRule, Policy
+
+_INSIDE = 4  # statements inside statements: PREPARE of EXPLAIN of …
+UNFOLLOWED = MaskFinding("unfollowed", "hold", "the statement cannot be followed, and columns are masked here")
+_CARRIERS = frozenset({"Prepare", "ExecuteImmediate", "Explain", "ExplainAnalyze", "SetStatement"})
+
+
+def compile_mysql_masks(
+    rules: Sequence[MaskRule], database: str, identity: Identity, catalog: Catalog, policy: Policy, key: bytes
+) -> MySqlMaskSet | None:
+    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""
+    binding = rules_for(rules, database, identity)
+    if not binding:
+        return None
+    for rule in binding:
+        check_masker(Mark(rule.masker, rule.argument))
+    world = MySqlWorld(catalog, MySqlMarks(catalog, binding), policy, query, value, from_item)
+    return MySqlMaskSet(MySqlPlanner(world, MySqlMaskers(key)))
+
+
+@define
+class MySqlMaskSet(MaskSet):
+    """Shared by all sessions of equal rights on one catalog."""
+
+    # the base names Postgres's classes; what is used of them is the same
+    planner: MySqlPlanner
+
+    def __attrs_post_init__(self) -> None:
+        everything = Columns((), self.planner.world.marks.everything)
+        self._unknown = MySqlResultMasks(self.planner, everything, touches=True, several=True)
+
+    @property
+    def world(self) -> MySqlWorld:  # type: ignore[override]
+        return self.planner.world
+
+    def examine(
+        self, text: str, statements: tuple[Statement, ...], namespace: Namespace
+    ) -> tuple[MySqlResultMasks, ...]:
+        """What each statement's results may carry, one for one. Total: what cannot be read is unknown, and held."""
+        if all(statement.opaque is not None for statement in statements):
+            return (self._unfollowed(),) * len(statements)
+        try:
+            reads = read(text, namespace, self.world.catalog)
+        except Exception:  # noqa: BLE001 - a text that the classifier fails on must neither pass nor end the session
+            reads = ()
+        if len(reads) != len(statements):
+            return (self._unfollowed(),) * len(statements)
+        return tuple(self._examined(found, namespace) for found in reads)
+
+    def _unfollowed(self) -> MySqlResultMasks:
+        return evolve(self.unknown(), findings=(UNFOLLOWED,))
+
+    def unknown(self) -> MySqlResultMasks:
+        """For results whose statement is not known: all of them is masked."""
+        assert isinstance(self._unknown, MySqlResultMasks)
+        return self._unknown
+
+    def _examined(self, found: Read, namespace: Namespace) -> MySqlResultMasks:
+        if found.statement.opaque is not None:
+            return self._unfollowed()
+        try:
+            return self._followed(found, namespace)
+        except Exception:  # noqa: BLE001 - a tree of a shape that nobody foresaw must neither pass nor end the session
+            return self._unfollowed()
+
+    def _followed(self, found: Read, namespace: Namespace) -> MySqlResultMasks:
+        follow = Follow(self.world, evolve(namespace, database=found.database), self.world.policy.predicates)
+        followed = self._statement(follow, found, namespace, 0)
+        self._judge(follow, followed)
+        shown = followed.columns.everything().masked
+        return MySqlResultMasks(
+            self.planner,
+            followed.columns,
+            tuple(follow.findings),
+            bool(shown or follow.findings or follow.read) or self._names_masked(follow, found.statement),
+            follows_names=followed.follows_names,
+            unknown=tuple(sorted(follow.unknown)),
+            harmless=followed.harmless,
+            several=followed.several,
+            warnings=followed.warnings,
+            parameters_told=follow.parameters_told,
+        )
+
+    def _statement(self, follow: Follow, found: Read, namespace: Namespace, depth: int) -> Followed:
+        statement = found.statement
+        inner = statement.inner
+        if statement.root not in _CARRIERS or inner is None:
+            return follow_statement(self.world, follow, found)
+        carried = read(inner.text, evolve(namespace, database=found.database), self.world.catalog)
+        if depth >= _INSIDE or len(carried) != 1 or carried[0].statement.opaque is not None:
+            raise Unsure("a statement inside of one")
+        inside = self._statement(follow, carried[0], namespace, depth + 1)
+        if statement.root == "Prepare":
+            return Followed(Columns())
+        if statement.root.startswith("Explain"):
+            # the optimizer reads rows of which it knows the key, and prints their values in their columns' place
+            read_ones = Value(frozenset(follow.read) | inside.columns.everything().masked)
+            return Followed(Columns((), read_ones), harmless=PLANS)
+        return inside
+
+    def _names_masked(self, follow: Follow, statement: Statement) -> bool:
+        """Whether a relation with masked columns is named: then the server's own word on origins is heard as well."""
+        return any(
+            self.world.marked(each)
+            for relation in statement.relations
+            for each in follow.candidates(relation.schema, relation.name)
+        )
+
+    def _judge(self, follow: Follow, followed: Followed) -> None:
+        action = self.world.policy.derived
+        if action == "mask" or followed.follows_names:
+            return
+        rest = [] if followed.columns.rest is None else [followed.columns.rest]
+        for each in [*(shown for _, shown in followed.columns.named), *rest]:
+            if each.masked and not each.plain:
+                follow.find("derived", action, "a result column is computed from a masked column")
+
+    def explain(self, text: str, namespace: Namespace) -> tuple[tuple[OutputColumn, ...], ...]:
+        """For each statement of a text, where its output columns come from and what each gets; () for a text that is no SQL."""
+        try:
+            reads = read(text, namespace, self.world.catalog)
+        except Exception:  # noqa: BLE001 - as above
+            return ()
+        return tuple(self._examined(found, namespace).outputs() for found in reads)
+
+    def scrub_diagnostic(self, fields: Mapping[str, bytes]) -> dict[str, bytes]:
+        """What may pass of an ERR packet, or of the words of an OK packet, by the codes of `fields_of`."""
+        return scrub(fields)

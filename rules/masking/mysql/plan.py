@@ -1,0 +1,116 @@
+"""From what a statement's columns can reveal to what happens to each field of its rows, for MySQL and MariaDB.
+
+The server's word on where a column comes from is heard against the client alone: it names the alias of a derived table where a
+table should stand, and the alias of a column, so that a client can make any masked column look like one that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, frozen
+
+from rules.masking.maskers import FieldMasker
+from rules.masking.mysql.diagnostics import warnings_plan
+from rules.masking.mysql.follow import MySqlWorld
+from rules.masking.mysql.maskers import MySqlMaskers
+from rules.masking.mysql.names import folded, is_word
+from rules.masking.mysql.scope import member
+from rules.masking.mysql.types import Facts
+from rules.masking.plan import Planner, ResultMasks, RowPlan
+from rules.masking.values import CLEAN, Value
+from rules.model import Column
+
+
+@define
+class MySqlPlanner(Planner):
+    """Turns values into field maskers, for one set of marks."""
+
+    # the base names Postgres's classes; what is used of them is the same
+    world: MySqlWorld  # type: ignore[assignment]
+    maskers: MySqlMaskers  # type: ignore[assignment]
+
+    def mask(self, value: Value, column: Column) -> FieldMasker | None:
+        marks = {origin.mark for origin in value.origins if origin.mark is not None}
+        if not marks:
+            return None
+        facts = Facts(
+            column.type_oid, column.flags, column.charset, column.length, column.decimals, self._declared(value)
+        )
+        if value.plain and len(marks) == 1:
+            (mark,) = marks
+            return self.maskers.field(mark, facts, column.binary)
+        return self.maskers.derived(facts, column.binary)
+
+    def _declared(self, value: Value) -> str:
+        """The type of a stored column that is shown as it is; on the wire some are strings."""
+        if not value.plain or len(value.origins) != 1:
+            return ""
+        (origin,) = value.origins
+        relation = self.world.catalog.relations.get((origin.schema, origin.relation))
+        found = (
+            (each.type_name for each in relation.columns if each.name == origin.column) if relation is not None else ()
+        )
+        return next(iter(found), "")
+
+    def stored(self, column: Column) -> Value | None:
+        """What the stored column holds that the server names as the origin, if it is one that is known."""
+        if column.origin is None:
+            return None
+        schema, table, name = column.origin
+        found = [member(self.world.columns(each), name) for each in self.world.named(schema, table)]
+        known = [each for each in found if each is not None]
+        return known[0] if len(known) == 1 else None
+
+
+@frozen
+class MySqlResultMasks(ResultMasks):
+    """What the results of one statement of MySQL may carry."""
+
+    harmless: frozenset[str] = frozenset()  # columns of the server's own that show none of what the rest may show
+    warnings: bool = False  # SHOW WARNINGS, SHOW ERRORS
+    several: bool = False  # it may give any number of results
+    parameters_told: bool = False  # a number in place of a parameter would ask for the leading digits of a masked text
+
+    @property
+    def _planner(self) -> MySqlPlanner:
+        assert isinstance(self.planner, MySqlPlanner)
+        return self.planner
+
+    def plan(self, columns: Sequence[Column]) -> RowPlan | None:
+        """What to do with each field of a row described so; None: nothing.
+
+        Where the description is another than what was followed, nothing is known of any column.
+        """
+        if self.warnings and len(columns) == 3:
+            return tuple(warnings_plan(columns[0].binary))
+        values = [self._with_origin(value, column) for value, column in zip(self._told(columns), columns, strict=True)]
+        found = tuple(self._planner.mask(value, column) for value, column in zip(values, columns, strict=True))
+        return found if any(found) else None
+
+    def agrees(self, columns: Sequence[Column]) -> bool:
+        """Whether the server describes the columns that were followed."""
+        named = self.columns.named
+        if self.columns.rest is not None:
+            return True
+        return len(named) == len(columns) and all(
+            name is None or not (is_word(name) and is_word(column.name)) or folded(name) == folded(column.name)
+            for (name, _), column in zip(named, columns, strict=True)
+        )
+
+    def unknown_origins(self, columns: Sequence[Column]) -> bool:
+        return not self.agrees(columns)
+
+    def _told(self, columns: Sequence[Column]) -> list[Value]:
+        if not self.agrees(columns):
+            return [self._planner.world.marks.everything] * len(columns)
+        if self.columns.rest is None:
+            return [value for _, value in self.columns.named]
+        everything = self.columns.everything()
+        return [CLEAN if folded(column.name) in self.harmless else everything for column in columns]
+
+    def _with_origin(self, value: Value, column: Column) -> Value:
+        origin = None if self.harmless else self._planner.stored(column)
+        if origin is None or origin.masked <= value.masked:
+            return value
+        return Value(value.origins | origin.origins)

@@ -1,0 +1,133 @@
+"""What stored functions and procedures of MySQL can show beyond their arguments: what the tables show that their bodies name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from rules.catalog import Catalog, CatalogFunction
+from rules.classify.mysql.lexer import NAME, QUOTED, Lexing, Token, Unreadable, identifier, lex
+from rules.masking.mysql.marks import MySqlMarks
+from rules.masking.values import CLEAN, Unsure, Value, union
+
+if TYPE_CHECKING:
+    from rules.masking.mysql.follow import MySqlWorld
+
+_WORD = re.compile(r"[^\W\d][\w$]*|`((?:[^`]|``)+)`", re.UNICODE)
+# A body that makes its statements of text, reads files, or asks the server about others.
+_DYNAMIC = re.compile(r"\b(?:prepare|execute|load_file|handler|diagnostics|resignal)\b", re.IGNORECASE)
+_SYSTEM = re.compile(r"\b(?:information_schema|performance_schema|mysql|sys)\b|\bshow\b", re.IGNORECASE)
+
+
+def words_of(text: str) -> set[str]:
+    """Every name that a text of SQL can mean, folded, and more."""
+    return {(found[1] or found[0]).replace("``", "`").casefold() for found in _WORD.finditer(text)}
+
+
+_CLAUSE_ENDS = frozenset(
+    """
+    WHERE GROUP ORDER HAVING LIMIT UNION EXCEPT INTERSECT SET INTO END DO THEN ON USING WINDOW FOR RETURNING ; ( )
+    """.split()  # noqa: SIM905
+)
+
+
+def tables_of(body: str) -> set[str] | None:
+    """The names that stand where a table is read; None where the text cannot be cut."""
+    try:
+        tokens = lex(body, Lexing()).tokens
+    except Unreadable:
+        return None
+    found: set[str] = set()
+    for at, token in enumerate(tokens):
+        if token.word in ("FROM", "JOIN", "STRAIGHT_JOIN"):
+            _from_clause(tokens, at + 1, found)
+    return found
+
+
+def _from_clause(tokens: tuple[Token, ...], at: int, found: set[str]) -> None:
+    begins = True
+    while at < len(tokens) and tokens[at].word not in _CLAUSE_ENDS:
+        token = tokens[at]
+        if begins and token.kind in (NAME, QUOTED) and token.word not in ("LATERAL", "DUAL"):
+            while at + 2 < len(tokens) and tokens[at + 1].word == "." and tokens[at + 2].kind in (NAME, QUOTED):
+                at += 2
+            found.add(identifier(tokens[at]))
+        begins = token.word == ","
+        at += 1
+
+
+@frozen
+class Called:
+    """What a stored routine of that name can do."""
+
+    shows: Value = CLEAN  # beyond its arguments
+    stores: bool = False  # it may keep an argument, or what it read, where it can be read later
+    asks: bool = False  # its conditions over masked columns take their terms from its arguments
+    keeps: bool = True  # it writes to variables or tables, as far as its body shows
+
+
+@define
+class Routines:
+    """Names of routines are folded. One that the catalog does not have shows everything."""
+
+    catalog: Catalog
+    marks: MySqlMarks
+    world: MySqlWorld
+    _by_name: dict[str, list[CatalogFunction]] = field(factory=dict)
+    _bodies: dict[int, Value] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for (_, name), several in self.catalog.functions.items():
+            self._by_name.setdefault(name.casefold(), []).extend(several)
+
+    def called(self, schema: str | None, name: str, kind: str) -> Called:
+        """The function ("f") or procedure ("p") of that name: of any database, where none is given."""
+        found = [
+            each
+            for each in self._by_name.get(name.casefold(), ())
+            if each.kind == kind and (schema is None or each.schema.casefold() == schema.casefold())
+        ]
+        if not found:
+            return Called(self.marks.everything, stores=True)
+        shows = union(self.shows(each) for each in found)
+        # a body may put what it reads, and what it is given, into variables and tables
+        keeps = any(not each.body or self._keeps(each.body) for each in found)
+        stores = keeps or kind == "p"
+        return Called(shows, stores, bool(shows.masked and any(each.arguments for each in found)), keeps)
+
+    @staticmethod
+    def _keeps(body: str) -> bool:
+        return "@" in body or not {"insert", "update", "replace", "delete", "into", "call", "signal", "set"}.isdisjoint(
+            words_of(body)
+        )
+
+    def shows(self, function: CatalogFunction) -> Value:
+        known = self._bodies.get(id(function))
+        if known is None:
+            self._bodies[id(function)] = CLEAN  # a routine that calls itself adds nothing
+            known = self._bodies[id(function)] = self._body(function)
+        return known
+
+    def _body(self, function: CatalogFunction) -> Value:
+        if function.language.upper() not in ("SQL", "") or not function.body:
+            return self.marks.everything
+        return self.text_shows(function.body)
+
+    def text_shows(self, body: str | None) -> Value:
+        """All that the relations and routines named by any word of a body can reveal."""
+        if not body or _DYNAMIC.search(body) or _SYSTEM.search(body):
+            return self.marks.everything
+        values: list[Value] = []
+        tables = tables_of(body)
+        if tables is None or not all(any(True for _ in self.world.anywhere(name)) for name in tables):
+            return self.marks.everything  # its definer may read what the catalog does not show
+        for word in words_of(body):
+            for relation in self.world.anywhere(word):
+                try:
+                    values.append(self.world.columns(relation).everything())
+                except Unsure:
+                    return self.marks.everything
+            values += [self.shows(each) for each in self._by_name.get(word, ())]
+        return union(values)

@@ -1,0 +1,161 @@
+"""What a name can mean at one place of a query of MySQL: tables in FROM, common table expressions, aliases of the select list.
+
+An alias of the select list is a name too: in GROUP BY, HAVING and ORDER BY of its own query, and in subqueries of it. Where
+both a column and an alias could be meant, both count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from rules.masking.mysql.names import alike, folded, is_word, same
+from rules.masking.values import Columns, Unsure, Value, merge, union
+
+
+@frozen
+class Item:
+    """What can stand before a dot."""
+
+    alias: str
+    columns: Columns
+    schema: str | None = None  # the database of a stored table, which may stand in front of its alias as well
+    star: Columns | None = None  # what `alias.*` stands for, where that is not all of it
+
+
+@frozen
+class Source:
+    """What a table reference brings: names to qualify with, what bare names see, and what `*` stands for."""
+
+    items: tuple[Item, ...]
+    columns: Columns
+    star: Columns
+
+    @classmethod
+    def plain(cls, items: tuple[Item, ...], columns: Columns) -> Source:
+        return cls(items, columns, columns)
+
+
+@define
+class Scope:
+    """One query level. Names not found here are looked for in `outer`."""
+
+    outer: Scope | None = None
+    items: list[Item] = field(factory=list)
+    sources: list[Columns] = field(factory=list)
+    stars: list[Columns] = field(factory=list)
+    ctes: dict[str, Callable[[], Columns]] = field(factory=dict)
+    outputs: Columns | None = None  # the select list, as far as it has been followed
+    tail: bool = False  # in GROUP BY, HAVING and ORDER BY aliases are names
+    windows: Value | None = None  # what the named windows of this query depend on
+    parameters: Value | None = None  # inside a routine: bare names may be arguments and variables
+
+    def add(self, source: Source) -> None:
+        self.items.extend(source.items)
+        self.sources.append(source.columns)
+        self.stars.append(source.star)
+
+    def star(self) -> Columns:
+        return joined(self.stars)
+
+    def cte(self, name: str) -> tuple[Callable[[], Columns] | None, bool]:
+        """The common table expression of that name; and whether only its case is another, so that it may be none."""
+        scope: Scope | None = self
+        near: Callable[[], Columns] | None = None
+        while scope is not None:
+            if name in scope.ctes:
+                return scope.ctes[name], False
+            if near is None:
+                near = next((found for other, found in scope.ctes.items() if other.casefold() == name.casefold()), None)
+            scope = scope.outer
+        return near, near is not None
+
+    def column(self, name: str) -> Value:
+        """A bare name. Raises Unsure where no level knows it."""
+        maybe: list[Value] = []
+        scope: Scope | None = self
+        while scope is not None:
+            exact, rest = find(scope.sources, name)
+            maybe += rest
+            if scope.outputs is not None and (scope.tail or scope is not self):
+                alias, others = find([scope.outputs], name)
+                maybe += others
+                if alias is not None and exact is None and scope is self:
+                    exact = alias
+                elif alias is not None:
+                    maybe.append(alias)
+            if exact is not None:
+                return either(exact, maybe)
+            scope = scope.outer
+        scope = self
+        while scope is not None:
+            if scope.parameters is not None:
+                return either(scope.parameters, maybe)
+            scope = scope.outer
+        if maybe:
+            return maybe[0] if len(maybe) == 1 else union(maybe)
+        raise Unsure(f"column {name}")
+
+    def tables(self, alias: str, schema: str | None, *, star: bool = False) -> Columns:
+        """What stands behind `alias.` or `schema.alias.`: of the nearest level that has it. Raises Unsure."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = [item for item in scope.items if item.alias == alias]
+            found = found or [item for item in scope.items if item.alias.casefold() == alias.casefold()]
+            if schema is not None:
+                found = [item for item in found if item.schema is None or item.schema.casefold() == schema.casefold()]
+            if len(found) == 1:
+                item = found[0]
+                return item.star if star and item.star is not None else item.columns
+            if found:  # `a.t` and `b.t` are both `t`
+                return Columns((), union(item.columns.everything() for item in found))
+            scope = scope.outer
+        raise Unsure(f"table {alias}")
+
+
+def joined(several: list[Columns]) -> Columns:
+    rests = [columns.rest for columns in several if columns.rest is not None]
+    named = tuple(pair for columns in several for pair in columns.named)
+    if rests:  # what comes behind them stands at unknown places
+        return Columns(named, union([*rests, *(value for _, value in named)]))
+    return Columns(named)
+
+
+def find(sources: list[Columns], name: str) -> tuple[Value | None, list[Value]]:
+    """The column of that name, and what may be it as well: columns of unknown names, or of names of other letters."""
+    exact: Value | None = None
+    maybe: list[Value] = []
+    word = is_word(name)
+    for columns in sources:
+        for found, value in columns.named:
+            if found is None:
+                if not word:
+                    maybe.append(value)
+            elif same(found, name):
+                exact = value if exact is None else merge(exact, value)
+            elif alike(found, name):
+                maybe.append(value)
+        if columns.rest is not None:
+            maybe.append(columns.rest)
+    return exact, maybe
+
+
+def either(sure: Value, maybe: list[Value]) -> Value:
+    """`sure`, unless one of `maybe` is what the server takes."""
+    others = [value for value in maybe if value.origins and value != sure]
+    return sure if not others else union([sure, *others])
+
+
+def member(columns: Columns, name: str) -> Value | None:
+    exact, maybe = find([columns], name)
+    if exact is not None:
+        return either(exact, maybe)
+    return union(maybe) if maybe else None
+
+
+def position(columns: Columns, name: str) -> int | None:
+    wanted = folded(name)
+    return next(
+        (at for at, (found, _) in enumerate(columns.named) if found is not None and folded(found) == wanted), None
+    )
