@@ -4,7 +4,8 @@
 
 Medians of microseconds. `parser` is the parser that is used, `tree` builds pglast's Python objects and is there for comparison.
 `new` classifies a text never seen before, `judged` decides about it under a policy as well, `shape` is a text that differs from
-one judged before in its literals alone, `repeated` the very same bytes.
+one judged before in its literals alone, `repeated` the very same bytes. Finding a shape costs what the library's `normalize`
+costs (3 µs for 8 tokens, 9 µs for 60); the same bytes are found without it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rules.judge import Judge
 from rules.model import Dialect, Identity, Namespace
 
 NAMESPACE = Namespace(user="app")
+NEW_TOKENS, NEW_US, REPEATED_US = 64, 400.0, 6.0  # the marks: a statement of some 60 tokens
 
 STATEMENTS = {
     "by key": "SELECT abalance FROM pgbench_accounts WHERE aid = {}",
@@ -99,9 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--rounds", type=int, default=1000, help="statements of each kind")
     chosen = options.parse_args(arguments)
     classify("SELECT 1", NAMESPACE)
-    for line in table({name: cost(statement, chosen.rounds) for name, statement in STATEMENTS.items()}):
+    costs = {name: cost(statement, chosen.rounds) for name, statement in STATEMENTS.items()}
+    for line in table(costs):
         print(line)
-    return 0
+    missed = [name for name, found in costs.items() if found.repeated > REPEATED_US]
+    missed += [name for name, found in costs.items() if found.tokens <= NEW_TOKENS and found.judged > NEW_US]
+    print(
+        f"marks: a new statement of {NEW_TOKENS} tokens under {NEW_US:.0f} µs, a repeated one under {REPEATED_US:.0f} µs"
+    )
+    print(f"missed by: {', '.join(missed)}" if missed else "all are met")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
     python -m bench.judging_mysql
 
-Prints medians in microseconds. The goal is a new statement of 60 tokens under 500 µs.
+Prints medians in microseconds: `classified` is a text never seen before, `judged` decides about it under a policy as well,
+`repeated` the very same bytes. The goal is a new statement of 60 tokens under 500 µs, and a repeated one under 6 µs.
 """
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -17,9 +19,11 @@ from sqlglot.dialects.mysql import MySQL
 
 from rules.classify.mysql import classify
 from rules.classify.mysql.lexer import Lexing, lex
-from rules.model import Namespace
+from rules.config import pack
+from rules.judge import Judge
+from rules.model import Dialect, Identity, Namespace
 
-GOAL_US = 500.0
+NEW_US, REPEATED_US = 500.0, 6.0
 STATEMENTS = {
     "a primary key": "SELECT * FROM customers WHERE id = 1",
     "60 tokens": (
@@ -42,16 +46,27 @@ def median_us(action: Callable[[], object], number: int) -> float:
 
 def main() -> int:
     namespace, dialect = Namespace(database="shop"), MySQL()
-    print(f"{'statement':<24}{'tokens':>8}{'judged µs':>12}{'lexed µs':>12}{'sqlglot µs':>12}")
+    judge = Judge(Dialect.MYSQL, pack("agent-default"), "shop", Identity("bench"), None, None)
+    judge.judge(b"SELECT 1", namespace)
+    print(
+        f"{'':<24}{'tokens':>8}{'lexed':>9}{'sqlglot':>9}{'classified':>12}{'judged':>9}{'repeated':>10}   µs, medians"
+    )
     slow = False
     for name, text in STATEMENTS.items():
         tokens = len(lex(text, Lexing()).tokens)
         number = 50 if tokens < 500 else 2
-        judged = median_us(lambda text=text: classify(text, namespace), number)  # type: ignore[misc]
+        fresh = (f"{text} -- {count}".encode() for count in itertools.count())
         lexed = median_us(lambda text=text: lex(text, Lexing()), number)  # type: ignore[misc]
         parsed = median_us(lambda text=text: dialect.parser().parse(dialect.tokenize(text), text), number)  # type: ignore[misc]
-        print(f"{name:<24}{tokens:>8}{judged:>12.0f}{lexed:>12.0f}{parsed:>12.0f}")
-        slow |= name == "60 tokens" and judged > GOAL_US
+        found = median_us(lambda text=text: classify(text, namespace), number)  # type: ignore[misc]
+        judged = median_us(lambda fresh=fresh: judge.judge(next(fresh), namespace), number)  # type: ignore[misc]
+        known = text.encode()
+        judge.judge(known, namespace)
+        repeated = median_us(lambda known=known: judge.judge(known, namespace), number)  # type: ignore[misc]
+        print(f"{name:<24}{tokens:>8}{lexed:>9.0f}{parsed:>9.0f}{found:>12.0f}{judged:>9.0f}{repeated:>10.2f}")
+        slow |= name == "60 tokens" and (judged > NEW_US or repeated > REPEATED_US)
+    print(f"marks: a new statement of 60 tokens under {NEW_US:.0f} µs, a repeated one under {REPEATED_US:.0f} µs")
+    print("missed" if slow else "all are met")
     return 1 if slow else 0
 
 

@@ -33,6 +33,7 @@ class ConstantMasker(Protocol):
 
 
 Fields = Mapping[str, bytes]
+Mender = Callable[[Fields], Fields]
 
 
 class Peer(enum.Enum):
@@ -177,6 +178,16 @@ class Forward(NamedTuple):
     names: tuple[NameChange, ...] = ()
     taints: bool = False  # it may have changed the names of statements and cursors in ways that cannot be seen
     late: bool = False  # what its names mean is looked up when it runs, not when it is bound
+    exchange: Exchange | None = None  # other contents than the client's go to the server
+
+
+class Exchange(NamedTuple):
+    """Contents that are sent in the place of the client's own. The message keeps its kind and its names."""
+
+    text: bytes | None = None  # of Query and Parse; None: as it is
+    types: tuple[int, ...] | None = None  # of Parse
+    parameters: tuple[bytes | None, ...] | None = None  # of Bind, in the formats of the client's
+    mend: Mender | None = None  # errors and notices about it, as of the client's own
 
 
 class Refuse(NamedTuple):

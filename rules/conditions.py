@@ -8,8 +8,9 @@ time, an estimate, the schema of an unqualified name) counts against the stateme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal
 
 from attrs import Factory, frozen
@@ -41,6 +42,7 @@ NATURAL_EFFECTS: dict[Kind, frozenset[Effect]] = {
     Kind.OPAQUE: EVERY_EFFECT,
 }
 _READ = frozenset({Effect.READ})
+_WILD = frozenset("*?[")  # of a glob
 # A rule about tables that names neither kinds nor effects: everything that is done to the table itself.
 _ON_TABLES = _ROWS | {Effect.DDL, Effect.ROW_LOCK, Effect.TABLE_LOCK}
 
@@ -107,6 +109,15 @@ def applies_to(when: When, identity: Identity, database: str, masked: bool) -> b
     return when.masked is None or when.masked == masked
 
 
+def may_match(when: When, kind: Kind, effects: frozenset[Effect], *, lets_through: bool) -> bool:
+    """What can be said by kind and effects alone of a statement that was understood: most rules are about others."""
+    if when.kinds and kind not in when.kinds:
+        return False
+    if when.only_effects and not effects <= when.only_effects:
+        return False
+    return lets_through or not when.effects or not when.effects.isdisjoint(effects)
+
+
 def matches(when: When, statement: Statement, facts: Facts, *, lets_through: bool) -> tuple[str, ...] | None:
     """What of the statement answers the rule, in words for a reader; None: the rule does not match."""
     if not applies_to(when, facts.identity, facts.database, facts.masked) or not _circumstances(
@@ -115,7 +126,7 @@ def matches(when: When, statement: Statement, facts: Facts, *, lets_through: boo
         return None
     if statement.opaque is not None or statement.kind is Kind.OPAQUE:
         return _opaque(when, statement, lets_through)
-    if when.kinds and statement.kind not in when.kinds:
+    if not may_match(when, statement.kind, statement.effects, lets_through=lets_through):
         return None
     if when.roots and not any(fnmatchcase(statement.root, glob) for glob in when.roots):
         return None
@@ -183,14 +194,22 @@ def _touched(when: When, statement: Statement, facts: Facts) -> tuple[str, ...] 
     if when.only_effects and not statement.effects <= when.only_effects:
         return None
     if when.relations:
-        relations = [r for r in _looked_at(when, statement) if _any_schema(when.relations, _schemas(r, facts), r.name)]
+        relations = [
+            r
+            for r in _looked_at(when, statement)
+            if _any_schema(when.relations, r.name, lambda r=r: _schemas(r, facts))  # type: ignore[misc]
+        ]
         if not relations:
             return None
         found += [f"{relation.access} {relation}" for relation in relations]
     if when.only_relations and not _all_relations(when.only_relations, when, statement, facts):
         return None
     if when.functions:
-        functions = [f for f in statement.functions if _any_schema(when.functions, _homes(f, facts), f.name)]
+        functions = [
+            f
+            for f in statement.functions
+            if _any_schema(when.functions, f.name, lambda f=f: _homes(f, facts))  # type: ignore[misc]
+        ]
         if not functions:
             return None
         found += [f"function {function}" for function in functions]
@@ -324,11 +343,32 @@ def _search_path(namespace: Namespace) -> tuple[str, ...]:
     return path if "pg_catalog" in path else ("pg_catalog", *path)
 
 
-def _any_schema(globs: Sequence[str], schemas: Iterable[str], name: str) -> bool:
+def _any_schema(globs: tuple[str, ...], name: str, schemas: Callable[[], Iterable[str]]) -> bool:
     """For rules that stop: upper and lower case are the same, and a name without a schema may be anywhere."""
-    places: tuple[str | None, ...] = tuple(schemas) or (None,)
     folded = name.casefold()
-    return any(_names(glob.casefold(), place and place.casefold(), folded) for glob in globs for place in places)
+    exact, patterns = _by_name(globs)
+    homes = exact.get(folded, ())
+    if patterns:
+        homes = (*homes, *(home for home, rest in patterns if fnmatchcase(folded, rest)))
+    if not homes:
+        return False  # most names of most statements
+    places = tuple(schemas())
+    return not places or any(home is None or fnmatchcase(place.casefold(), home) for home in homes for place in places)
+
+
+@lru_cache(maxsize=4096)
+def _by_name(globs: tuple[str, ...]) -> tuple[dict[str, tuple[str | None, ...]], tuple[tuple[str | None, str], ...]]:
+    """Folded globs, by what they say of the name: schemas by exact name, and (schema, pattern). None: any schema."""
+    exact: dict[str, tuple[str | None, ...]] = {}
+    patterns: list[tuple[str | None, str]] = []
+    for glob in globs:
+        home, dot, rest = glob.casefold().partition(".")
+        schema, name = (home, rest) if dot else (None, home)
+        if _WILD.isdisjoint(name):
+            exact[name] = (*exact.get(name, ()), schema)
+        else:
+            patterns.append((schema, name))
+    return exact, tuple(patterns)
 
 
 def _every_schema(globs: Sequence[str], schemas: Iterable[str], name: str) -> bool:

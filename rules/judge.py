@@ -35,6 +35,9 @@ _EXACT_ENTRIES = 2048  # for each namespace and generation: the statements of an
 _SHAPE_ENTRIES = 1024
 _KEPT_BYTES = 2 * 1024 * 1024  # of keys in one generation: a cache never holds more than twice this
 _LONGEST_KEY = 16 * 1024  # a longer text is kept apart, and few of them
+_WORTH_BYTES = (
+    128  # from here on, finding the very same text again costs much less than finding its shape (3 µs and more)
+)
 _LONG_ENTRIES = 16
 _LONG_BYTES = 512 * 1024  # of one generation of these; a text that is longer by itself is data, and not sent twice
 _NAMESPACES = 32  # a client that changes its search_path for every statement must not grow the caches
@@ -168,8 +171,11 @@ class Judge:
         return known
 
     def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches) -> Judgement:
-        shape = self._shape(text, namespace)
+        # a constant that may be a mask is looked at, whatever texts of its shape were found to be
+        shape = None if self.masks is not None and self.masks.hinted(text) else self._shape(text, namespace)
         if shape is not None and (found := caches.shapes.get(shape)) is not None:
+            if len(text) >= _WORTH_BYTES:
+                caches.exact.put(text, found, len(text))
             return found
         judgement = self._anew(text, namespace, None)
         if shape is not None and _holds_for_shape(judgement):
@@ -221,7 +227,7 @@ class Judge:
                 worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
                 for decision, found in zip(decisions, masks, strict=True)
             )
-            if not any(found.touches or found.follows_names for found in masks):
+            if not any(found.touches or found.follows_names or found.exchange for found in masks):
                 masks = None
         return Judgement(
             statements,
@@ -229,7 +235,7 @@ class Judge:
             decisions,
             self.policy.version,
             masks,
-            estimated_rows is None and decides_by_estimate(self.policy, statements, facts),
+            estimated_rows is None and self.estimates and decides_by_estimate(self.policy, statements, facts),
         )
 
 

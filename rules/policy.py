@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeVar, assert_never
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
-from rules.conditions import Facts, When, applies_to, effect_words, matches
+from rules.conditions import Facts, When, applies_to, effect_words, matches, may_match
 from rules.model import Allow, Decision, Deny, Effect, Hold, Identity, Kind, Statement, severity
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_RULE = "default"  # the name under which `Policy.default` appears in a decision
+_KEPT = 1024
 _Number = TypeVar("_Number", int, float)
 Action = Literal["allow", "observe", "hold", "deny"]
 
@@ -59,6 +60,21 @@ class Policy:
     derived: Literal["mask", "hold", "deny"] = "mask"  # what an expression over a masked column gets
     predicates: Literal["allow", "equality", "hold", "deny"] = "equality"  # what a condition over one gets
     read_only: bool = False  # nothing that it lets through writes: the upstream session is pinned read-only as well
+    _by_effects: dict[tuple[Kind, frozenset[Effect]], tuple[Rule, ...]] = field(
+        factory=dict, init=False, eq=False, repr=False
+    )
+
+    def rules_about(self, statement: Statement) -> tuple[Rule, ...]:
+        """The rules that may match it, in their order: found once for each kind with each set of effects."""
+        if statement.opaque is not None or statement.kind is Kind.OPAQUE:
+            return self.rules
+        key = statement.kind, statement.effects
+        found = self._by_effects.get(key)
+        if found is None:
+            found = tuple(rule for rule in self.rules if may_match(rule.when, *key, lets_through=rule.lets_through))
+            if len(self._by_effects) < _KEPT:
+                self._by_effects[key] = found
+        return found
 
     @property
     def asks_clock(self) -> bool:
@@ -158,7 +174,7 @@ def decides_by_estimate(policy: Policy, statements: tuple[Statement, ...], facts
 
 
 def _decide_own(policy: Policy, statement: Statement, facts: Facts) -> Decision:
-    for rule in policy.rules:
+    for rule in policy.rules_about(statement):
         found = matches(rule.when, statement, facts, lets_through=rule.lets_through)
         if found is not None:
             return _decision(policy, rule, statement, found)

@@ -3,7 +3,8 @@
 Each text is run on a connection of its own state, in a database made for it, and what changed is observed from outside:
 rows, definitions, session variables, user variables, row locks held, advisory locks, time spent. A text that changes
 something and was called a read is a hole. A text that the server takes and the classifier calls opaque is a nuisance, and
-is counted. The texts are the corpus, the statements below, and mutations of both: words inserted where an effect could
+is counted. The texts are the corpus, the statements below, calls that act in every
+position of the grammar (`mysql_positions`), and mutations of all these: words inserted where an effect could
 hide, comments, quotes, other spellings. Of the mutations only those are run that were called reads: the others are stopped
 whatever they do.
 
@@ -35,6 +36,7 @@ from rules.catalog import Catalog
 from rules.classify.mysql import classify
 from rules.classify.mysql.lexer import Lexing, Unreadable, lex
 from rules.model import Effect, Namespace, Statement
+from tools.mysql_positions import FURTHER, generated
 
 DATABASE = "wp_differential"
 CORPUS = Path(__file__).parent.parent / "tests" / "corpus" / "mysql"
@@ -329,6 +331,7 @@ def _differences(before: dict[str, object], after: dict[str, object]) -> list[st
 
 def hand_made() -> list[str]:
     texts = [line for line in HAND_MADE.strip().splitlines() if line]
+    texts += [*FURTHER, *generated()]
     for path in sorted(CORPUS.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             texts.append(

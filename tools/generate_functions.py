@@ -2,7 +2,7 @@
 
     python -m tools.generate_functions DSN [DSN ...]
 
-Give one database for each major version (the shipped table: 15 and 18), with nothing installed beyond what initdb makes.
+Give one database for each major version (the shipped table: 15 to 18), with nothing installed beyond what initdb makes.
 A name stands for all its overloads: the worst volatility and the union of the effects count. What a volatile function does
 is not in the catalog, so it is said here, by hand; a volatile function that nobody has looked at is `unknown`.
 """

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
-from protocols.base import AnyRelay, NameChange, Question, Stage
+from protocols.base import AnyRelay, Exchange, NameChange, Question, Stage
 from rules.classify import opaque
 from rules.judge import may_prepare
 from rules.length import SHORT_BYTES, is_long
-from rules.masking import ResultMasks
+from rules.masking import MaskSet, ResultMasks
+from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Allow, Decision, Deny, Effect, Judgement, NameEffect, Namespace, Statement
 from rules.policy import Limit, worst
+from wireproxy.exchanging import NOWHERE, Sites, against_values, exchange, executed, refused, sites_of
 from wireproxy.target import Bench
 
 _SETTLES = frozenset(
@@ -71,6 +73,8 @@ class Weighed:
     behind: tuple[tuple[str, str], ...] = ()  # what stands behind the names that it refers to: name, text
     moves: bool = False  # what stands behind a name may change settings, in ways that the statement does not show
     late: bool = False  # what its names mean is looked up when it runs, not when it is bound
+    sites: Sites = NOWHERE  # where pseudonyms may stand in its text
+    exchange: Exchange | None = field(default=None, repr=False)  # what is sent in the place of what the client wrote
 
 
 class Attached:
@@ -120,6 +124,7 @@ def weigh(
         )
     cursor = question.stage is Stage.EXECUTE and not isinstance(question.attachment, Attached)
     unsure = cursor and _unsure(question.attachment, namespace)
+    now = namespace
     namespace = reading(question, namespace)
     elsewhere = {} if elsewhere is None else elsewhere
     judgement = _judged(text, bench, namespace, minute_of_week, estimated_rows, elsewhere)
@@ -136,6 +141,8 @@ def weigh(
             if len(bench.weighed) >= _WEIGHED_KEPT:
                 bench.weighed.clear()
             bench.weighed[id(judgement)] = weighed
+    if weighed.sites and bench.masks is not None:
+        weighed = _exchanged(weighed, question, bench.masks, namespace, now)
     if unsure and bench.masks is not None:
         return evolve(weighed, masks=(bench.masks.unknown(),) * len(weighed.masks), look=True)
     if question.stage is Stage.PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
@@ -143,6 +150,19 @@ def weigh(
         rule = getattr(weighed.decision, "rule", "")
         return evolve(weighed, decision=Allow(rule, ("prepared; decided when it is run",)))
     return weighed
+
+
+def _exchanged(weighed: Weighed, question: Question, masks: MaskSet, read: Namespace, now: Namespace) -> Weighed:
+    """With what is sent in the place of pseudonyms, or a refusal where one cannot be translated."""
+    if (
+        question.stage is Stage.BIND
+        and (against := against_values(question, weighed.sites.written, masks, now)) is not None
+    ):
+        weighed = evolve(weighed, decision=worst((weighed.decision, against)))
+    try:
+        return evolve(weighed, exchange=exchange(question, weighed.sites, masks, read, now))
+    except NoPseudonym as error:
+        return evolve(weighed, decision=worst((weighed.decision, refused(error))))
 
 
 def _judged(
@@ -212,11 +232,12 @@ def _weigh(
     names: tuple[NameChange, ...] = ()
     behind: tuple[tuple[str, str], ...] = ()
     moves = False
+    sites = sites_of(masks) if judgement.masks is not None else NOWHERE
     if any(statement.names for statement in statements):
         resolved = _resolve(judgement, masks, bench, namespace, relay, minute, elsewhere)
         if resolved is None:
             return None
-        decision, masks, names, behind, moves = resolved
+        decision, masks, names, behind, moves, sites = resolved
     if len(statements) == 1:
         effects = statements[0].effects
         changes = bool(statements[0].settings)
@@ -228,7 +249,7 @@ def _weigh(
         decision,
         masks,
         # where anything is masked, the server's own word on where a column comes from is heard as well
-        look=any(mask is not None for mask in masks),
+        look=any(mask is not None and mask.looks for mask in masks),
         settles=changes or moves or not effects.isdisjoint(_SETTLES),
         taints=not effects.isdisjoint(_TAINTS),
         transactional=Effect.TRANSACTION in effects,
@@ -237,6 +258,7 @@ def _weigh(
         behind=behind,
         moves=moves,
         late=bool(behind) or any(map(_is_late, statements)),
+        sites=sites,
     )
 
 
@@ -265,7 +287,8 @@ def _resolve(
     relay: AnyRelay,
     minute: int | None,
     elsewhere: Elsewhere,
-) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...], bool] | None:
+) -> tuple[Decision, Masks, tuple[NameChange, ...], tuple[tuple[str, str], ...], bool, Sites] | None:
+    sites = sites_of(masks)
     decisions: list[Decision] = [judgement.decision]
     seen = list(masks)
     changes: list[NameChange] = []
@@ -286,14 +309,20 @@ def _resolve(
                 moves = moves or moved
                 decisions.append(decision)
                 texts.append((f"{effect.action} {effect.name}", text))
-                if mask is not None:
+                if bench.masks is not None:
+                    sites, against = executed(sites, seen[position], mask, bench.masks)
+                    if against is not None:
+                        decisions.append(against)
+                own = seen[position]
+                if mask is None or own is None or own.follows_names:
+                    # None: what stands behind the name touches nothing that is masked, and neither does this then
                     seen[position] = mask
             change = _change(effect, statement, position, state)
             if change is not None:
                 changes.append(change)
                 if change.created and statement.inner is not None and change.name is not None:
                     local[change.space, change.name] = statement.inner
-    return worst(decisions), tuple(seen), tuple(changes), tuple(texts), moves
+    return worst(decisions), tuple(seen), tuple(changes), tuple(texts), moves, sites
 
 
 def _behind(

@@ -33,11 +33,13 @@ from protocols.base import (
     Withdrawn,
 )
 from protocols.postgres.messages import error_fields
+from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Allow, Deny, Hold, Namespace
 from rules.policy import Limit
 from rules.refusal import Refusal, limit_reached, refusal, unreadable
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
+from wireproxy.exchanging import in_one_piece
 from wireproxy.holding import Holding
 from wireproxy.judging import Attached, Elsewhere, Long, Weighed, reading, weigh
 from wireproxy.life import Life
@@ -227,9 +229,15 @@ class Session(Life):
         statements = weighed.judgement.statements
         if len(statements) != 1 or statements[0].opaque is not None:
             return None
-        parameters = Parameters(question.parameters or (), question.formats, question.types)
+        text, parameters = statements[0].text, Parameters(question.parameters or (), question.formats, question.types)
+        if weighed.sites.mends and self.bench.masks is not None:
+            read = reading(question, self.namespace.current)
+            try:
+                text, parameters = in_one_piece(question.text or b"", parameters, weighed.sites, self.bench.masks, read)
+            except NoPseudonym:
+                return None
         with trio.move_on_after(ESTIMATE_S):
-            return await self.target.estimate(statements[0].text, parameters, self.namespace.current.search_path)
+            return await self.target.estimate(text, parameters, self.namespace.current.search_path)
         return None
 
     def _consider_limits(self, question: Question, weighed: Weighed, allow: Allow) -> bool:
@@ -284,7 +292,7 @@ class Session(Life):
         self.metrics.held += 1
 
     def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
-        """Recorded already. The exact bytes go on."""
+        """Recorded already. The exact bytes go on, or what the key makes of the pseudonyms in them."""
         if question.truncated and not isinstance(weighed.decision, Allow):
             raise AssertionError("what was not seen whole cannot have been approved")
         settles = weighed.settles or self.namespace.unsettled
@@ -300,6 +308,7 @@ class Session(Life):
                 names=weighed.names,
                 taints=weighed.taints,
                 late=weighed.late,
+                exchange=weighed.exchange,
             ),
         )
 

@@ -21,6 +21,7 @@ from rules.judge import Judge
 from rules.length import is_long
 from rules.limits import Usage
 from rules.masking import MaskSet, compile_masks
+from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Dialect, Effect, Identity, Namespace
 from rules.policy import Policy
 from wireproxy.approvals import Binding, Request
@@ -28,6 +29,7 @@ from wireproxy.catalog import CatalogError, Unreachable, load_postgres
 from wireproxy.config.model import Config, Database
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError, read_password
+from wireproxy.exchanging import NOWHERE, in_one_piece, sites_of
 from wireproxy.identity import policy_for
 from wireproxy.judgement import Workers
 from wireproxy.side import Parameters, estimate_rows, preview
@@ -229,12 +231,22 @@ class Target:
         effects = frozenset().union(*(statement.effects for statement in judgement.statements))
         if len(judgement.statements) != 1 or not effects <= _UNDONE or Effect.WRITE not in effects:
             raise ControlRefused("only a single INSERT, UPDATE, DELETE or MERGE can be tried and rolled back")
-        parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
+        text, parameters = (
+            binding.statement.decode(),
+            Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ()),
+        )
+        sites = sites_of(judgement.masks) if isinstance(judgement.masks, tuple) else NOWHERE
+        if sites.mends and bench.masks is not None:
+            try:
+                text, parameters = in_one_piece(binding.statement, parameters, sites, bench.masks, namespace)
+            except NoPseudonym as error:
+                raise ControlRefused(f"the dry run failed: {error}") from error
         try:
-            seen = await preview(
-                self.database, await self.password(), binding.statement.decode(), parameters, quoted_path(path)
-            )
+            seen = await preview(self.database, await self.password(), text, parameters, quoted_path(path))
         except (CatalogError, CredentialError) as error:
+            if sites.mends:
+                # the server may quote what pseudonyms stand for
+                raise ControlRefused("the dry run failed, and the server's words are withheld") from None
             raise ControlRefused(f"the dry run failed: {error}") from error
         return {"rows": seen.rows, "tag": seen.tag}
 

@@ -167,7 +167,8 @@ class ServerAuthentication:
             return self._native_proof(response.proof)  # of a client that knows no other
         if not names_plugin:
             return Failed(f"the client cannot do {plugin}", False)
-        if response.plugin == plugin:
+        # a client that was told to use another method than the greeting's leaves the proof out, and waits to be asked for it
+        if response.plugin == plugin and response.proof:
             return expect(response.proof)
         return self._switch(plugin, expect)
 

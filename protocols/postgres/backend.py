@@ -351,6 +351,8 @@ class Backend:
         shared.copy_in = False
         if head is not None and head.refusal is not None and not fatal:
             out: Fields = head.refusal
+        elif head is not None and head.mend is not None:
+            out = head.mend(fields)
         elif shared.scrub is not None:
             out = shared.scrub(fields)
         else:
@@ -444,11 +446,13 @@ class Backend:
     # -- at any time
 
     def _notice(self, message: bytes, body: bytes) -> None:
-        if self.shared.scrub is None:
+        head = self.shared.pending.head
+        scrub = head.mend if head is not None and head.mend is not None else self.shared.scrub
+        if scrub is None:
             self.shared.to_client.append(message)
             return
         fields = decode_fields(body)
-        self.shared.to_client.append(encode_fields(b"N", self.shared.scrub(fields)))
+        self.shared.to_client.append(encode_fields(b"N", scrub(fields)))
 
     def _parameter_status(self, message: bytes, body: bytes) -> None:
         name, value = decode_parameter_status(body)

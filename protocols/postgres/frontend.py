@@ -38,6 +38,7 @@ from protocols.postgres.messages import (
     decode_bind,
     decode_bind_names,
     decode_parse,
+    encode_bind_parameters,
     encode_describe_portal,
     encode_parse,
     encode_query,
@@ -336,7 +337,11 @@ class Frontend:
         ticket = waiting.question.ticket
         # a simple Query drops the unnamed statement, whether it succeeds or not (Spec: 55.2.3)
         changes = self._propose(ticket, verdict.names, UNCERTAIN)
-        shared.to_server.append(waiting.message)
+        exchange = verdict.exchange
+        if exchange is None or exchange.text is None:
+            shared.to_server.append(waiting.message)
+        else:
+            shared.to_server.append(encode_query(exchange.text))
         shared.pending.push(
             Entry(
                 Owed.QUERY,
@@ -347,6 +352,7 @@ class Frontend:
                 changes=changes,
                 taints=verdict.taints,
                 settles=verdict.barrier,
+                mend=exchange.mend if exchange is not None else None,
             )
         )
 
@@ -371,11 +377,23 @@ class Frontend:
     def _forward_parse(self, waiting: _Waiting, verdict: Forward) -> None:
         shared = self.shared
         question = waiting.question
-        named = Named(question.text, verdict.attachment, question.ticket, types=question.types, epoch=shared.epoch)
+        exchange = verdict.exchange
+        mend = exchange.mend if exchange is not None else None
+        # what stands behind the name is the client's own text: that is what is judged when it is bound
+        named = Named(
+            question.text, verdict.attachment, question.ticket, types=question.types, epoch=shared.epoch, mend=mend
+        )
         change = Change("statement", question.name[:NAME_BYTES], named, shared.segment)
         shared.names.propose(change)
-        shared.to_server.append(waiting.message)
-        shared.pending.push(Entry(Owed.PARSE, question.ticket, changes=(change,), attachment=verdict.attachment))
+        if exchange is None or (exchange.text is None and exchange.types is None):
+            shared.to_server.append(waiting.message)
+        else:
+            text = (question.text or b"") if exchange.text is None else exchange.text
+            types = question.types if exchange.types is None else exchange.types
+            shared.to_server.append(encode_parse(question.name, text, types))
+        shared.pending.push(
+            Entry(Owed.PARSE, question.ticket, changes=(change,), attachment=verdict.attachment, mend=mend)
+        )
 
     def _bind(self, message: bytes, body: bytes) -> None:
         portal, statement, _ = decode_bind_names(body)
@@ -424,6 +442,8 @@ class Frontend:
         shared = self.shared
         question = waiting.question
         portal = waiting.body[:NAME_BYTES]
+        exchange = verdict.exchange
+        mend = exchange.mend if exchange is not None else None
         named = Named(
             question.text,
             verdict.attachment,
@@ -438,11 +458,19 @@ class Frontend:
             names=verdict.names,
             taints=verdict.taints,
             late=verdict.late,
+            mend=mend,
         )
         change = Change("portal", portal, named, shared.segment)
         shared.names.propose(change)
-        shared.to_server.append(waiting.message)
-        shared.pending.push(Entry(Owed.BIND, question.ticket, changes=(change,), attachment=verdict.attachment))
+        if exchange is None or exchange.parameters is None:
+            shared.to_server.append(waiting.message)
+        elif question.truncated:
+            raise AssertionError("values that were not seen whole cannot be exchanged")
+        else:
+            shared.to_server.append(encode_bind_parameters(waiting.message[5:], exchange.parameters))
+        shared.pending.push(
+            Entry(Owed.BIND, question.ticket, changes=(change,), attachment=verdict.attachment, mend=mend)
+        )
 
     def _execute(self, message: bytes, body: bytes) -> None:
         portal, at = read_cstring(body, 0)
@@ -488,6 +516,7 @@ class Frontend:
             record_bytes=verdict.record_bytes,
             names=verdict.names,
             taints=verdict.taints,
+            mend=verdict.exchange.mend if verdict.exchange is not None else None,
         )
         self._send_execute(waiting.message, waiting.body, named, question.ticket, verdict.barrier)
 
@@ -497,7 +526,14 @@ class Frontend:
             # what the rows carry must be known before the first of them, and the client may never ask
             shared.to_server.append(encode_describe_portal(portal))
             shared.pending.push(
-                Entry(Owed.DESCRIBE_PORTAL, ticket, attachment=named.attachment, injected=True, look=True)
+                Entry(
+                    Owed.DESCRIBE_PORTAL,
+                    ticket,
+                    attachment=named.attachment,
+                    injected=True,
+                    look=True,
+                    mend=named.mend,
+                )
             )
         changes = self._propose(ticket, named.names, shared.segment) if named.names else ()
         shared.to_server.append(message)
@@ -511,6 +547,7 @@ class Frontend:
                 changes=changes,
                 taints=named.taints,
                 settles=settles,
+                mend=named.mend,
             )
         )
 
@@ -520,7 +557,10 @@ class Frontend:
         kind = Owed.DESCRIBE_STATEMENT if body[0] == 0x53 else Owed.DESCRIBE_PORTAL
         name, _ = read_cstring(body, 1)
         self.shared.to_server.append(message)
-        self._push(Entry(kind, name=name[:NAME_BYTES]))
+        names = self.shared.names
+        space = names.statements if kind is Owed.DESCRIBE_STATEMENT else names.portals
+        named = space.look_up(name, self.shared.segment).named
+        self._push(Entry(kind, name=name[:NAME_BYTES], mend=named.mend if named is not None else None))
 
     def _close(self, message: bytes, body: bytes) -> None:
         if len(body) < 2 or body[0] not in b"SP":

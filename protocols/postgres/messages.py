@@ -106,6 +106,20 @@ def decode_bind(body: bytes) -> Bind:
     return Bind(portal, statement, formats, tuple(parameters))
 
 
+def encode_bind_parameters(body: bytes, parameters: Sequence[bytes | None]) -> bytes:
+    """A Bind with other values; `body` is that of a Bind that can be decoded, and the rest of it stays."""
+    _, _, at = decode_bind_names(body)
+    at += 2 + 2 * int(_INT16.unpack_from(body, at)[0])
+    (count,) = _INT16.unpack_from(body, at)
+    parts = [body[: at + 2]]
+    at += 2
+    for _ in range(count):
+        at += 4 + max(0, _INT32.unpack_from(body, at)[0])
+    for value in parameters:
+        parts += [b"\xff\xff\xff\xff"] if value is None else [len(value).to_bytes(4, "big"), value]
+    return frame(b"B", b"".join([*parts, body[at:]]))
+
+
 def decode_row_description(body: bytes) -> tuple[ColumnDescription, ...]:
     try:
         (count,) = _INT16.unpack_from(body, 0)

@@ -12,7 +12,7 @@ keeps the first 63 bytes (NAMEDATALEN - 1) of a name.
 
 from __future__ import annotations
 
-from protocols.base import NameChange
+from protocols.base import Mender, NameChange
 
 NAME_BYTES = 63
 UNCERTAIN = -1  # the segment of changes made by a simple Query: its failure does not make the server skip anything
@@ -29,6 +29,7 @@ class Named:
         "formats",
         "late",
         "look",
+        "mend",
         "names",
         "parameters",
         "record_bytes",
@@ -58,7 +59,9 @@ class Named:
         names: tuple[NameChange, ...] = (),
         taints: bool = False,
         late: bool = False,
+        mend: Mender | None = None,
     ) -> None:
+        self.mend = mend  # another text than this was sent: what is said about it is put right
         self.text = text
         self.attachment = attachment
         self.ticket = ticket

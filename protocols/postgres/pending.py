@@ -10,7 +10,7 @@ import enum
 from collections import deque
 from collections.abc import Iterable
 
-from protocols.base import CopyRewriter, Fields
+from protocols.base import CopyRewriter, Fields, Mender
 from protocols.postgres.names import Change
 from protocols.postgres.rows import RowRewriter
 
@@ -42,6 +42,7 @@ class Entry:
         "injected",
         "kind",
         "look",
+        "mend",
         "name",
         "plan",
         "record_bytes",
@@ -68,7 +69,9 @@ class Entry:
         taints: bool = False,
         settles: bool = False,
         name: bytes = b"",
+        mend: Mender | None = None,
     ) -> None:
+        self.mend = mend
         self.kind = kind
         self.ticket = ticket
         self.attachment = attachment

@@ -15,6 +15,7 @@ from rules.model import Effect, Volatility
 
 _VOLATILITY = {"i": Volatility.IMMUTABLE, "s": Volatility.STABLE, "v": Volatility.VOLATILE}
 _NOTHING: frozenset[Effect] = frozenset()
+OLDEST, NEWEST = 15, 18  # of the versions that the table was made from
 
 
 @frozen
@@ -26,6 +27,14 @@ class Builtin:
     planned: bool  # some overload is not volatile, so the planner may run it for EXPLAIN as well
     since: int  # first major version that has it, of those that the table was made from
     until: int
+
+    def exists_in(self, server_version: int) -> bool:
+        """Whether a server of this version (PG_VERSION_NUM) has it: where not, the name is somebody else's function.
+
+        Outside of the versions that the table was made from nothing is known, and the nearest of them counts.
+        """
+        major = server_version // 10000
+        return (self.since <= major or self.since == OLDEST) and (major <= self.until or self.until == NEWEST)
 
 
 @cache

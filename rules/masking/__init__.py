@@ -6,18 +6,22 @@ run; each `ResultMasks` turns the server's description of a result into a plan o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
 from rules.catalog import Catalog
 from rules.masking.diagnostics import scrub
+from rules.masking.exchanging import compares_literals, exchanged
 from rules.masking.follow import Follow, World
+from rules.masking.literals import Constants, Positions
 from rules.masking.marks import Marks, rules_for
 from rules.masking.maskers import MASKERS, Maskers, check_masker
 from rules.masking.plan import OutputColumn, Planner, ResultMasks, RowPlan
+from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.statements import Followed, follow_statement, from_item, parsed, query, value
 from rules.masking.values import Columns, Mark, MaskFinding
+from rules.masking.writeback import MaskForms
 from rules.model import Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
@@ -46,20 +50,50 @@ def compile_masks(
     return MaskSet(Planner(world, Maskers(key)))
 
 
+class _Source:
+    """The text that statements were parsed from: where its constants stand is found out when somebody asks."""
+
+    def __init__(self, text: str, trees: tuple[object, ...]) -> None:
+        self._text = text
+        self._trees = trees
+        self._constants: Constants | None = None
+
+    @property
+    def constants(self) -> Constants:
+        if self._constants is None:
+            self._constants = Constants(self._text, self._trees)
+        return self._constants
+
+
 @define
 class MaskSet:
     """Shared by all sessions of equal rights on one catalog."""
 
     planner: Planner
     _unknown: ResultMasks = field(init=False)
+    _forms: MaskForms = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._forms = MaskForms()
+        self._forms.knows(self.world.marks.in_use)
         everything = Columns((), self.planner.world.marks.everything)
         self._unknown = ResultMasks(self.planner, everything, touches=True)
 
     @property
     def world(self) -> World:
         return self.planner.world
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        return self.planner.maskers.pseudonyms
+
+    def hinted(self, text: bytes) -> bool:
+        """Whether what is found in this text holds for no other text of its shape, and the other way round."""
+        return self._forms.hinted(text)
+
+    def masked_text(self, text: str) -> str | None:
+        """What a text that is written into a column looks like; None: like no mask."""
+        return self._forms.why(text, self._forms.hashes)
 
     def examine(self, text: str, statements: tuple[Statement, ...], namespace: Namespace) -> tuple[ResultMasks, ...]:
         """What each statement's results may carry, one for one. Total: what cannot be read is unknown."""
@@ -69,34 +103,37 @@ class MaskSet:
         trees = parsed(text)
         if trees is None or len(trees) != len(statements):
             return (self.unknown(),) * len(statements)
+        source = _Source(text, trees)
         return tuple(
-            self.unknown() if statement.opaque is not None else self._examine(tree, namespace)
+            self.unknown() if statement.opaque is not None else self._examine(tree, namespace, source)
             for tree, statement in zip(trees, statements, strict=True)
         )
 
-    def _examine(self, tree: object, namespace: Namespace) -> ResultMasks:
+    def _examine(self, tree: object, namespace: Namespace, source: _Source) -> ResultMasks:
         try:
-            return self._follow(tree, namespace)
+            return self._follow(tree, namespace, source)
         except Exception:  # noqa: BLE001 - a tree of a shape that nobody foresaw must neither pass nor end the session
             unfollowed = MaskFinding(
                 "unfollowed", "hold", "the statement cannot be followed, and columns are masked here"
             )
             return evolve(self.unknown(), findings=(unfollowed,))
 
-    def _follow(self, tree: object, namespace: Namespace) -> ResultMasks:
+    def _follow(self, tree: object, namespace: Namespace, source: _Source) -> ResultMasks:
         follow = Follow(self.world, namespace, self.world.policy.predicates)
         followed = follow_statement(self.world, follow, tree)
         self._judge_derived(followed)
+        exchange = exchanged(follow, tree, source, self._forms)
         shown = followed.columns.everything().masked
         return ResultMasks(
             self.planner,
             followed.columns,
             tuple(follow.findings),
             bool(shown or follow.findings or follow.ambiguous),
-            follow.positional,
+            follow.positional or compares_literals(follow),
             followed.sends_rows_of_others,
             tuple(sorted(follow.unknown)),
             followed.copy,
+            exchange,
         )
 
     def _judge_derived(self, followed: Followed) -> None:
@@ -115,11 +152,16 @@ class MaskSet:
     def explain(self, text: str, namespace: Namespace) -> tuple[tuple[OutputColumn, ...], ...]:
         """For each statement of a text, where its output columns come from and what each gets; () for a text that is no SQL."""
         trees = parsed(text) or ()
-        return tuple(self._examine(tree, namespace).outputs() for tree in trees)
+        source = _Source(text, trees)
+        return tuple(self._examine(tree, namespace, source).outputs() for tree in trees)
 
     def scrub_diagnostic(self, fields: Mapping[str, bytes]) -> dict[str, bytes]:
         """An ErrorResponse or NoticeResponse without what could carry data, by field code."""
         return scrub(fields)
+
+    def mender(self, positions: Positions) -> Callable[[Mapping[str, bytes]], dict[str, bytes]]:
+        """For what the server says of a statement in which pseudonyms were translated: it may quote what was sent."""
+        return lambda fields: scrub(fields, positions)
 
     def scrub_notification(self, _channel: bytes, payload: bytes) -> bytes:
         """A notification's payload: triggers and other sessions put rows there, so none passes."""

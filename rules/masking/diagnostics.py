@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rules.masking.literals import Positions
+
 ALWAYS = frozenset("SVCPFLR")
 NAMES = frozenset("stcdn")
 MAXIMUM_MESSAGE_BYTES = 8192  # of a message that is compared with forms; a longer one is of none
@@ -143,11 +145,22 @@ GENERIC = {
 WITHHELD = "the server's own words are withheld, since columns are masked in this session"
 
 
-def scrub(fields: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The fields that may pass, by field code. Total."""
+# Errors about names: they quote what the client called something, and no constant.
+_OF_NAMES = frozenset({b"42703", b"42P01", b"42883", b"42702", b"42803", b"42P02", b"42704", b"42P18", b"3F000"})
+
+
+def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> dict[str, bytes]:
+    """The fields that may pass, by field code. Total.
+
+    `translated`: pseudonyms of the client's text were sent as what they stand for, and the server may quote that.
+    """
     found = {code: text for code, text in fields.items() if code in ALWAYS}
     message = _text(fields.get("M", b""))
     own_text = "P" in fields and not fields.keys() & {"p", "q", "W"}
+    if translated is not None:
+        own_text = own_text and fields.get("C") in _OF_NAMES
+        if "P" in found and found["P"].isdigit():
+            found["P"] = b"%d" % translated.own(int(found["P"]))
     raised = RAISED.match(fields.get("F", b"?")) is not None
     if own_text or (not raised and message is not None and FORMS.fullmatch(message)):
         found["M"] = fields.get("M", b"")

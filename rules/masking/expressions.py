@@ -189,6 +189,8 @@ def case(follow: Follow, node: Node, scope: Scope) -> Value:
             found.append(value(follow, when.expr, scope))
         else:
             test = value(follow, when.expr, scope)
+            if subject.plain and test.constant:
+                follow.equated(subject, node.arg, test, when.expr)
             if not (subject.plain and test.constant and follow.predicates in ("allow", "equality")):
                 follow.oracle(union([subject, test]), "a CASE")
             found.append(test)

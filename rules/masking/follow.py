@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from types import UnionType
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
 from attrs import define, field
 from pglast import parser
 
 from rules.catalog import Catalog, CatalogFunction, CatalogRelation
+from rules.masking.exchange import Compared, pseudonymised
 from rules.masking.marks import Marks
 from rules.masking.routines import Routines, words_of
 from rules.masking.scope import Scope, Source
+from rules.masking.trees import Node, isa
 from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
 from rules.model import Namespace
 from rules.policy import Policy
 
-Node = Any  # a node of pglast.ast: the library has no types
+__all__ = ["Follow", "Node", "World", "isa", "listed"]
+
 QueryFollower = Callable[["Follow", Node, Scope], Columns]
 ValueFollower = Callable[["Follow", Node, Scope], Value]
 FromFollower = Callable[["Follow", Node, Scope], Source]
+ECHOING = ("current_query", "pg_stat_activity", "pg_stat_get_activity", "pg_stat_get_backend_activity")
 EMPTY_PATH = Namespace(search_path=())
-
-
-def isa(node: Node, kinds: type | tuple[type, ...] | UnionType) -> bool:
-    """`isinstance` for nodes, whose attributes no type describes well."""
-    return isinstance(node, kinds)
 
 
 @define
@@ -40,6 +39,8 @@ class Follow:
     unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
     ambiguous: bool = False  # a masked relation of the same name stands in another schema
     positional: bool = False  # a constant's value was looked at: ORDER BY 2
+    noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
+    compared: list[Compared] = field(factory=list)
     # Conditions look at a subquery more than once; the scope is kept so that its id stays its own.
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
@@ -52,6 +53,17 @@ class Follow:
             return
         action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
         self.find("predicate", action, f"{what} would reveal {listed(masked)}")
+
+    def equated(self, one: Value, left: Node, two: Value, right: Node, *, many: bool = False) -> None:
+        """`left = right` passes as a condition: where one side is pseudonymised, the other may be a pseudonym."""
+        if not self.noting:
+            return
+        for column, value, node in ((one, two, right), (two, one, left)):
+            if value.masked or not value.constant:
+                continue
+            type_oid = pseudonymised(column)
+            if type_oid is not None:
+                self.compared.append(Compared(type_oid, node, many and node is right))
 
     def asks(self, routine: str) -> None:
         """A routine that puts its arguments into conditions over masked columns is called."""
@@ -140,6 +152,17 @@ class World:
     def named(self, name: str) -> Sequence[CatalogRelation]:
         """Every relation of that name in any schema."""
         return self._by_name.get(name, ())
+
+    @cached_property
+    def echoes(self) -> bool:
+        """Whether a routine of the database reads the texts of statements: a trigger may keep what was sent."""
+        bodies = (
+            each.body or ""
+            for found in self.catalog.functions.values()
+            for each in found
+            if each.schema != "pg_catalog"
+        )
+        return any(word in body.lower() for body in bodies for word in ECHOING)
 
     def in_schema(self, schema: str) -> Iterable[CatalogRelation]:
         return (relation for (found, _), relation in self.catalog.relations.items() if found == schema)

@@ -41,6 +41,7 @@ SAMPLES: dict[str, frozenset[str]] = {
     "pg_qualstats_pretty": frozenset({"constvalue"}),
     "pg_prepared_statements": frozenset({"statement"}),
     "pg_cursors": frozenset({"statement"}),
+    "pg_backend_memory_contexts": frozenset({"ident"}),  # of a cached plan: the text of its statement
     "pg_largeobject": frozenset({"data"}),
 }
 
@@ -131,6 +132,11 @@ class Marks:
                 if name in names:
                     into.setdefault(name, mark)
             self._spread(other, marks, step, seen)
+
+    @property
+    def in_use(self) -> frozenset[Mark]:
+        """Every mark that the rules name."""
+        return frozenset(mark for _, mark in self._patterns)
 
     def of(self, relation: CatalogRelation) -> dict[str, Mark]:
         return self._by_relation.get((relation.schema, relation.name), {})

@@ -22,6 +22,7 @@ from attrs import define, field, frozen
 
 from rules.masking import formats
 from rules.masking.formats import STARS, zero
+from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.values import Mark
 
 FieldMasker = Callable[[bytes | None], bytes | None]
@@ -68,7 +69,11 @@ class Maskers:
     """Makes field maskers. `key` is the gateway's, for keyed hashes."""
 
     key: bytes
+    pseudonyms: Pseudonyms = field(init=False)
     _made: dict[tuple[Mark, int, bool], FieldMasker] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.pseudonyms = Pseudonyms(self.key)
 
     def field(self, mark: Mark, type_oid: int, binary: bool) -> FieldMasker:
         found = self._made.get((mark, type_oid, binary))
@@ -88,6 +93,8 @@ class Maskers:
                 return replaced(constant(mark.argument or "", type_oid, binary))
             case "hash":
                 change = hashed(self.key, type_oid, binary)
+            case "pseudonym":
+                change = self.pseudonyms.field(type_oid, binary, mark.argument == "email")
             case "date-to-year" | "year":
                 change = to_year(type_oid, binary)
             case "bucket":
@@ -115,6 +122,7 @@ MASKERS: Final[dict[str, bool]] = {
     "first-n": True,
     "email": False,
     "hash": False,
+    "pseudonym": False,
     "date-to-year": False,
     "bucket": True,
     "constant": True,
@@ -129,6 +137,8 @@ def check_masker(mark: Mark) -> None:
         raise ValueError(f"masker {mark.masker} needs an argument")
     if mark.masker in ("bucket", "first-n"):
         number(mark)
+    if mark.masker == "pseudonym" and mark.argument not in (None, "email"):
+        raise ValueError(f'masker pseudonym takes the argument "email" or none, not {mark.argument!r}')
 
 
 def shortened(mark: Mark, type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:

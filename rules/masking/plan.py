@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import define, evolve, field, frozen
 
 from rules.masking.copying import CopyShape
+from rules.masking.exchange import NOTHING, Exchange
 from rules.masking.follow import World
 from rules.masking.maskers import Maskers
 from rules.masking.values import Columns, MaskFinding, Value
@@ -67,6 +68,7 @@ class ResultMasks:
     follows_names: bool = False  # FETCH, EXECUTE: take the masks of the statement behind the name instead
     unknown: tuple[str, ...] = ()  # relations that the catalog does not have: a newer one may know them
     copy: CopyShape | None = None  # of COPY … TO STDOUT
+    exchange: Exchange = NOTHING  # what is sent in the place of pseudonyms
 
     def plan(self, columns: Sequence[Column]) -> RowPlan | None:
         """What to do with each field of a row described so; None: nothing.
@@ -78,6 +80,11 @@ class ResultMasks:
             for column, value in zip(columns, self._values(columns), strict=True)
         )
         return found if any(found) else None
+
+    @property
+    def looks(self) -> bool:
+        """Whether what the server sends is looked at: not where only the way to the server is changed."""
+        return self.touches or self.follows_names
 
     def unknown_origins(self, columns: Sequence[Column]) -> bool:
         """Whether the server named a table or column that the catalog does not have: time for a newer catalog."""

@@ -35,7 +35,7 @@ def condition(follow: Follow, node: Node, scope: Scope, where: str) -> None:
     elif isa(node, ast.NullTest) and follow.value(node.arg, scope).plain:
         if follow.predicates in ("hold", "deny"):
             follow.oracle(follow.value(node.arg, scope), where)
-    elif follow.predicates != "equality" or not equality(follow, node, scope):
+    elif not equality(follow, node, scope) or follow.predicates != "equality":
         follow.oracle(follow.value(node, scope), where)
 
 
@@ -50,13 +50,23 @@ def equality(follow: Follow, node: Node, scope: Scope) -> bool:
         return False
     if isa(node.lexpr, ast.RowExpr) and isa(node.rexpr, ast.RowExpr):
         left, right = node.lexpr.args or (), node.rexpr.args or ()
-        return len(left) == len(right) and all(
-            comparable(follow.value(one, scope), follow.value(two, scope)) for one, two in zip(left, right, strict=True)
-        )
+        if len(left) != len(right):
+            return False
+        # every pair is looked at, or the pseudonyms behind the first that does not pass would stay
+        pairs = [pair(follow, one, two, scope) for one, two in zip(left, right, strict=True)]
+        return all(pairs)
     if isinstance(node.rexpr, tuple | list):
-        subject = follow.value(node.lexpr, scope)
-        return all(comparable(subject, follow.value(each, scope)) for each in node.rexpr)
-    return comparable(follow.value(node.lexpr, scope), follow.value(node.rexpr, scope))
+        pairs = [pair(follow, node.lexpr, each, scope) for each in node.rexpr]
+        return all(pairs)
+    return pair(follow, node.lexpr, node.rexpr, scope, many=node.kind in (A.AEXPR_OP_ANY, A.AEXPR_OP_ALL))
+
+
+def pair(follow: Follow, left: Node, right: Node, scope: Scope, *, many: bool = False) -> bool:
+    one, two = follow.value(left, scope), follow.value(right, scope)
+    if not comparable(one, two):
+        return False
+    follow.equated(one, left, two, right, many=many)
+    return True
 
 
 def comparable(left: Value, right: Value) -> bool:
@@ -82,15 +92,17 @@ def _in_query(follow: Follow, node: Node, scope: Scope) -> bool:
     tests = node.testexpr.args if isa(node.testexpr, ast.RowExpr) else [node.testexpr]
     if columns.rest is not None or len(columns.named) != len(tests):
         return False
-    return all(
-        comparable(follow.value(test, scope), found) for test, (_, found) in zip(tests, columns.named, strict=True)
-    )
+    pairs = [(test, follow.value(test, scope), found) for test, (_, found) in zip(tests, columns.named, strict=True)]
+    for test, value, found in pairs:
+        follow.equated(value, test, found, node.subselect)
+    return all(comparable(value, found) for _, value, found in pairs)
 
 
 def merged(follow: Follow, left: Value, right: Value, name: str) -> None:
     """A column that USING or NATURAL joins on."""
     if follow.predicates != "equality" or not comparable(left, right):
         follow.oracle(union([left, right]), f"joining on {name}")
+    follow.equated(left, None, right, None)
 
 
 def distinct(follow: Follow, columns: Columns, what: str) -> None:

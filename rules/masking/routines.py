@@ -32,7 +32,7 @@ RUNS_TEXT = frozenset(
 SHOWS_SAMPLES = frozenset(
     """
     pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_cursor pg_stat_statements pg_stat_monitor
-    pg_qualstats pg_store_plans
+    pg_qualstats pg_store_plans current_query pg_get_backend_memory_contexts
     """.split()  # noqa: SIM905
 )
 # Extensions whose functions work on their arguments alone, except those named above.

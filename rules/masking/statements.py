@@ -45,8 +45,19 @@ class Followed:
     copy: CopyShape | None = None
 
 
+def runs_as_written(tree: Node) -> bool:
+    """Whether the constants of the text are used once, or kept where nobody reads them unmasked, and shown nowhere.
+
+    EXPLAIN would print them, and the definition of a view would keep them: there pseudonyms stay what they are.
+    """
+    if isa(tree, ast.CreateTableAsStmt):
+        return bool(tree.objtype == enums.ObjectType.OBJECT_TABLE)
+    return isa(tree, (*ROWS, ast.PrepareStmt, ast.DeclareCursorStmt)) or (isa(tree, ast.CopyStmt) and not tree.is_from)
+
+
 def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
     """Total over trees of the parser: what cannot be followed is cautiously said to show what it names."""
+    follow.noting = runs_as_written(tree)
     try:
         return statement(world, follow, tree)
     except (Unsure, RecursionError):
@@ -58,6 +69,9 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
         return Followed(follow.query(tree, Scope()), follow)
     if isa(tree, ast.ExplainStmt):
         statement(world, follow, tree.query)  # its conditions still steer the estimates
+        if isa(tree.query, ast.ExecuteStmt):
+            # the plan prints the constants of what was prepared, and pseudonyms were translated there
+            return Followed(Columns((("QUERY PLAN", world.marks.everything),)), follow)
         return Followed(Columns((("QUERY PLAN", folded(world, follow, tree.query)),)), follow)
     if isa(tree, ast.PrepareStmt | ast.DeclareCursorStmt):
         return statement(world, follow, tree.query)

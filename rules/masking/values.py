@@ -78,7 +78,7 @@ def merge(left: Value, right: Value) -> Value:
     return Value(origins, plain, fields, type_oid)  # of several constants: a list of guesses, and no constant
 
 
-FindingKind = Literal["predicate", "derived", "laundering", "source", "unfollowed"]
+FindingKind = Literal["predicate", "derived", "laundering", "source", "unfollowed", "pseudonym", "writeback"]
 
 
 @frozen

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from pglast import ast
 
+from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, stars
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.predicates import condition
+from rules.masking.pseudonyms import TEXTS
 from rules.masking.scope import Item, Scope, Source, member
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, union
 
@@ -114,6 +116,12 @@ def assign(follow: Follow, table: str, target: Columns, name: str | None, value:
     held = CLEAN if name is None else member(target, name)
     if held is None:
         raise Unsure(f"no column {name} in {table}")
+    if value.constant and pseudonymised(held) not in (None, 0, *TEXTS):
+        follow.find(
+            "writeback",
+            "hold",
+            f"what is written into {table}.{name} may be a pseudonym: of its type every value is one",
+        )
     stored(follow, table, held, name, value)
 
 

@@ -909,3 +909,14 @@ def test_a_last_word_is_numbered_as_what_the_client_waits_for() -> None:
     session.answer(Forward())
     session.server(p.packets(b"\1", p.column()))
     assert session.relay.farewell(REFUSAL)[3] == 3
+
+
+def test_bytes_behind_the_parameters_do_not_go_on() -> None:
+    """node's mysql2 counts a byte for each NULL and does not write it: what stands there is what was in memory."""
+    session = Session()
+    ready_statement(session, "insert into t values (?, ?)", 0, 2)
+    sent = p.execute(1, p.text("a"), None, types=(p.VAR_STRING, p.NULL))
+    session.client(frame(sent[4:] + b"\x2a"))
+    assert session.question.parameters == (b"a", None)
+    session.answer(Forward("mine"))
+    assert session.to_server() == sent

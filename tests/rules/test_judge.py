@@ -52,6 +52,7 @@ class Masks:
     findings: tuple[MaskFinding, ...] = ()
     literal: bool = False
     follows_names: bool = False
+    exchange: bool = False
 
 
 @frozen
@@ -60,6 +61,9 @@ class MaskSet:
 
     def examine(self, text: str, found: tuple[Statement, ...], namespace: Namespace) -> tuple[Masks, ...]:
         return (self.masks,) * len(found)
+
+    def hinted(self, text: bytes) -> bool:
+        return b"***" in text
 
     def unknown(self) -> Masks:
         return Masks()

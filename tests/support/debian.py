@@ -50,13 +50,13 @@ def unpack(release: str, *packages: str, whole: bool) -> Path:
     (`loaded`). Without it only what this machine lacks, for its own release: run with `LD_LIBRARY_PATH`.
     """
     tree = cache_folder() / f"{release}-{packages[0]}{'-whole' if whole else ''}"
-    return _once(tree, lambda folder: _unpack_into(folder, release, packages, whole))
+    return once(tree, lambda folder: _unpack_into(folder, release, packages, whole))
 
 
 def source_files(release: str, package: str, wanted: str) -> Path:
     """The folder `wanted` of a source package's upstream archive, like `src/test/regress`."""
     tree = cache_folder() / f"{release}-source-{package}"
-    return _once(tree, lambda folder: _extract_source(folder, release, package, wanted)) / wanted
+    return once(tree, lambda folder: _extract_source(folder, release, package, wanted)) / wanted
 
 
 def loaded(root: Path, program: Path) -> list[str | Path]:
@@ -65,7 +65,7 @@ def loaded(root: Path, program: Path) -> list[str | Path]:
     return [root / "usr/lib64/ld-linux-x86-64.so.2", "--library-path", ":".join(map(str, libraries)), program]
 
 
-def _once(folder: Path, make: Callable[[Path], None]) -> Path:
+def once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Fills a folder of the cache once, whatever runs at the same time or was interrupted before."""
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

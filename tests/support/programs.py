@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 from functools import cache
 from importlib.util import find_spec
@@ -122,6 +124,64 @@ def pgbouncer() -> tuple[Path, dict[str, str]]:
         raise Missing(f"pgbouncer is missing; as root: apt-get install pgbouncer\n{error}") from error
     libraries = ":".join(map(str, sorted(root.glob("usr/lib/*-linux-gnu"))))
     return root / "usr/sbin/pgbouncer", {"LD_LIBRARY_PATH": libraries}
+
+
+@frozen
+class Tool:
+    """A program out of an unpacked package, run by the package's own loader."""
+
+    command: list[str | Path]
+    root: Path
+    environment: dict[str, str]
+
+
+@cache
+def mariadb_client() -> Tool:
+    """MariaDB's command-line client, with the plug-ins that its logins need."""
+    return _tool("mariadb-client-core", "mariadb", "the mariadb client", "mariadb-client")
+
+
+@cache
+def sysbench() -> Tool:
+    found = _tool("sysbench", "sysbench", "sysbench", "sysbench")
+    scripts = found.root / "usr/share/sysbench"
+    return Tool(found.command, found.root, {**found.environment, "LUA_PATH": f"{scripts}/?.lua"})
+
+
+def _tool(package: str, program: str, name: str, advice: str) -> Tool:
+    root = _unpacked("bookworm", package, name, advice)
+    plugins = next(root.glob("usr/lib/*/libmariadb3/plugin"))
+    return Tool(debian.loaded(root, root / "usr/bin" / program), root, {"MARIADB_PLUGIN_DIR": str(plugins)})
+
+
+@cache
+def node() -> tuple[list[str | Path], list[str | Path]]:
+    """The commands that run Node.js and npm: the machine's, or Debian's, unpacked."""
+    here, npm = shutil.which("node"), shutil.which("npm")
+    if here is not None and npm is not None:
+        return [here], [npm]
+    root = _unpacked("bookworm", "npm", "Node.js", "nodejs npm")
+    run_node = debian.loaded(root, root / "usr/bin/node")
+    return run_node, [*run_node, root / "usr/share/nodejs/npm/bin/npm-cli.js"]
+
+
+@cache
+def node_modules(folder: Path) -> Path:
+    """What the package-lock.json of `folder` names, installed into the cache: the folder that has node_modules."""
+    lock = (folder / "package-lock.json").read_bytes()
+    place = debian.cache_folder() / f"node-{hashlib.sha256(lock).hexdigest()[:16]}"
+
+    def install(into: Path) -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(folder / name, into)
+        _, npm = node()
+        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        environment = {**os.environ, "NODE_PATH": str(Path(str(npm[-1])).parents[2])}
+        done = subprocess.run(command, cwd=into, env=environment, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise Missing(f"node's mysql2 is missing and npm could not fetch it:\n{done.stdout}{done.stderr}")
+
+    return debian.once(place, install)
 
 
 def number(version: str) -> str:

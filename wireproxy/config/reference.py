@@ -120,7 +120,7 @@ LIMIT = {
 }
 MASK = {
     "column": "Glob over `schema.table.column`.",
-    "masker": "What a value becomes: see docs/masking.md.",
+    "masker": "What a value becomes: `redact`, `pseudonym`, …: see docs/masking.md.",
     "databases": "Globs over the names of databases.",
     "except_groups": "Groups that see the column as it is.",
     "argument": "Of maskers that take one.",

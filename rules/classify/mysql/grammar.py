@@ -8,6 +8,7 @@ The tree is judged, never written back to SQL.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from sqlglot import exp
@@ -181,14 +182,9 @@ def _compare(reader: Reader, tree: exp.Expr, selects_added: int) -> None:
     """Every node known, every table and every query block seen by both."""
     seen: set[tuple[str | None, str]] = set()
     selects = 0
-    stack: list[object] = [tree]
+    stack: list[exp.Expr] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, list):
-            stack.extend(node)
-            continue
-        if not isinstance(node, exp.Expr):
-            continue
         kind = type(node)
         if kind not in UNDERSTOOD and not isinstance(node, exp.Func):
             raise Unreadable(f"a {kind.__name__} that is not known to be harmless")
@@ -196,12 +192,24 @@ def _compare(reader: Reader, tree: exp.Expr, selects_added: int) -> None:
             _add_table(seen, node)
         elif kind is exp.Select:
             selects += 1
-        stack.extend(node.args.values())
+        for value in node.args.values():
+            if isinstance(value, exp.Expr):
+                stack.append(value)
+            elif isinstance(value, list):
+                stack.extend(_inside(value))
     seen.discard((None, "dual"))
     if seen != {name for name in reader.named if name != (None, "dual")}:
         raise Unreadable("two readers find different tables in it")
     if selects != reader.selects + selects_added:
         raise Unreadable("two readers find different queries in it")
+
+
+def _inside(values: list[object]) -> Iterator[exp.Expr]:
+    for value in values:
+        if isinstance(value, exp.Expr):
+            yield value
+        elif isinstance(value, list):
+            yield from _inside(value)
 
 
 def _add_table(seen: set[tuple[str | None, str]], node: exp.Expr) -> None:

@@ -157,17 +157,22 @@ class Routines:
         own = [] if self.definitions is None else self.definitions.by_name.get(name, [])
         builtin: Builtin | None
         if schema is not None:
-            builtin = builtins().get((schema, name))
+            builtin = self._builtin(schema, name)
             mine = [each for each in own if each.schema == schema]
         else:
-            builtin = builtins().get(("pg_catalog", name))
+            builtin = self._builtin("pg_catalog", name)
             if builtin is None and (self._path is None or "information_schema" in self._path):
-                builtin = builtins().get(("information_schema", name))
+                builtin = self._builtin("information_schema", name)
             mine = [each for each in own if self._path is None or each.schema in (*self._path, "pg_catalog")]
         hidden = builtin is not None and schema is None and self._may_be_hidden()
         if builtin is None and not mine:
             return Known(Function(schema, name, Volatility.UNKNOWN, _UNKNOWN), _UNKNOWN, _UNKNOWN)
         return self._merged(schema, name, builtin, mine, hidden)
+
+    def _builtin(self, schema: str, name: str) -> Builtin | None:
+        """The server's own, if a server of this version has it: `any_value` on 15 is a function of the user's."""
+        found = builtins().get((schema, name))
+        return found if found is not None and found.exists_in(self.namespace.server_version) else None
 
     def _may_be_hidden(self) -> bool:
         """Whether an overload that nobody knows of may be chosen instead: a path without pg_catalog in front, and no catalog."""

@@ -56,6 +56,19 @@ def decode(raw: bytes, encoding: str | Namespace) -> str | None:
         return None
 
 
+def encode(text: str, namespace: Namespace) -> bytes | None:
+    """The other way; None where the client's encoding is not known or does not have a character."""
+    if text.isascii():
+        return text.encode("ascii")
+    codec = _CODECS.get(namespace.client_encoding.upper())
+    if codec is None or not namespace.lexing_known:
+        return None
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError:
+        return None
+
+
 def ambiguous(text: str, namespace: Namespace) -> str | None:
     """Why the server may read the text in another way than the parser; None: it cannot.
 

@@ -1,0 +1,294 @@
+"""What of a statement is translated before it goes to the server: pseudonyms that a masked column is compared with.
+
+Following a statement notes each pair of a pseudonymised column and a constant that it is compared with for equality. Here the
+constants become replacements in the client's text, and the parameters sites whose values are translated when they are bound.
+The client's own text is what is judged, shown and recorded; what is sent is a function of it and of the key.
+
+A text that is no pseudonym stands for itself, as under any other masker. Of numbers, dates and UUIDs every value is the pseudonym
+of some value, so a constant that cannot be translated there must not be compared as it is: it is held, or refused when it is bound.
+A parameter that stands anywhere else as well is not translated, or the other place would show the real value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from attrs import field, frozen
+from pglast import ast
+
+from rules.masking.literals import Constant, Constants, Replacement, written
+from rules.masking.pseudonyms import INTEGER_BITS, KEEPS, TEXTS, NoPseudonym, Pseudonyms, token_in
+from rules.masking.trees import Node, isa
+from rules.masking.values import Value
+from rules.model import Namespace
+
+# Casts that change nothing about a constant of the family. A length would cut the real value, and a domain or a user's type may
+# run code on it.
+_CASTS = {
+    **dict.fromkeys(TEXTS, frozenset({"text", "varchar", "bpchar"})),
+    **dict.fromkeys(INTEGER_BITS, frozenset({"int2", "int4", "int8", "oid"})),
+    2950: frozenset({"uuid"}),
+    1082: frozenset({"date"}),
+}
+# The type that a parameter gets: the column's own, so that what it stands for is always one of its values.
+_SENT = {1043: 25}
+ARRAY_OF = {25: 1009, 1042: 1014, 19: 1003, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 2950: 2951, 1082: 1182}
+# What a client may declare in its place.
+_DECLARED = {
+    **dict.fromkeys(TEXTS, frozenset({0, 25, 1043, 1042, 19, 705})),
+    **dict.fromkeys(INTEGER_BITS, frozenset({0, 20, 21, 23, 26, 705})),
+    2950: frozenset({0, 2950, 705}),
+    1082: frozenset({0, 1082, 705}),
+}
+
+
+@frozen
+class Compared:
+    """A pseudonymised column beside what it is compared with. `many`: = ANY, so the constant may be an array."""
+
+    type_oid: int  # 0: not known
+    node: Node
+    many: bool = False
+
+
+@frozen
+class ParameterSite:
+    """A parameter that pseudonymised columns are compared with."""
+
+    type_oid: int
+    many: bool = False
+    elsewhere: bool = (
+        False  # its value may be seen or stored in other places, or is compared with columns of several types
+    )
+
+    @property
+    def sent_type(self) -> int:
+        """The type of the parameter on the server."""
+        scalar = _SENT.get(self.type_oid, self.type_oid)
+        return ARRAY_OF[scalar] if self.many else scalar
+
+    def takes(self, declared: int) -> bool:
+        """Whether a client may declare the parameter so, and still mean a value of the column's type."""
+        known = _DECLARED[self.type_oid]
+        if not self.many:
+            return declared in known
+        return declared in {0, 705} or declared in {ARRAY_OF.get(_SENT.get(each, each)) for each in known} | {1015}
+
+
+@frozen
+class LiteralSite:
+    """A constant of the text that a pseudonymised column is compared with."""
+
+    constant: Constant
+    type_oid: int
+    many: bool = False
+
+
+@frozen
+class Exchange:
+    """Where in one statement something else is sent than what the client wrote. What is sent, the key says."""
+
+    literals: tuple[LiteralSite, ...] = ()
+    parameters: Mapping[int, ParameterSite] = field(factory=dict)
+    written: frozenset[int] = frozenset()  # parameters that are written into columns
+    arguments: tuple[Constant | None, ...] = field(
+        default=(), repr=False
+    )  # of EXECUTE; None: something else than a constant
+
+    def __bool__(self) -> bool:
+        return bool(self.literals or self.parameters or self.written or self.arguments)
+
+    @property
+    def translates(self) -> bool:
+        return bool(self.literals or self.parameters)
+
+
+NOTHING = Exchange()
+
+
+def pseudonymised(value: Value) -> int | None:
+    """The type of a plain column under `pseudonym`, 0 where it is not known. None: it is none, or of a type that is redacted."""
+    marks = {origin.mark for origin in value.origins if origin.mark is not None}
+    if not value.plain or len(marks) != 1:
+        return None
+    (mark,) = marks
+    if mark is None or mark.masker != "pseudonym":
+        return None
+    return value.type_oid if value.type_oid in KEEPS or not value.type_oid else None
+
+
+class Translation:
+    """Of one statement: from what was noted while following it to its `Exchange`."""
+
+    def __init__(self, constants: Constants) -> None:
+        self._constants = constants
+        self._literals: dict[int, LiteralSite] = {}
+        self._seen: dict[int, tuple[int, bool]] = {}
+        self._parameters: dict[int, ParameterSite] = {}
+        self._placed: set[int] = set()  # nodes of parameters that are compared
+
+    def of(self, compared: Iterable[Compared], statement: Iterator[Node]) -> Exchange:
+        """`statement`: every node of it. Raises NoPseudonym."""
+        for pair in compared:
+            self._pair(pair)
+        return Exchange(tuple(self._literals.values()), self._checked(statement))
+
+    def _checked(self, statement: Iterator[Node]) -> dict[int, ParameterSite]:
+        """The parameters, marked where they stand in other places too. That one is NULL may be asked: it stays so."""
+        if not self._parameters:
+            return {}
+        elsewhere: set[int] = set()
+        asked: set[int] = set()
+        found: list[tuple[int, int]] = []
+        for node in statement:
+            if isa(node, ast.NullTest):
+                asked.add(id(uncast(node.arg)))
+            elif isa(node, ast.ParamRef):
+                found.append((id(node), node.number))
+        elsewhere.update(number for place, number in found if place not in self._placed and place not in asked)
+        return {
+            number: ParameterSite(site.type_oid, site.many, site.elsewhere or number in elsewhere)
+            for number, site in self._parameters.items()
+        }
+
+    def _pair(self, pair: Compared) -> None:
+        if not pair.type_oid:
+            raise NoPseudonym("a pseudonymised column of several types is compared with a constant")
+        self._constant(pair.node, pair.type_oid, pair.many)
+
+    def _constant(self, node: Node, type_oid: int, many: bool) -> None:
+        inner = self._within_casts(node, type_oid, many)
+        if isa(inner, ast.A_Const):
+            self._literal(inner, type_oid, many)
+        elif isa(inner, ast.ParamRef):
+            self._parameter(inner, type_oid, many)
+        elif isa(inner, ast.A_ArrayExpr) and many:
+            for each in inner.elements or ():
+                self._constant(each, type_oid, False)
+        elif type_oid not in TEXTS or holds_token(node):
+            raise NoPseudonym("a pseudonymised column is compared with something else than a plain constant")
+
+    def _within_casts(self, node: Node, type_oid: int, many: bool) -> Node:
+        """The constant inside casts that keep its value; the cast itself where one does not."""
+        while isa(node, ast.TypeCast):
+            named = node.typeName
+            plain = named.names[-1].sval in _CASTS[type_oid] or (type_oid == 19 and named.names[-1].sval == "name")
+            own = len(named.names) == 1 or named.names[0].sval == "pg_catalog"
+            if not plain or not own or named.typmods or bool(named.arrayBounds) != many:
+                return node
+            node = node.arg
+        return node
+
+    def _literal(self, node: Node, type_oid: int, many: bool) -> None:
+        if node.isnull:
+            return
+        if self._seen.setdefault(id(node), (type_oid, many)) != (type_oid, many):
+            raise NoPseudonym("one constant is compared with pseudonymised columns of several types")
+        if type_oid in TEXTS and not isa(node.val, ast.String):
+            return  # no text: the server will say so
+        if type_oid in TEXTS and not token_in(node.val.sval):
+            return  # it stands for itself
+        constant = self._constants.of(node)
+        if constant is None:
+            raise NoPseudonym("a pseudonymised column is compared with a constant that is not written plainly")
+        if constant.kind == "number" and type_oid not in INTEGER_BITS:
+            raise NoPseudonym("a pseudonymised column is compared with a number")
+        self._literals[constant.start] = LiteralSite(constant, type_oid, many)
+
+    def _parameter(self, node: Node, type_oid: int, many: bool) -> None:
+        self._placed.add(id(node))
+        known = self._parameters.get(node.number)
+        site = ParameterSite(type_oid, many)
+        if known is not None and known.sent_type != site.sent_type:
+            site = ParameterSite(type_oid, many, elsewhere=True)
+        elif known is not None:
+            site = known
+        self._parameters[node.number] = site
+
+
+def uncast(node: Node) -> Node:
+    while isa(node, ast.TypeCast):
+        node = node.arg
+    return node
+
+
+def holds_token(node: Node) -> bool:
+    """Whether a pseudonym stands in an expression that is not translated: compared as it is, it would find nothing."""
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list | tuple):
+            waiting.extend(each)
+        elif isa(each, ast.A_Const):
+            if isa(each.val, ast.String) and token_in(each.val.sval):
+                return True
+        elif isa(each, ast.Node):
+            waiting.extend(getattr(each, attribute) for attribute in each)
+    return False
+
+
+def replacement_of(site: LiteralSite, pseudonyms: Pseudonyms, namespace: Namespace) -> Replacement | None:
+    """The constant as what it stands for; None where that is itself. Raises NoPseudonym."""
+    constant = site.constant
+    value = real_text(constant.value, site.type_oid, site.many, pseudonyms)
+    if value == constant.value:
+        return None
+    replacement = written(constant, value, namespace)
+    if replacement is None:
+        raise NoPseudonym("what a pseudonym stands for cannot be written in this session's encoding")
+    return replacement
+
+
+def real_text(value: str, type_oid: int, many: bool, pseudonyms: Pseudonyms) -> str:
+    """A value in its text form as what it stands for. Raises NoPseudonym."""
+    if not many:
+        return pseudonyms.real(value, type_oid)
+    elements = array_elements(value)
+    if elements is None:
+        if type_oid in TEXTS and not token_in(value):
+            return value
+        raise NoPseudonym("an array of pseudonyms has one dimension and no bounds")
+    real = [None if each is None else pseudonyms.real(each, type_oid) for each in elements]
+    return value if real == elements else array_text(real)
+
+
+_ELEMENT = re.compile(
+    r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\\s]|\\.)(?:(?:[^",{}\\]|\\.)*(?:[^",{}\\\s]|\\.))?))\s*', re.DOTALL
+)
+
+
+def array_elements(text: str) -> list[str | None] | None:
+    """The elements of a one-dimensional array in its text form. Spec: PostgreSQL, "Array Input and Output Syntax"."""
+    text = text.strip()
+    if text[:1] != "{" or text[-1:] != "}":
+        return None
+    body = text[1:-1]
+    if not body.strip():
+        return []
+    found: list[str | None] = []
+    at = 0
+    while True:
+        match = _ELEMENT.match(body, at)
+        if match is None:
+            return None
+        quoted, bare = match.groups()
+        if quoted is None and bare.upper() == "NULL":
+            found.append(None)
+        else:
+            found.append(re.sub(r"\\(.)", r"\1", bare if quoted is None else quoted, flags=re.DOTALL))
+        at = match.end()
+        if at == len(body):
+            return found
+        if body[at] != ",":
+            return None
+        at += 1
+
+
+def array_text(elements: Sequence[str | None]) -> str:
+    def one(element: str | None) -> str:
+        if element is None:
+            return "NULL"
+        return '"' + element.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    return "{" + ",".join(one(element) for element in elements) + "}"

@@ -1,0 +1,197 @@
+"""Pseudonyms: keyed stand-ins that keep their type and can be turned back, so that what was read masked can be asked for again.
+
+Text becomes a token, `wp_` and the base64url form of AES-SIV (RFC 5297): equal values give equal tokens, and a token that was
+not made here is recognized as none. Integers, dates and UUIDs are permuted within their type (a Feistel network, a block of AES),
+so that every value is the pseudonym of some value. Nothing is stored: the key alone translates both ways.
+
+Spec: RFC 5297 for AES-SIV. The Feistel network is that of Luby and Rackoff, ten rounds, with AES as its round function; values
+outside a domain that is no power of two are walked back into it (Black and Rogaway, "Ciphers with Arbitrary Finite Domains").
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import hashlib
+import hmac
+import re
+import struct
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from rules.masking import formats
+
+PREFIX: Final = "wp_"
+LONG_PREFIX: Final = "wpx_"  # of what is too long to be carried in a token: equal for equal values, and no way back
+MAIL: Final = "@pseudonym.invalid"  # RFC 2606: a domain that will never exist
+TOKEN: Final = re.compile(r"wp_([A-Za-z0-9_-]{23,342})(?:@pseudonym\.invalid)?")
+LONG_TOKEN: Final = re.compile(r"wpx_[A-Za-z0-9_-]{22}(?:@pseudonym\.invalid)?")
+LONGEST_BYTES: Final = 200  # of a text that becomes a token; nobody compares by longer ones
+_VERSION: Final = b"\x01"  # stands before the text inside a token, so that another form can follow
+_ROUNDS: Final = 10
+
+TEXTS: Final = frozenset({25, 1043, 1042, 19})  # text varchar bpchar name
+_FIRST_DAY: Final = (datetime.date(1900, 1, 1) - datetime.date(2000, 1, 1)).days
+_LAST_DAY: Final = (datetime.date(2099, 12, 31) - datetime.date(2000, 1, 1)).days
+_ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_EPOCH: Final = datetime.date(2000, 1, 1)
+INTEGER_BITS: Final = {21: 16, 23: 32, 20: 64, 26: 32}
+
+KEEPS: Final = TEXTS | INTEGER_BITS.keys() | {formats.UUID, formats.DATE}  # every other type is redacted
+
+
+class NoPseudonym(Exception):
+    """Something that had to be translated back and cannot be. The message says why, without the value."""
+
+
+class Pseudonyms:
+    """Both directions, for one key of the gateway."""
+
+    def __init__(self, key: bytes) -> None:
+        self._siv = AESSIV(hmac.digest(key, b"wireproxy pseudonym text", hashlib.sha512))
+        self._long = hmac.digest(key, b"wireproxy pseudonym long", hashlib.sha256)
+        self._block = algorithms.AES(hmac.digest(key, b"wireproxy pseudonym uuid", hashlib.sha256))
+        round_key = hmac.digest(key, b"wireproxy pseudonym number", hashlib.sha256)
+        self._prf = Cipher(algorithms.AES(round_key), modes.ECB()).encryptor()  # noqa: S305 - single blocks: a PRF
+        self._encrypt = Cipher(self._block, modes.ECB()).encryptor()  # noqa: S305 - a permutation of single blocks
+        self._decrypt = Cipher(self._block, modes.ECB()).decryptor()  # noqa: S305
+        self._days: dict[tuple[int, bool], int] = {}
+
+    # -- text
+
+    def token(self, text: str, mail: bool = False) -> str:
+        data = text.encode()
+        if len(data) > LONGEST_BYTES:
+            found = LONG_PREFIX + _base64(hmac.digest(self._long, data, hashlib.sha256)[:16])
+        else:
+            found = PREFIX + _base64(self._siv.encrypt(_VERSION + data, None))
+        return found + MAIL if mail else found
+
+    def text(self, token: str) -> str | None:
+        """What a token stands for; None when it is no token of this key. Raises NoPseudonym for one that has no way back."""
+        match = TOKEN.fullmatch(token)
+        if match is None:
+            if LONG_TOKEN.fullmatch(token):
+                raise NoPseudonym("the pseudonym of a long text cannot be translated back")
+            return None
+        body = match[1]
+        try:
+            data = self._siv.decrypt(base64.b64decode(body + "=" * (-len(body) % 4), b"-_", validate=True), None)
+        except (InvalidTag, ValueError, binascii.Error):
+            return None
+        if data[:1] != _VERSION or _base64(base64.b64decode(body + "=" * (-len(body) % 4), b"-_")) != body:
+            return None  # the last letter of base64 can have spare bits: one value, one token
+        return data[1:].decode()
+
+    # -- numbers
+
+    def _feistel(self, number: int, bits: int, domain: int, back: bool) -> int:
+        half = bits // 2
+        mask = (1 << half) - 1
+        left, right = number >> half, number & mask
+        rounds = range(_ROUNDS - 1, -1, -1) if back else range(_ROUNDS)
+        for turn in rounds:
+            if back:
+                left, right = right ^ (self._round(domain, turn, left) & mask), left
+            else:
+                left, right = right, left ^ (self._round(domain, turn, right) & mask)
+        return left << half | right
+
+    def _round(self, domain: int, turn: int, half: int) -> int:
+        return int.from_bytes(self._prf.update(struct.pack("!IIQ", domain, turn, half))[:8])
+
+    def integer(self, number: int, type_oid: int, back: bool = False) -> int:
+        """Raises ValueError for a number that the type does not have."""
+        bits = INTEGER_BITS[type_oid]
+        low = 0 if type_oid == 26 else -(1 << (bits - 1))
+        if not low <= number < low + (1 << bits):
+            raise ValueError("out of range")
+        return self._feistel(number - low, bits, type_oid, back) + low
+
+    def day(self, day: int, back: bool = False) -> int:
+        """Days since 2000, of the years 1900 to 2099. Raises ValueError for any other."""
+        if not _FIRST_DAY <= day <= _LAST_DAY:
+            raise ValueError("out of range")
+        known = self._days.get((day, back))
+        if known is not None:
+            return known
+        size = _LAST_DAY - _FIRST_DAY + 1
+        found = day - _FIRST_DAY
+        while True:  # 18 bits are 3.6 times the domain; a permutation comes back to where it began, so this ends
+            found = self._feistel(found, 18, formats.DATE, back)
+            if found < size:
+                break
+        self._days[day, back] = found + _FIRST_DAY  # there are 73,049
+        return found + _FIRST_DAY
+
+    def block(self, data: bytes, back: bool = False) -> bytes:
+        """The 16 bytes of a UUID."""
+        if len(data) != 16:
+            raise ValueError("not a UUID")
+        return (self._decrypt if back else self._encrypt).update(data)
+
+    # -- fields of results
+
+    def field(self, type_oid: int, binary: bool, mail: bool) -> Callable[[bytes], bytes] | None:
+        """From a field's bytes to its pseudonym's; None for a type that has none. The function raises ValueError."""
+        if type_oid in TEXTS:
+            padded = type_oid == 1042
+            return lambda data: self.token((data.decode().rstrip(" ") if padded else data.decode()), mail).encode()
+        if type_oid not in KEEPS:
+            return None
+        if binary:
+            return lambda data: self.binary(data, type_oid)
+        return lambda data: self.plain(data.decode(), type_oid).encode()
+
+    def plain(self, text: str, type_oid: int, back: bool = False) -> str:
+        """A number, date or UUID in its text form. Raises ValueError."""
+        if type_oid in INTEGER_BITS:
+            if not _INTEGER.fullmatch(text):
+                raise ValueError("not a whole number")
+            return str(self.integer(int(text), type_oid, back))
+        if type_oid == formats.DATE:
+            if not _ISO_DATE.fullmatch(text):
+                raise ValueError("not an ISO date")
+            found = self.day((datetime.date.fromisoformat(text) - _EPOCH).days, back)
+            return (_EPOCH + datetime.timedelta(days=found)).isoformat()
+        return str(uuid.UUID(bytes=self.block(uuid.UUID(text).bytes, back)))
+
+    def binary(self, data: bytes, type_oid: int, back: bool = False) -> bytes:
+        """The same in binary. Raises ValueError or struct.error."""
+        if type_oid in INTEGER_BITS:
+            form = formats.INTEGERS[type_oid][0]
+            return struct.pack(form, self.integer(struct.unpack(form, data)[0], type_oid, back))
+        if type_oid == formats.DATE:
+            return struct.pack("!i", self.day(struct.unpack("!i", data)[0], back))
+        return self.block(data, back)
+
+    # -- back
+
+    def real(self, constant: str, type_oid: int) -> str:
+        """What a client's constant stands for, in text. A text that is no token stands for itself.
+
+        Raises NoPseudonym.
+        """
+        if type_oid in TEXTS:
+            found = self.text(constant)
+            return constant if found is None else found
+        try:
+            return self.plain(constant.strip(" \t\n\r\f\v"), type_oid, back=True)
+        except ValueError:
+            raise NoPseudonym("the constant is no value of the type in its plain form") from None
+
+
+def token_in(text: str) -> bool:
+    """Whether something of a token's form stands in the text: whether it is one, the key says."""
+    return ("wp_" in text or "wpx_" in text) and (TOKEN.search(text) or LONG_TOKEN.search(text)) is not None
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
