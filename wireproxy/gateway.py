@@ -16,11 +16,13 @@ from protocols.base import ProtocolError
 from protocols.postgres.messages import error_fields
 from rules.model import Dialect, Identity
 from wireproxy import __version__
+from wireproxy.api import serve_api
 from wireproxy.approvals import Binding, Desk, Request
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
+from wireproxy.face import Face
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.judgement import Workers
 from wireproxy.life import where
@@ -42,7 +44,8 @@ from wireproxy.session import Session
 from wireproxy.store import open_store
 from wireproxy.store.model import StoreError
 from wireproxy.target import Bench, Target
-from wireproxy.tls import ServerCertificate, certificate_for
+from wireproxy.tls import ServerCertificate, certificate_for, certificate_for_api
+from wireproxy.tokens import Verified
 from wireproxy.webhook import Webhook
 from wireproxy.welcome import Arrival
 from wireproxy.wire import BrokenWire, Wire
@@ -113,6 +116,17 @@ class Gateway:
                 )
                 if self.config.http is not None:
                     await nursery.start(serve_http, self.config.http, self.metrics, self.ready, self._requests)
+                if (api := self.config.api) is not None:
+                    face = Face(self.desk, self.preview, time.time_ns)
+                    await nursery.start(
+                        serve_api,
+                        api,
+                        face,
+                        lambda: self.config.approvers,
+                        self._bearer_identity,
+                        certificate_for_api(api, self._report),
+                    )
+                    self._diagnostics.info("listening", dialect="http", host=api.host, port=api.port)
                 for listen in self.config.listen:
                     sock = await bind(listen)
                     certificate = certificate_for(listen, self._report)
@@ -291,7 +305,7 @@ class Gateway:
         except (ConfigErrors, ValueError):
             self.metrics.reload_failures += 1
             raise
-        kept = ("state_dir", "control_socket", "http", "listen", "log")
+        kept = ("state_dir", "control_socket", "http", "api", "listen", "log")
         changed = [name for name in kept if getattr(config, name) != getattr(self.config, name)]
         if changed:
             self._diagnostics.warning("needs_restart", settings=changed)
@@ -397,6 +411,10 @@ class Gateway:
         reason = await self.target(name).probe()
         if reason is not None:
             problems[f"database {name}"] = reason
+
+    async def _bearer_identity(self, token: bytes, audience: str) -> Verified:
+        """By the configuration of now: a reload makes another gate. Raises TokenRefused."""
+        return await self.identification.bearer_identity(token, audience)
 
     async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:
         database = self.config.databases.get(request.database)

@@ -15,14 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from protocols.postgres.scram import NONCE_BYTES, ScramServer, Verifier, mock_verifier, parse_verifier
 from rules.model import Dialect, Identity
 from wireproxy.config.model import Config, Database, User
 from wireproxy.jwks import KeySource, key_source
 from wireproxy.throttle import Throttle
-from wireproxy.tokens import Verified, choose_issuer, parse_token, verify_token
+from wireproxy.tokens import TokenRefused, Verified, choose_issuer, parse_token, verify_token
 
 MOCK_KEY_BYTES = 32
 
@@ -153,6 +153,16 @@ class Identification:
         """TokenRefused with the precise reason."""
         parsed = parse_token(token)
         issuer = choose_issuer(parsed, list(self._config.oidc.values()))
+        return await verify_token(parsed, issuer, self._sources[issuer.name], user, self._clock())
+
+    async def bearer_identity(self, token: bytes, audience: str) -> Verified:
+        """Who a token for another purpose than a database names. TokenRefused with the precise reason."""
+        parsed = parse_token(token)
+        issuers = [evolve(issuer, audience=audience) for issuer in self._config.oidc.values()]
+        issuer = choose_issuer(parsed, issuers)
+        user = parsed.claims.get(issuer.user_claim)
+        if not isinstance(user, str):
+            raise TokenRefused(f"the token has no {issuer.user_claim}")
         return await verify_token(parsed, issuer, self._sources[issuer.name], user, self._clock())
 
     async def pause(self, address: str, user: str) -> None:

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from protocols.postgres.startup import ALPN
-from wireproxy.config.model import Database, Listen
+from wireproxy.config.model import Api, Database, Listen
 
 
 class TlsError(Exception):
@@ -50,13 +50,13 @@ class ServerTls:
     binding: bytes | None
 
 
-def load_server_tls(certificate: Path, key: Path) -> ServerTls:
+def load_server_tls(certificate: Path, key: Path, protocol: str = ALPN) -> ServerTls:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # no session outlives its connection: a ticket would be one more key to keep
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.num_tickets = 0
-    context.set_alpn_protocols([ALPN])
+    context.set_alpn_protocols([protocol])
     try:
         # a key with a passphrase would make OpenSSL ask for it on the terminal
         context.load_cert_chain(certificate, key, password=_no_passphrase)
@@ -90,19 +90,22 @@ class ServerCertificate:
     A pair that cannot be used (half written, or a key that does not fit) leaves the old one in use; `report` hears why.
     """
 
-    def __init__(self, certificate: Path, key: Path, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, report: Callable[[str], None] = lambda _: None, protocol: str = ALPN
+    ) -> None:
         self._certificate = certificate
         self._key = key
         self._report = report
+        self._protocol = protocol
         self._seen = self._stamp()
-        self._tls = load_server_tls(certificate, key)
+        self._tls = load_server_tls(certificate, key, protocol)
 
     def current(self) -> ServerTls:
         stamp = self._stamp()
         if stamp != self._seen:
             self._seen = stamp
             try:
-                self._tls = load_server_tls(self._certificate, self._key)
+                self._tls = load_server_tls(self._certificate, self._key, self._protocol)
             except TlsError as error:
                 self._report(str(error))
         return self._tls
@@ -124,6 +127,12 @@ def certificate_for(listen: Listen, report: Callable[[str], None] = lambda _: No
     if listen.tls_certificate is None or listen.tls_key is None:
         return None
     return ServerCertificate(listen.tls_certificate, listen.tls_key, report)
+
+
+def certificate_for_api(api: Api, report: Callable[[str], None] = lambda _: None) -> ServerCertificate | None:
+    if api.tls_certificate is None or api.tls_key is None:
+        return None
+    return ServerCertificate(api.tls_certificate, api.tls_key, report, "http/1.1")
 
 
 # --- the gateway as a client

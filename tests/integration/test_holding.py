@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from psycopg import errors
 from tests.support import raw
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway, serving
 from tests.support.servers import Server
+from wireproxy.demo.cluster import free_port
 
 DBNAME = "holding"
 
@@ -129,6 +132,30 @@ def test_a_denied_delete_tells_the_reason(patient: Gateway, shop: Server) -> Non
             running.end()
         assert agent.execute("SELECT 1").fetchone() == (1,)
     assert left(shop) == 100
+
+
+def test_an_approver_without_an_account_here_approves_over_http(shop: Server, tmp_path: Path) -> None:
+    token, port = "wpa_" + "t" * 40, free_port()
+    extra = f"""
+[api]
+port = {port}
+[approver.remote]
+token_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]
+"""
+    plan = GatewayPlan(server=shop, dbname=DBNAME, policy="agent-default", wait_s=60, extra=extra)
+    with running_gateway(plan, tmp_path / "http") as gateway, psycopg.connect(gateway.dsn(), autocommit=True) as agent:
+        running = InBackground(lambda: agent.execute("DELETE FROM orders WHERE id <= 7").rowcount)
+        name = wait_for_request(gateway)["id"]
+        call = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/requests/{name}/approve",
+            data=b'{"reason": "ticket 4711"}',
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(call, timeout=10) as answer:
+            assert json.load(answer)["state"] == "approved"
+        assert running.end() == 7
+        session = json.loads(gateway.cli("status", "--sessions", "--json").stdout)["open_sessions"][0]["session"]
+        assert "APPROVED by remote" in gateway.cli("replay", session).stdout
 
 
 def test_a_ticket_passes_once_for_the_same_statement(hasty: Gateway, shop: Server) -> None:

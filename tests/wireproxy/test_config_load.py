@@ -159,6 +159,16 @@ sesions_per_user = 3
         ("mask = 3", "1: mask: expected a list of tables; write [[mask]]"),
         ('[[mask]]\ncolumn = "*.*.ssn"\nmasker = "first-n"', "3: mask[1].masker: masker first-n needs an argument"),
         ('[[mask]]\ncolumn = "a.b.c"\nmasker = "null"\ndatabases = ["shp"]', "4: mask[1].databases: 'shp' matches no database"),
+        ('[api]\nhost = "0.0.0.0"', "2: api.host: tokens of approvers must not go over a network in clear"),
+        ('[api]\nport = 0', "2: api.port: expected a port"),
+        ('http = "127.0.0.1:9433"\n[api]', "2: api.port: is the port of http already"),
+        ('[api]\ntls_key = "k"', "1: api: tls_certificate is missing"),
+        ('[api]\naudience = "a"', "2: api.audience: no issuer is configured"),
+        ('[oidc.o]\nissuer="i"\naudience="a"\njwks_url="https://x"\n[api]\naudience="a"', "6: api.audience: is that of tokens which open databases"),
+        ('[approver.x]\noidc_users=["dana"]', "2: approver.x.oidc_users: 'dana' names no issuer"),
+        ('[approver.x]\noidc_users=["corp:dana"]', "2: approver.x.oidc_users: there is no issuer 'corp'"),
+        ('[approver.x]\ntoken_sha256=["hunter2"]', "2: approver.x.token_sha256: expected SHA-256 in lower-case hex"),
+        (f'[approver.x]\ntoken_sha256=["{"a" * 64}"]\n[approver.y]\ntoken_sha256=["{"a" * 64}"]', "approver.y: has a user or a token of [approver.x]"),
         ("a = \n", "1: is not TOML: Invalid value"),
         ("a = 1\nb = hello", "2: is not TOML: Invalid value; text is written in quotes"),
         ("a = {\n b = 1 }", "a table in braces stands on one line"),
@@ -221,7 +231,7 @@ def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path) -> N
 
 
 def test_the_password_of_a_mistaken_config_is_not_in_the_error(tmp_path: Path) -> None:
-    text = '[database.x]\nhost="h"\nuser="u"\npassword="hunter2"\n[database.y]\nurl="postgresql://u:hunter2@h"'
+    text = '[approver.x]\ntoken_sha256=["hunter2"]\n[database.x]\nhost="h"\nuser="u"\npassword="hunter2"\n[database.y]\nurl="postgresql://u:hunter2@h"'
     assert "hunter2" not in "\n".join(errors(tmp_path, text))
 
 
@@ -260,6 +270,7 @@ def test_a_secret_that_others_can_change_is_an_error_and_one_they_can_read_a_war
         ("[policy.p]", "policy.p: has no rules, no pack and no default: it holds every statement"),
         ('[policy.allow-all]\ndefault = "allow"', "policy.allow-all: takes the place of the shipped pack"),
         ('[policy.p]\n[[policy.p.rule]]\nname="a"\naction="deny"\n[[policy.p.rule]]\nname="b"\naction="deny"', "no rule after it is reached"),
+        ("[api]", "api: no approver can use it"),
         ('[listen.postgres]\nhost = "0.0.0.0"', "clients on other machines would connect without TLS"),
         ('[database.x]\nhost="h"\nuser="u"\npassword={env="WIREPROXY_NO_SUCH_VARIABLE"}', "the environment has no WIREPROXY_NO_SUCH_VARIABLE"),
     ],

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "search": ("wireproxy.cli.sessions", "search", "Find a text in the recorded sessions."),
     "export": ("wireproxy.cli.sessions", "export", "Export a recorded session as JSON Lines."),
     "user": ("wireproxy.cli.user", "user", "Add, list and revoke users of the gateway."),
+    "approver": ("wireproxy.cli.approver", "approver", "Tokens with which approvers use the HTTP API."),
     "token": ("wireproxy.cli.user", "token", "Look into an OIDC token: would it be accepted, and as whom?"),
 }
 

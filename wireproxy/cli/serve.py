@@ -14,6 +14,7 @@ import click
 import structlog
 import trio
 
+from wireproxy.api import ApiError
 from wireproxy.cli.screen import neutral
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config
@@ -42,7 +43,7 @@ def serve(path: Path, json_log: bool) -> None:
         sys.exit(1)
     try:
         trio.run(run, config)
-    except* (ControlError, HttpError, KeyFileError, LogError, StoreError, TlsError, OSError) as group:
+    except* (ApiError, ControlError, HttpError, KeyFileError, LogError, StoreError, TlsError, OSError) as group:
         for cause in leaves(group):
             click.echo(f"wireproxy: cannot start: {cause}", err=True)
         sys.exit(1)

@@ -18,9 +18,10 @@ from rules.masking.maskers import MASKERS
 from rules.masking.values import Mark
 from rules.policy import MaskRule, Policy
 from rules.structuring import Reader, Step, nearest
-from wireproxy.config.model import Approvals, Config, Database, Limits, Listen, OidcIssuer, User
+from wireproxy.config.model import Api, Approvals, Approver, Config, Database, Limits, Listen, OidcIssuer, User
 from wireproxy.tls import TlsError, client_context, load_server_tls
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SOCKET_PATH_BYTES = 107  # Spec: unix(7), sun_path is 108 bytes with its NUL
 _SCRAM = re.compile(r"SCRAM-SHA-256\$[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=\Z")
 _SAFE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -37,6 +38,10 @@ def check_config(config: Config, reader: Reader) -> None:
         _check_user(user, reader)
     for issuer in config.oidc.values():
         _check_issuer(config, issuer, reader)
+    if config.api is not None:
+        _check_api(config, config.api, reader)
+    for approver in config.approvers.values():
+        _check_approver(config, approver, reader)
     for name, policy in config.policies.items():
         _check_policy(config, name, policy, reader)
     for position, mask in enumerate(config.masks):
@@ -92,6 +97,56 @@ def _check_webhook(approvals: Approvals, reader: Reader) -> None:
     _check_secret_file(secret.file, ("approvals", "webhook_secret"), reader)
 
 
+def _check_api(config: Config, api: Api, reader: Reader) -> None:
+    at = ("api",)
+    _check_port((*at, "port"), api.port, reader)
+    for listen in config.listen:
+        if (listen.host, listen.port) == (api.host, api.port):
+            reader.add((*at, "port"), f"is the port of [listen.{listen.dialect.value}] already")
+    if config.http is not None and config.http[1] == api.port:
+        reader.add((*at, "port"), "is the port of http already")
+    if api.tls_certificate is None and api.host not in LOOPBACK:
+        reader.add(
+            (*at, "host"),
+            "tokens of approvers must not go over a network in clear",
+            "write tls_certificate and tls_key",
+        )
+    _check_pair(api.tls_certificate, api.tls_key, at, reader)
+    if api.audience and any(issuer.audience == api.audience for issuer in config.oidc.values()):
+        reader.add(
+            (*at, "audience"),
+            "is that of tokens which open databases: whoever is lent one could approve with it",
+            "have the issuer make tokens for an audience of their own",
+        )
+    if api.audience and not config.oidc:
+        reader.add((*at, "audience"), "no issuer is configured", "write [oidc.NAME]")
+    if not any(each.oidc_users or each.token_sha256 for each in config.approvers.values()):
+        reader.warn(at, "no approver can use it", "write oidc_users or token_sha256 in [approver.NAME]")
+
+
+def _check_approver(config: Config, approver: Approver, reader: Reader) -> None:
+    at = ("approver", approver.name)
+    for user in sorted(approver.oidc_users):
+        issuer, colon, name = user.partition(":")
+        if not colon or not name:
+            reader.add(
+                (*at, "oidc_users"), f"{user!r} names no issuer", 'write "ISSUER:USER", ISSUER as in [oidc.ISSUER]'
+            )
+        else:
+            reader.known(issuer, config.oidc, (*at, "oidc_users"), "issuer")
+    for digest in sorted(approver.token_sha256):
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            # it may be the token itself: it is not repeated
+            reader.add(
+                (*at, "token_sha256"), "expected SHA-256 in lower-case hex", "`wireproxy approver token` makes one"
+            )
+    for other in config.approvers.values():
+        if other.name < approver.name and (
+            other.oidc_users & approver.oidc_users or other.token_sha256 & approver.token_sha256
+        ):
+            reader.add(at, f"has a user or a token of [approver.{other.name}]: one person would count as two")
+
+
 def _check_listeners(config: Config, reader: Reader) -> None:
     taken: dict[tuple[str, int], str] = {}
     for listen in config.listen:
@@ -109,30 +164,32 @@ def _check_listeners(config: Config, reader: Reader) -> None:
 
 
 def _check_certificate(listen: Listen, at: tuple[Step, ...], reader: Reader) -> None:
-    if (listen.tls_certificate is None) != (listen.tls_key is None):
-        missing = "tls_key" if listen.tls_key is None else "tls_certificate"
-        reader.add(at, f"{missing} is missing: a certificate and its key go together")
     if listen.require_tls and listen.tls_certificate is None:
         reader.add(
             (*at, "require_tls"), "TLS can't be required without a certificate", "write tls_certificate and tls_key"
         )
-    if (
-        listen.tls_certificate is None
-        and listen.host not in ("127.0.0.1", "::1", "localhost")
-        and listen.host[:1] != "/"
-    ):
+    if listen.tls_certificate is None and listen.host not in LOOPBACK and listen.host[:1] != "/":
         reader.warn(
             (*at, "host"), "clients on other machines would connect without TLS", "write tls_certificate and tls_key"
         )
+    _check_pair(listen.tls_certificate, listen.tls_key, at, reader)
+
+
+def _check_pair(certificate: Path | None, key: Path | None, at: tuple[Step, ...], reader: Reader) -> None:
+    """A certificate and its key: both or none, readable, and each other's."""
+    if (certificate is None) != (key is None):
+        missing = "tls_key" if key is None else "tls_certificate"
+        reader.add(at, f"{missing} is missing: a certificate and its key go together")
     before = len(reader.problems)
-    _check_file(listen.tls_certificate, (*at, "tls_certificate"), reader)
-    _check_secret_file(listen.tls_key, (*at, "tls_key"), reader)
+    _check_file(certificate, (*at, "tls_certificate"), reader)
+    _check_secret_file(key, (*at, "tls_key"), reader)
     unreadable = any(problem.severity == "error" for problem in reader.problems[before:])
-    if listen.tls_certificate is not None and listen.tls_key is not None and not unreadable:
-        try:
-            load_server_tls(listen.tls_certificate, listen.tls_key)
-        except TlsError as error:
-            reader.add((*at, "tls_certificate"), str(error), "the key must be the certificate's own")
+    if certificate is None or key is None or unreadable:
+        return
+    try:
+        load_server_tls(certificate, key)
+    except TlsError as error:
+        reader.add((*at, "tls_certificate"), str(error), "the key must be the certificate's own")
 
 
 def _check_database(config: Config, database: Database, reader: Reader) -> None:

@@ -27,6 +27,7 @@ from wireproxy.config.checks import check_config
 from wireproxy.config.errors import ConfigErrors, ConfigProblem
 from wireproxy.config.locate import line_of, locate
 from wireproxy.config.model import (
+    Api,
     Approvals,
     Approver,
     Config,
@@ -55,7 +56,20 @@ __all__ = ["ConfigErrors", "ConfigProblem", "load", "load_with_warnings"]
 T = TypeVar("T")
 
 LONGEST_FILE_BYTES = 4 * 1024 * 1024  # somebody gave us another file than a configuration
-SECTIONS = ("gateway", "listen", "database", "user", "oidc", "approver", "policy", "mask", "approvals", "log", "limits")
+SECTIONS = (
+    "gateway",
+    "listen",
+    "database",
+    "user",
+    "oidc",
+    "approver",
+    "policy",
+    "mask",
+    "approvals",
+    "api",
+    "log",
+    "limits",
+)
 GATEWAY_KEYS = ("state_dir", "control_socket", "http", "drain_s")  # also at the top, in front of the first table
 TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 _LINE = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
@@ -174,6 +188,7 @@ class _Reading:
         log = self._single(document, "log", LogTable)
         approvals = self._single(document, "approvals", Approvals)
         limits = self._single(document, "limits", Limits)
+        api = self._single(document, "api", Api) if "api" in document else None
         if gateway is None or log is None or approvals is None or limits is None:
             # what depends on these cannot be checked; what is wrong with them has been said
             gateway, log = gateway or GatewayTable(), log or LogTable()
@@ -196,6 +211,7 @@ class _Reading:
             limits=limits,
             version=_digest(document, policies),
             gateway=gateway.name,
+            api=api,
             drain_s=gateway.drain_s,
         )
 

@@ -92,6 +92,19 @@ class Approver:
     name: str
     unix_users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    oidc_users: frozenset[str] = frozenset()  # "ISSUER:USER", ISSUER as in [oidc.ISSUER]
+    token_sha256: frozenset[str] = frozenset()  # of bearer tokens for the HTTP API, in lower-case hex
+
+
+@frozen
+class Api:
+    """`[api]`: the desk over HTTP. Nothing but loopback without TLS."""
+
+    host: str = "127.0.0.1"
+    port: int = 9433
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    audience: str = ""  # of the issuers' tokens that are accepted here; empty: none are
 
 
 @frozen
@@ -160,5 +173,6 @@ class Config:
     limits: Limits = Limits()
     version: str = ""  # a digest of the file's meaning; in every log's first record
     gateway: str = "wireproxy"
+    api: Api | None = None
     drain_s: float = 30.0  # on SIGTERM: sessions may finish their transactions this long
     extra: dict[str, str] = Factory(dict)

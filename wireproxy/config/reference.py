@@ -19,7 +19,7 @@ from rules.conditions import When
 from rules.config import PolicyTable
 from rules.model import Dialect, Effect, Kind
 from rules.policy import Limit, MaskRule, Rule
-from wireproxy.config.model import Approvals, Limits, Secret
+from wireproxy.config.model import Api, Approvals, Limits, Secret
 from wireproxy.config.tables import (
     ApproverTable,
     DatabaseTable,
@@ -89,6 +89,15 @@ OIDC = {
 APPROVER = {
     "unix_users": "Accounts of this machine that are this person; the kernel says who is at the control socket.",
     "groups": "Groups that rules name in `approvers`.",
+    "oidc_users": 'For the HTTP API: `"ISSUER:USER"`, ISSUER as in `[oidc.ISSUER]`, USER as its `user_claim` has it.',
+    "token_sha256": "For the HTTP API: SHA-256 of bearer tokens, as `wireproxy approver token` prints it.",
+}
+API = {
+    "host": "Address to listen on; one that is not loopback needs TLS.",
+    "port": "Where the desk answers HTTP.",
+    "tls_certificate": "PEM file with the certificate and its chain.",
+    "tls_key": "PEM file with the certificate's key.",
+    "audience": "The `aud` of the tokens that approvers may use, not one that opens databases. Default: no tokens of issuers.",
 }
 POLICY = {
     "pack": "A shipped pack whose rules come after this policy's own: `agent-default`, `read-only`, `allow-all`.",
@@ -228,6 +237,7 @@ SECTIONS: tuple[tuple[str, str, type[Any], Mapping[str, str]], ...] = (
     ("limit = { … }", "Of a rule.", Limit, LIMIT),
     ("[[mask]]", "", MaskRule, MASK),
     ("[approvals]", "Defaults of holds.", Approvals, APPROVALS),
+    ("[api]", "The desk over HTTP, when this table is there: docs/approvals.md.", Api, API),
     ("[log]", "", LogTable, LOG),
     ("[limits]", "Each bounds what one client can cost. The defaults are for 500 sessions in 2 GiB.", Limits, LIMITS),
 )  # fmt: skip

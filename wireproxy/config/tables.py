@@ -76,6 +76,8 @@ class OidcTable:
 class ApproverTable:
     unix_users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    oidc_users: frozenset[str] = frozenset()
+    token_sha256: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @frozen

@@ -102,7 +102,8 @@ def _check_not_requester(request: Request, approver: Approver, principal: str) -
     """
     requester = {name.casefold() for name in (request.facts.identity.name, request.facts.identity.subject) if name}
     account = principal.partition(":")[2]
-    names = {name.casefold() for name in (approver.name, account, *approver.unix_users)}
+    oidc = (user.partition(":")[2] for user in approver.oidc_users)
+    names = {name.casefold() for name in (approver.name, account, *approver.unix_users, *oidc)}
     if requester & names:
         raise NotAllowed(
             f"{request.id} was made by {request.facts.identity.name}, who may not approve it as well: ask another approver"
