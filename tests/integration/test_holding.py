@@ -305,9 +305,3 @@ def test_what_runs_for_a_client_that_hung_up_is_cancelled(patient: Gateway, shop
             while at_work() and time.monotonic() < deadline:
                 pass
             assert not at_work()
-
-
-def test_mysql_is_not_listened_for_in_the_language_of_postgres(shop: Server, tmp_path: Path) -> None:
-    plan = GatewayPlan(server=shop, dbname=DBNAME, extra='[listen.mysql]\nhost = "127.0.0.1"\nport = 16306\n')
-    with pytest.raises(RuntimeError, match="not served yet"), running_gateway(plan, tmp_path / "mysql"):
-        pass
