@@ -63,6 +63,11 @@ class MySqlMarks:
                     break
         return found
 
+    @property
+    def in_use(self) -> frozenset[Mark]:
+        """Every mark that the rules name."""
+        return frozenset(mark for _, mark in self._patterns)
+
     def of(self, relation: CatalogRelation) -> dict[str, Mark]:
         return self._by_relation.get((relation.schema, relation.name), {})
 

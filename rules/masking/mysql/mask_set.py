@@ -21,6 +21,7 @@ from rules.masking.mysql.reading import Read, read
 from rules.masking.mysql.statements import PLANS, Followed, follow_statement
 from rules.masking.plan import OutputColumn
 from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
+from rules.masking.writeback import MaskForms
 from rules.model import Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
@@ -50,6 +51,8 @@ class MySqlMaskSet(MaskSet):
     planner: MySqlPlanner
 
     def __attrs_post_init__(self) -> None:
+        self._forms = MaskForms()
+        self._forms.knows(self.world.marks.in_use)
         everything = Columns((), self.planner.world.marks.everything)
         self._unknown = MySqlResultMasks(self.planner, everything, touches=True, several=True)
 
