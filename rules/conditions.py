@@ -407,7 +407,7 @@ _EFFECT_WORDS: dict[Effect, str] = {
     Effect.NOTIFY: "sends a message to other sessions",
     Effect.LARGE_OBJECT: "changes a large object",
     Effect.DYNAMIC_SQL: "runs a text as SQL",
-    Effect.CODE: "runs a body of code that is not looked into",
+    Effect.CODE: "runs code that is not looked into",
     Effect.TWO_PHASE: "is part of a two-phase commit",
     Effect.TRANSACTION: "controls the transaction",
     Effect.SLEEP: "holds the connection without work",

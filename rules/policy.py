@@ -182,7 +182,8 @@ def _decide_own(policy: Policy, statement: Statement, facts: Facts) -> Decision:
 
 
 def _decision(policy: Policy, rule: Rule, statement: Statement, found: tuple[str, ...]) -> Decision:
-    reasons = (rule.reason, *found) if rule.reason else found
+    # the rule's own reason often says what was found: "it changes rows" needs no "changes rows" behind it
+    reasons = (rule.reason, *(each for each in found if each not in rule.reason)) if rule.reason else found
     if not reasons and not rule.lets_through:
         reasons = effect_words(statement.effects - {Effect.READ}) or ("it is for every statement",)
     match rule.action:

@@ -364,3 +364,37 @@ def test_what_mariadb_shows_with_grants_is_read_from_the_table_of_passwords() ->
         assert Relation("mysql", "global_priv") in one(text, maria).relations
         assert one(text, SHOP).relations == ()
     assert Relation("mysql", "servers") in one("SHOW CREATE SERVER a", maria).relations
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "1", "TRUE", "1 = 1", "'a' = 'a'", "id = id", "t.id = id", "id <=> id", "NOT 0", "!0", "2 > 1 AND 'x' = 'x'",
+        "id IS NOT NULL", "id IS NOT NULL OR a = 3", "NOT id IS NULL", "a IS NULL OR a IS NOT NULL", "a = 1 OR NOT a = 1",
+        "a OR NOT a",
+        "a = 1 OR a <> 1",
+        "id LIKE '%'", "a REGEXP '.*'", "a RLIKE ''", "id IN (id, 5)", "id BETWEEN id AND id", "LENGTH(a) >= 0", "ABS(a) > -1",
+        "NOT (a <> a)", "id = id + 0", "id - id = 0", "a * 0 = 0", "a > 5 OR a < 7", "RAND() < 2", "NOW() > '1970-01-01'",
+        "EXISTS (SELECT 1)", "(SELECT TRUE)", "id IN (SELECT id FROM t)", "id = ANY (SELECT id FROM t)",
+        "t.id IN (SELECT x.id FROM t AS x)",
+    ],
+)  # fmt: skip
+def test_a_condition_that_every_row_passes_is_trivial(condition: str) -> None:
+    for text in (f"DELETE FROM t WHERE {condition}", f"UPDATE t SET a = 1 WHERE {condition}"):
+        statement = one(text)
+        assert (statement.has_where, statement.trivial_where, statement.opaque) == (True, True, None)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "id = 1", "a IS NULL", "a IS NOT NULL", "id IS NULL", "a LIKE 'x%'", "a <> a", "FALSE", "0", "1 = 0", "id <> 5", "a = b",
+        "id IN (SELECT id FROM u)", "id IN (SELECT id FROM t WHERE a)", "id IN (SELECT id FROM t LIMIT 1)",
+        "id IN (SELECT a FROM t)",
+        "id IN (1, 2)", "NOT a", "a", "a = 1 OR b = 2", "a = 1 OR a <> 2", "a BETWEEN 1 AND 2", "LENGTH(a) > 3", "a REGEXP 'x'",
+        "a + 1 = b", "a > 7 OR a < 5", "EXISTS (SELECT 1 FROM u WHERE u.id = t.id)", "id NOT IN (SELECT id FROM t)",
+    ],
+)  # fmt: skip
+def test_a_condition_that_excludes_something_is_not_trivial(condition: str) -> None:
+    statement = one(f"DELETE FROM t WHERE {condition}")
+    assert (statement.has_where, statement.trivial_where, statement.opaque) == (True, False, None)

@@ -398,3 +398,11 @@ def test_each_statement_of_a_batch_is_decided_with_the_batch_in_sight() -> None:
     )
     assert [type(each) for each in decide_batch(rules, (delete, commit), FACTS)] == [Deny, Allow]
     assert [type(each) for each in decide_batch(rules, (delete,), FACTS)] == [Allow]
+
+
+def test_what_the_rules_reason_says_already_is_not_said_again() -> None:
+    rule = Rule("changes", "hold", "it changes rows", when=When(effects=frozenset({Effect.WRITE, Effect.DDL})))
+    changed = statement(Kind.UPDATE, Effect.WRITE)
+    assert decide(Policy("p", (rule,)), changed, Facts()) == Hold("changes", ("it changes rows",))
+    both = statement(Kind.DDL, Effect.WRITE, Effect.DDL)
+    assert decide(Policy("p", (rule,)), both, Facts()) == Hold("changes", ("it changes rows", "changes a definition"))

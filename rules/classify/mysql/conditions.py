@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from rules.classify.sampling import Column, Operation, Term, always
+
 _REFLEXIVE = (exp.EQ, exp.GTE, exp.LTE, exp.NullSafeEQ, exp.Like)
+_IRREFLEXIVE = (exp.NEQ, exp.GT, exp.LT)
+_NOT_NEGATIVE = (exp.Length, exp.Abs)
+_MATCH_ALL = frozenset({"", ".*", "^", "$", "^.*", ".*$", "^.*$"})
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "==",
     exp.NEQ: "!=",
@@ -20,14 +25,70 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
 _MAX_NODES = 200
 
 
-def is_trivial(condition: exp.Expr) -> bool:
-    """Whether every row passes, or the answer does not depend on the row. A constant that is false is not trivial."""
+def is_trivial(condition: exp.Expr, target: str | None = None) -> bool:
+    """Whether every row passes, or the answer does not depend on the row. A constant that is false is not trivial.
+
+    `target`: the bare name of the only table, if there is one.
+    """
     if _too_large(condition):
         return False
     truth = _truth(condition)
     if truth is not None:
         return truth
-    return not _depends_on_row(condition)
+    return not _depends_on_row(condition) or always(_term(condition)) or _within_itself(condition, target)
+
+
+def _within_itself(node: exp.Expr, target: str | None) -> bool:
+    """`id IN (SELECT id FROM t)`, `id = ANY (SELECT id FROM t)`, where t is the table that is changed."""
+    node = _bare(node)
+    column, query = node.this, node.args.get("query")
+    if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
+        query = node.expression.this
+    while isinstance(query, exp.Paren | exp.Subquery):
+        query = query.this
+    if target is None or not isinstance(column, exp.Column) or not isinstance(query, exp.Select):
+        return False
+    source = query.args.get("from_") or query.args.get("from")
+    plain = all(name in _PLAIN_QUERY for name, value in query.args.items() if value)
+    if not plain or source is None or not isinstance(source.this, exp.Table) or len(query.expressions) != 1:
+        return False
+    shown = query.expressions[0]
+    return source.this.name == target and isinstance(shown, exp.Column) and shown.name.lower() == column.name.lower()
+
+
+_PLAIN_QUERY = frozenset({"expressions", "from", "from_", "kind", "operation_modifiers"})
+_SYMBOLS: dict[type[exp.Expr], str] = {
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.EQ: "=", exp.NullSafeEQ: "=", exp.NEQ: "<>", exp.GT: ">",
+    exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.And: "and", exp.Or: "or",
+}  # fmt: skip
+
+
+def _term(node: object) -> Term:
+    """A condition, or a number in it, as far as it is made of columns, numbers and what is done with numbers."""
+    match node:
+        case exp.Paren():
+            return _term(node.this)
+        case exp.Column():
+            return Column(tuple(part.name.lower() for part in node.parts))
+        case exp.Boolean():
+            return bool(node.this)
+        case exp.Literal() if not node.is_string:
+            return _number(node)
+        case exp.Neg():
+            return Operation("-", (0, _term(node.this)))
+        case exp.Not():
+            return Operation("not", (_term(node.this),))
+        case exp.Between():
+            low, high = (_term(node.args.get(name)) for name in ("low", "high"))
+            value = _term(node.this)
+            return Operation("and", (Operation(">=", (value, low)), Operation("<=", (value, high))))
+        case exp.In() if not node.args.get("query"):
+            value = _term(node.this)
+            return Operation("or", tuple(Operation("=", (value, _term(each))) for each in node.expressions))
+        case exp.Expr() if (symbol := _SYMBOLS.get(type(node))) is not None:
+            return Operation(symbol, (_term(node.this), _term(node.expression)))
+        case _:
+            return None
 
 
 def _too_large(condition: exp.Expr) -> bool:
@@ -35,7 +96,7 @@ def _too_large(condition: exp.Expr) -> bool:
 
 
 def _depends_on_row(node: exp.Expr) -> bool:
-    return any(isinstance(part, (exp.Column, exp.Star, exp.Select, exp.Table)) for part in node.walk())
+    return any(isinstance(part, (exp.Column, exp.Star, exp.Table)) for part in node.walk())
 
 
 def _truth(node: exp.Expr | None) -> bool | None:
@@ -67,7 +128,12 @@ def _truth(node: exp.Expr | None) -> bool | None:
         case exp.Exists():
             return None if _depends_on_tables(node) else True
         case exp.Between():
-            return _between(node)
+            return True if node.this == node.args.get("low") == node.args.get("high") else _between(node)
+        case exp.Is():
+            return _is(node)
+        case exp.RegexpLike():
+            everything = isinstance(node.expression, exp.Literal) and node.expression.this in _MATCH_ALL
+            return True if everything else None
         case exp.In():
             return _in(node)
         case exp.Like() | exp.EQ() | exp.NEQ() | exp.GT() | exp.GTE() | exp.LT() | exp.LTE() | exp.NullSafeEQ():
@@ -108,14 +174,31 @@ def _comparison(node: exp.Expr) -> bool | None:
     left, right = node.args.get("this"), node.args.get("expression")
     if left is None or right is None:
         return None
-    if isinstance(node, _REFLEXIVE) and left == right:
-        return True
+    if left == right or _same_column(left, right):
+        return True if isinstance(node, _REFLEXIVE) else False if isinstance(node, _IRREFLEXIVE) else None
+    if isinstance(node, exp.GTE | exp.GT) and isinstance(left, _NOT_NEGATIVE):
+        least = _number(right)
+        return True if least is not None and (least < 0 or (least == 0 and isinstance(node, exp.GTE))) else None
     if isinstance(node, exp.Like):
         return True if isinstance(right, exp.Literal) and right.is_string and set(str(right.this)) == {"%"} else None
     if _string(left) is not None and _string(right) is not None:
         return _ordered(type(node), str(_string(left)), str(_string(right)))
     a, b = _number(left), _number(right)
     return None if a is None or b is None else _ordered(type(node), a, b)
+
+
+def _same_column(left: exp.Expr, right: exp.Expr) -> bool:
+    """`t.a = a`: the same column with and without its table."""
+    if not isinstance(left, exp.Column) or not isinstance(right, exp.Column):
+        return False
+    return left.name.lower() == right.name.lower() and bool(left.table) != bool(right.table)
+
+
+def _is(node: exp.Is) -> bool | None:
+    """`id IS NULL`: a column of that name is a primary key, as far as anybody has ever seen."""
+    if isinstance(node.this, exp.Column) and node.this.name.lower() == "id" and isinstance(node.expression, exp.Null):
+        return False
+    return None
 
 
 def _string(node: exp.Expr) -> str | None:

@@ -240,7 +240,9 @@ def read_rows(reader: Reader) -> tuple[Kind, str]:
         where = tree.args.get("where")
         if not isinstance(where, exp.Where):
             raise Unreadable("two readers find a different WHERE")
-        reader.draft.trivial_where = is_trivial(where.this)
+        only = tree.args.get("this")
+        target = only.name if isinstance(only, exp.Table) and len(reader.named) <= 1 else None
+        reader.draft.trivial_where = is_trivial(where.this, target)
     elif reader.draft.has_where is False and tree.args.get("where") is not None:
         raise Unreadable("two readers find a different WHERE")
     return kind, root

@@ -12,8 +12,10 @@ from typing import Any
 
 from attrs import define
 
+from rules.classify.postgres.terms import term_of
 from rules.classify.postgres.tree import Node, constant, same, strings
 from rules.classify.postgres.walk import Walk
+from rules.classify.sampling import always, hangs_on_constants
 
 _DEPTH = 60  # of NOT and parentheses; what is nested deeper is taken to be true
 _SYSTEM_COLUMNS = frozenset({"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"})
@@ -48,6 +50,11 @@ def judge_where(walk: Walk, node: Node) -> None:
         return
     judged = Judged()
     truth = _truth(condition, judged, node.get("relation", {}), 0)
+    if truth is Truth.DEPENDS:
+        term = term_of(condition)
+        judged.looked = judged.looked or hangs_on_constants(term)
+        if always(term):
+            truth, judged.looked = Truth.ALWAYS, True
     walk.where(True, truth is Truth.ALWAYS, judged.looked)
 
 
@@ -163,12 +170,12 @@ def _same_value(left: Any, right: Any, judged: Judged) -> bool:
     return same(left, right) or _plain(left, right)
 
 
-def _plain(left: Any, right: Any) -> bool:
-    """`t.a = a`: the same column with and without its table."""
+def _plain(left: Any, right: Any, *, alias: bool = False) -> bool:
+    """`t.a = a`: the same column with and without its table. `alias`: of the same table under two names."""
     if not left or not right or "ColumnRef" not in left or "ColumnRef" not in right:
         return False
     one, other = strings(left["ColumnRef"].get("fields", [])), strings(right["ColumnRef"].get("fields", []))
-    return len(one) != len(other) and one[-1:] == other[-1:] != [""]
+    return (alias or len(one) != len(other)) and one[-1:] == other[-1:] != [""]
 
 
 def _pattern(symbol: str, left: Any, right: Any, judged: Judged) -> Truth:
@@ -224,7 +231,9 @@ def _within_itself(node: Node, target: Node) -> Truth:
     """`id IN (SELECT id FROM t)`, where t is the table that is changed."""
     query = node.get("subselect", {}).get("SelectStmt", {})
     sources, columns = query.get("fromClause", []), query.get("targetList", [])
-    if node.get("subLinkType") != "ANY_SUBLINK" or "operName" in node or len(sources) != 1 or len(columns) != 1:
+    if strings(node.get("operName", [])) not in ([], ["="]) or node.get("subLinkType") != "ANY_SUBLINK":
+        return Truth.DEPENDS
+    if len(sources) != 1 or len(columns) != 1:
         return Truth.DEPENDS
     if any(field in query for field in ("whereClause", "limitCount", "limitOffset", "groupClause", "havingClause")):
         return Truth.DEPENDS
@@ -233,7 +242,7 @@ def _within_itself(node: Node, target: Node) -> Truth:
         return Truth.DEPENDS
     column = columns[0].get("ResTarget", {}).get("val")
     test = node.get("testexpr")
-    if same(test, column) or _plain(test, column):
+    if same(test, column) or _plain(test, column) or _plain(test, column, alias=True):
         return Truth.ALWAYS
     return Truth.DEPENDS
 
