@@ -10,7 +10,9 @@ import os
 from setuptools import setup
 
 HOT = [
+    "protocols/base.py",
     "protocols/buffer.py",
+    "protocols/postgres/messages.py",
     "protocols/postgres/names.py",
     "protocols/postgres/pending.py",
     "protocols/postgres/shared.py",
@@ -23,6 +25,10 @@ HOT = [
     "protocols/postgres/frontend.py",
     "protocols/postgres/relay.py",
     "rules/judge.py",
+    "rules/numbers.py",
+    "wireproxy/log/appender.py",
+    "wireproxy/log/writer.py",
+    "wireproxy/judging.py",
     "wireproxy/pump.py",
     "wireproxy/life.py",
     "wireproxy/results.py",

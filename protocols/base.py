@@ -4,8 +4,8 @@ A relay stands between two peers. Bytes from either are fed to it; `advance()` c
 into the outboxes, and returns effects: questions that somebody must answer before the direction they came from moves on, and
 facts for the record. It does no I/O, reads no clock, and knows neither SQL nor policy.
 
-Effects and verdicts are NamedTuples rather than frozen dataclasses: several are made for each transaction, and a NamedTuple
-costs a third.
+Effects and verdicts of which several are made for each transaction are plain classes, which compile to structs; the others are
+NamedTuples.
 """
 
 from __future__ import annotations
@@ -70,66 +70,166 @@ class ColumnDescription(NamedTuple):
     binary: bool
 
 
-class Question(NamedTuple):
+class Question:
     """May this go on? Answered by `decide`; nothing that the client sent later moves before."""
 
-    ticket: int
-    stage: Stage
-    text: bytes | None  # None: the gateway does not know what stands behind the name
-    name: bytes = b""  # the prepared statement's, or for EXECUTE the portal's
-    parameters: tuple[bytes | None, ...] | None = None
-    formats: tuple[int, ...] = ()
-    types: tuple[int, ...] = ()
-    attachment: object = None  # what the verdict on an earlier stage attached
-    truncated: bool = False  # the message is longer than its limit; `text` and `parameters` are only its beginning
-    length: int = 0  # bytes of the whole message
-    moved: bool = False  # names or settings changed since its portal was bound, and only running it looks them up
+    __slots__ = (
+        "attachment",
+        "formats",
+        "length",
+        "moved",
+        "name",
+        "parameters",
+        "stage",
+        "text",
+        "ticket",
+        "truncated",
+        "types",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        stage: Stage,
+        text: bytes | None,
+        name: bytes = b"",
+        parameters: tuple[bytes | None, ...] | None = None,
+        formats: tuple[int, ...] = (),
+        types: tuple[int, ...] = (),
+        attachment: object = None,
+        truncated: bool = False,
+        length: int = 0,
+        moved: bool = False,
+    ) -> None:
+        self.ticket = ticket
+        self.stage = stage
+        self.text = text  # None: the gateway does not know what stands behind the name
+        self.name = name  # the prepared statement's, or for EXECUTE the portal's
+        self.parameters = parameters
+        self.formats = formats
+        self.types = types
+        self.attachment = attachment  # what the verdict on an earlier stage attached
+        self.truncated = truncated  # the message is longer than its limit; text and parameters are only its beginning
+        self.length = length  # bytes of the whole message
+        self.moved = moved  # names or settings changed since its portal was bound, and only running it looks them up
 
 
-class Described(NamedTuple):
+class Described:
     """A result is about to come. Answered by `plan`; no row of it leaves before."""
 
-    ticket: int
-    position: int  # which statement of a batch
-    columns: tuple[ColumnDescription, ...]
-    attachment: object
-    again: bool  # a second result of the same statement: what was planned for the first does not hold for it
+    __slots__ = (
+        "again",
+        "attachment",
+        "columns",
+        "position",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        position: int,
+        columns: tuple[ColumnDescription, ...],
+        attachment: object,
+        again: bool,
+    ) -> None:
+        self.ticket = ticket
+        self.position = position  # which statement of a batch
+        self.columns = columns
+        self.attachment = attachment
+        self.again = again  # a second result of the same statement: what was planned for the first does not hold for it
 
 
-class CopyOut(NamedTuple):
+class CopyOut:
     """COPY … TO STDOUT is about to send rows. Answered by `plan_copy`."""
 
-    ticket: int
-    position: int
-    binary: bool
-    columns: int
-    attachment: object
+    __slots__ = (
+        "attachment",
+        "binary",
+        "columns",
+        "position",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        position: int,
+        binary: bool,
+        columns: int,
+        attachment: object,
+    ) -> None:
+        self.ticket = ticket
+        self.position = position
+        self.binary = binary
+        self.columns = columns
+        self.attachment = attachment
 
 
-class Completed(NamedTuple):
+class Completed:
     """A statement ended well (or a portal was suspended: tag is empty)."""
 
-    ticket: int
-    position: int
-    tag: bytes
-    rows: int
-    size_bytes: int
-    attachment: object
+    __slots__ = (
+        "attachment",
+        "position",
+        "rows",
+        "size_bytes",
+        "tag",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        position: int,
+        tag: bytes,
+        rows: int,
+        size_bytes: int,
+        attachment: object,
+    ) -> None:
+        self.ticket = ticket
+        self.position = position
+        self.tag = tag
+        self.rows = rows
+        self.size_bytes = size_bytes
+        self.attachment = attachment
 
 
-class Rows(NamedTuple):
+class Rows:
     """What the client was sent of a result, as frames, for the record."""
 
-    ticket: int
-    frames: bytes
+    __slots__ = (
+        "frames",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        frames: bytes,
+    ) -> None:
+        self.ticket = ticket
+        self.frames = frames
 
 
-class Failed(NamedTuple):
+class Failed:
     """An error on the way to the client. `ticket` is None when it belongs to no statement."""
 
-    ticket: int | None
-    fields: Fields
-    attachment: object
+    __slots__ = (
+        "attachment",
+        "fields",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int | None,
+        fields: Fields,
+        attachment: object,
+    ) -> None:
+        self.ticket = ticket
+        self.fields = fields
+        self.attachment = attachment
 
 
 class ParameterChanged(NamedTuple):
@@ -156,29 +256,71 @@ class Terminated(NamedTuple):
 Effect = Question | Described | CopyOut | Completed | Rows | Failed | ParameterChanged | Ready | Withdrawn | Terminated
 
 
-class NameChange(NamedTuple):
+class NameChange:
     """What a statement of SQL does to a name if it succeeds."""
 
-    space: str  # "statement" or "portal"
-    name: bytes | None  # None: every name of the space
-    created: bool
-    text: bytes | None = None  # of a created name: its own text, where it is known
-    attachment: object = None
-    position: int = 0  # which statement of the batch makes the change
-    types: tuple[int, ...] = ()
+    __slots__ = (
+        "attachment",
+        "created",
+        "name",
+        "position",
+        "space",
+        "text",
+        "types",
+    )
+
+    def __init__(
+        self,
+        space: str,
+        name: bytes | None,
+        created: bool,
+        text: bytes | None = None,
+        attachment: object = None,
+        position: int = 0,
+        types: tuple[int, ...] = (),
+    ) -> None:
+        self.space = space  # "statement" or "portal"
+        self.name = name  # None: every name of the space
+        self.created = created
+        self.text = text  # of a created name: its own text, where it is known
+        self.attachment = attachment
+        self.position = position  # which statement of the batch makes the change
+        self.types = types
 
 
-class Forward(NamedTuple):
+class Forward:
     """Let it pass, byte for byte."""
 
-    attachment: object = None
-    look: bool = False  # its results are described and planned before a row of them leaves
-    barrier: bool = False  # nothing later is read before the server has answered it
-    record_bytes: int = 0  # of each of its results, kept as frames for the record
-    names: tuple[NameChange, ...] = ()
-    taints: bool = False  # it may have changed the names of statements and cursors in ways that cannot be seen
-    late: bool = False  # what its names mean is looked up when it runs, not when it is bound
-    exchange: Exchange | None = None  # other contents than the client's go to the server
+    __slots__ = (
+        "attachment",
+        "barrier",
+        "exchange",
+        "late",
+        "look",
+        "names",
+        "record_bytes",
+        "taints",
+    )
+
+    def __init__(
+        self,
+        attachment: object = None,
+        look: bool = False,
+        barrier: bool = False,
+        record_bytes: int = 0,
+        names: tuple[NameChange, ...] = (),
+        taints: bool = False,
+        late: bool = False,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.attachment = attachment
+        self.look = look  # its results are described and planned before a row of them leaves
+        self.barrier = barrier  # nothing later is read before the server has answered it
+        self.record_bytes = record_bytes  # of each of its results, kept as frames for the record
+        self.names = names
+        self.taints = taints  # it may have changed the names of statements and cursors in ways that cannot be seen
+        self.late = late  # what its names mean is looked up when it runs, not when it is bound
+        self.exchange = exchange  # other contents than the client's go to the server
 
 
 class Exchange(NamedTuple):

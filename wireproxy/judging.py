@@ -8,8 +8,9 @@ question is put off. A name that may have been made in ways nobody saw is opaque
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from protocols.base import AnyRelay, Exchange, NameChange, Question, Stage
 from rules.classify import opaque
@@ -43,9 +44,16 @@ _NAMELESS = frozenset({"VariableSetStmt", "VariableShowStmt", "TransactionStmt"}
 
 _ELSEWHERE = 16  # long texts that one question may wait for, one after the other: its own, and those behind names
 
+_PARSE: Final = Stage.PARSE
+_BIND: Final = Stage.BIND
+_EXECUTE: Final = Stage.EXECUTE
+_FUNCTION_CALL: Final = Stage.FUNCTION_CALL
+
 Masks = tuple[ResultMasks | None, ...]
 # What was judged elsewhere for one question: by text, the namespace in which the server reads it
 Elsewhere = Mapping[tuple[bytes, Namespace], Judgement]
+
+_NOTHING: Final[Elsewhere] = {}
 
 
 class Long(Exception):
@@ -57,24 +65,91 @@ class Long(Exception):
         self.namespace = namespace
 
 
-@frozen
 class Weighed:
-    """A question's answer before it is acted on."""
+    """A question's answer before it is acted on. Kept and shared, so never changed. A plain class, which compiles to a struct."""
 
-    judgement: Judgement
-    decision: Decision
-    masks: Masks  # one for each statement
-    look: bool  # its results may carry something masked
-    settles: bool  # its end may change what later text means: nothing is judged before
-    taints: bool
-    transactional: bool  # it begins or ends a transaction, or a savepoint
-    changes_definitions: bool
-    names: tuple[NameChange, ...]
-    behind: tuple[tuple[str, str], ...] = ()  # what stands behind the names that it refers to: name, text
-    moves: bool = False  # what stands behind a name may change settings, in ways that the statement does not show
-    late: bool = False  # what its names mean is looked up when it runs, not when it is bound
-    sites: Sites = NOWHERE  # where pseudonyms may stand in its text
-    exchange: Exchange | None = field(default=None, repr=False)  # what is sent in the place of what the client wrote
+    __slots__ = (
+        "behind",
+        "changes_definitions",
+        "decision",
+        "exchange",
+        "judgement",
+        "kinds",
+        "late",
+        "look",
+        "masks",
+        "moves",
+        "names",
+        "of_parse",
+        "settles",
+        "sites",
+        "taints",
+        "transactional",
+    )
+
+    def __init__(
+        self,
+        judgement: Judgement,
+        decision: Decision,
+        masks: Masks,
+        look: bool,
+        settles: bool,
+        taints: bool,
+        transactional: bool,
+        changes_definitions: bool,
+        names: tuple[NameChange, ...],
+        behind: tuple[tuple[str, str], ...] = (),
+        moves: bool = False,
+        late: bool = False,
+        sites: Sites = NOWHERE,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.judgement = judgement
+        self.decision = decision
+        self.masks = masks  # one for each statement
+        self.look = look  # its results may carry something masked
+        self.settles = settles  # its end may change what later text means: nothing is judged before
+        self.taints = taints
+        self.transactional = transactional  # it begins or ends a transaction, or a savepoint
+        self.changes_definitions = changes_definitions
+        self.names = names
+        self.behind = behind  # what stands behind the names that it refers to: name, text
+        self.moves = moves  # what stands behind a name may change settings, in ways that the statement does not show
+        self.late = late  # what its names mean is looked up when it runs, not when it is bound
+        self.sites = sites  # where pseudonyms may stand in its text
+        self.exchange = exchange  # what is sent in the place of what the client wrote
+        self.kinds: tuple[str, ...] = tuple([statement.kind for statement in judgement.statements])
+        self.of_parse: Weighed | None = None  # the same for its Parse, once that was asked for
+
+    def decided(self, decision: Decision) -> Weighed:
+        """The same under another decision."""
+        return self._with(decision, self.masks, self.look, self.exchange)
+
+    def unsure(self, masks: Masks) -> Weighed:
+        """The same where it is not known what the rows carry."""
+        return self._with(self.decision, masks, True, self.exchange)
+
+    def exchanged(self, exchange: Exchange | None) -> Weighed:
+        """The same with other contents in the place of the client's."""
+        return self._with(self.decision, self.masks, self.look, exchange)
+
+    def _with(self, decision: Decision, masks: Masks, look: bool, exchange: Exchange | None) -> Weighed:
+        return Weighed(
+            self.judgement,
+            decision,
+            masks,
+            look,
+            self.settles,
+            self.taints,
+            self.transactional,
+            self.changes_definitions,
+            self.names,
+            self.behind,
+            self.moves,
+            self.late,
+            self.sites,
+            exchange,
+        )
 
 
 class Attached:
@@ -108,11 +183,12 @@ def weigh(
 ) -> Weighed | None:
     """None: ask again once the server has answered what is in flight. Raises Long: judge that, and ask again with what it gave."""
     text = question.text
-    if question.truncated and question.stage is not Stage.BIND:
+    stage = question.stage
+    if question.truncated and stage is not _BIND:
         return _settled(
             bench, namespace, f"a statement of {question.length} bytes is longer than statement_bytes", deny=True
         )
-    if question.stage is Stage.FUNCTION_CALL:
+    if stage is _FUNCTION_CALL:
         return _settled(
             bench, namespace, "the function call message of the protocol names a function by number", deny=True
         )
@@ -122,11 +198,12 @@ def weigh(
         return _settled(
             bench, namespace, "what its names mean was changed after it was bound: bind it again", deny=True
         )
-    cursor = question.stage is Stage.EXECUTE and not isinstance(question.attachment, Attached)
+    cursor = stage is _EXECUTE and not isinstance(question.attachment, Attached)
     unsure = cursor and _unsure(question.attachment, namespace)
     now = namespace
     namespace = reading(question, namespace)
-    elsewhere = {} if elsewhere is None else elsewhere
+    if elsewhere is None:
+        elsewhere = _NOTHING
     judgement = _judged(text, bench, namespace, minute_of_week, estimated_rows, elsewhere)
     # judgements come from a cache, and most refer to nothing outside themselves: neither need be weighed again
     known = bench.weighed.get(id(judgement))
@@ -144,11 +221,12 @@ def weigh(
     if weighed.sites and bench.masks is not None:
         weighed = _exchanged(weighed, question, bench.masks, namespace, now)
     if unsure and bench.masks is not None:
-        return evolve(weighed, masks=(bench.masks.unknown(),) * len(weighed.masks), look=True)
-    if question.stage is Stage.PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
+        return weighed.unsure((bench.masks.unknown(),) * len(weighed.masks))
+    if stage is _PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
         # prepared is not run: values come with Bind, and only with them there is something to approve
-        rule = getattr(weighed.decision, "rule", "")
-        return evolve(weighed, decision=Allow(rule, ("prepared; decided when it is run",)))
+        if weighed.of_parse is None:
+            weighed.of_parse = weighed.decided(Allow(weighed.decision.rule, ("prepared; decided when it is run",)))
+        return weighed.of_parse
     return weighed
 
 
@@ -158,11 +236,11 @@ def _exchanged(weighed: Weighed, question: Question, masks: MaskSet, read: Names
         question.stage is Stage.BIND
         and (against := against_values(question, weighed.sites.written, masks, now)) is not None
     ):
-        weighed = evolve(weighed, decision=worst((weighed.decision, against)))
+        weighed = weighed.decided(worst((weighed.decision, against)))
     try:
-        return evolve(weighed, exchange=exchange(question, weighed.sites, masks, read, now))
+        return weighed.exchanged(exchange(question, weighed.sites, masks, read, now))
     except NoPseudonym as error:
-        return evolve(weighed, decision=worst((weighed.decision, refused(error))))
+        return weighed.decided(worst((weighed.decision, refused(error))))
 
 
 def _judged(
@@ -187,7 +265,7 @@ def reading(question: Question, namespace: Namespace) -> Namespace:
     """The namespace in which the server reads the question's text: parts of it are of an earlier stage."""
     then = question.attachment
     if isinstance(then, Attached):
-        if question.stage is Stage.EXECUTE:
+        if question.stage is _EXECUTE:
             return then.namespace  # it was planned at Bind
         return _as_read(then.namespace, namespace)
     if isinstance(then, Namespace):  # of a cursor of SQL
@@ -197,6 +275,12 @@ def reading(question: Question, namespace: Namespace) -> Namespace:
 
 def _as_read(then: Namespace, now: Namespace) -> Namespace:
     """The server read the text when it was prepared, and resolves its names now."""
+    if then is now or (
+        then.standard_conforming_strings == now.standard_conforming_strings
+        and then.client_encoding == now.client_encoding
+        and then.lexing_known == now.lexing_known
+    ):
+        return now  # the same object: what was judged in it is found by that
     return evolve(
         now,
         standard_conforming_strings=then.standard_conforming_strings,
@@ -395,7 +479,7 @@ def _unknown_name(
 ) -> Weighed:
     """A Bind or an Execute by a name that the gateway does not know."""
     masks: Masks = (bench.masks.unknown(),) if bench.masks is not None else (None,)
-    if question.stage is Stage.BIND and relay.tainted:
+    if question.stage is _BIND and relay.tainted:
         return _settled(
             bench,
             namespace,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 from mypy_extensions import mypyc_attr
@@ -52,6 +52,7 @@ from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.upstream import Upstream
 from wireproxy.welcome import Arrival
 
+_PARSE: Final = Stage.PARSE
 ESTIMATE_S = 3.0  # the planner's estimate helps an approver, and may decide for a rule; it is not waited for longer
 _ALL_ROWS_BYTES = 1 << 62
 _DONE_KEPT = 20  # statements of the open transaction that an approver is shown
@@ -134,8 +135,7 @@ class Session(Life):
 
     def _on_question(self, question: Question) -> bool:
         if self._bench_is_old:
-            self.job(lambda: self._renew_bench(question))
-            return False
+            return self._renew_bench_for(question)
         return self._consider(question)
 
     @property
@@ -144,6 +144,10 @@ class Session(Life):
             self.bench.needs_catalog
             and (self.target.catalog_version != self.bench.catalog.version or self.target.stale)
         )
+
+    def _renew_bench_for(self, question: Question) -> bool:
+        self.job(lambda: self._renew_bench(question))
+        return False
 
     async def _renew_bench(self, question: Question) -> None:
         self._stale_bench = False
@@ -172,33 +176,17 @@ class Session(Life):
         try:
             weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute, estimated_rows, elsewhere)
         except Long as long:
-            text, namespace = long.text, long.namespace
-
-            async def judge() -> None:
-                found = await self.target.workers.judge(self.bench.judge, text, namespace, minute, estimated_rows)
-                if self.relay.asking is not question:
-                    return
-                if self._bench_is_old and self._renewed_for != question.ticket:
-                    self._renewed_for = question.ticket  # once: somebody may change definitions all the time
-                    await self._renew_bench(question)
-                    return
-                known = {**(elsewhere or {}), (text, namespace): found}
-                self._guarded(lambda again: self._consider(again, estimated_rows, asked, known), question)
-
-            self.job(judge)
-            return False
+            return self._judge_elsewhere(question, long, minute, estimated_rows, asked, elsewhere)
         if weighed is None:
             self.relay.decide(question.ticket, Later())
             return True
-        if any(mask is not None and mask.unknown for mask in weighed.masks) and self.target.missing():
-            self.job(lambda: self._renew_bench(question))
-            return False
-        if weighed.judgement.wants_estimate and not asked and question.stage is not Stage.PARSE:
-            self.job(lambda: self._ask_planner(question, weighed))
-            return False
+        if weighed.look and _unforeseen(weighed) and self.target.missing():
+            return self._renew_bench_for(question)
+        if weighed.judgement.wants_estimate and not asked and question.stage is not _PARSE:
+            return self._ask_planner_for(question, weighed)
         match weighed.decision:
             case Allow() as allow:
-                if self.bench.judge.limited and question.stage is not Stage.PARSE:
+                if self.bench.judge.limited and question.stage is not _PARSE:
                     return self._consider_limits(question, weighed, allow)
                 self._record(question, weighed, "observe" if allow.observe else "allow", allow.rule, allow.reasons)
                 self.forward(question, weighed)
@@ -217,6 +205,36 @@ class Session(Life):
                 self._holding = Holding(self, question, weighed, hold)
                 self.job(self._holding.run)
                 return False
+
+    def _judge_elsewhere(
+        self,
+        question: Question,
+        long: Long,
+        minute: int | None,
+        estimated_rows: int | None,
+        asked: bool,
+        elsewhere: Elsewhere | None,
+    ) -> bool:
+        """A worker process judges the text; then the question is considered again."""
+        text, namespace = long.text, long.namespace
+
+        async def judge() -> None:
+            found = await self.target.workers.judge(self.bench.judge, text, namespace, minute, estimated_rows)
+            if self.relay.asking is not question:
+                return
+            if self._bench_is_old and self._renewed_for != question.ticket:
+                self._renewed_for = question.ticket  # once: somebody may change definitions all the time
+                await self._renew_bench(question)
+                return
+            known = {**(elsewhere or {}), (text, namespace): found}
+            self._guarded(lambda again: self._consider(again, estimated_rows, asked, known), question)
+
+        self.job(judge)
+        return False
+
+    def _ask_planner_for(self, question: Question, weighed: Weighed) -> bool:
+        self.job(lambda: self._ask_planner(question, weighed))
+        return False
 
     async def _ask_planner(self, question: Question, weighed: Weighed) -> None:
         """A rule asks how many rows; no answer counts against the statement."""
@@ -280,7 +298,7 @@ class Session(Life):
             reasons,
             self.relay.transaction_status,
             request_id,
-            tuple(statement.kind for statement in weighed.judgement.statements),
+            weighed.kinds,
             question.truncated,
             not self.namespace.current.standard_conforming_strings,
             question.types,
@@ -368,6 +386,10 @@ class Session(Life):
         self._over = "the client ended the session"
         self._wake.set()
         return False
+
+
+def _unforeseen(weighed: Weighed) -> bool:
+    return any(mask is not None and mask.unknown for mask in weighed.masks)
 
 
 def affected(tag: bytes) -> int:

@@ -21,7 +21,6 @@ from typing import Final
 
 from protocols.base import (
     Forward,
-    Later,
     NameChange,
     ProtocolError,
     Question,
@@ -55,16 +54,33 @@ _BIND_HEAD_BYTES: Final = (
 )
 
 
+_QUERY: Final = Stage.QUERY
+_PARSE: Final = Stage.PARSE
+_BIND: Final = Stage.BIND
+_EXECUTE: Final = Stage.EXECUTE
+_FUNCTION_CALL: Final = Stage.FUNCTION_CALL
+
+
 class _Waiting:
-    """A message whose question is open."""
+    """A message whose question is open, or will be asked once what its names mean is certain."""
 
-    __slots__ = ("body", "message", "question", "retry")
+    __slots__ = ("message", "portal", "question", "stage", "statement", "streamed")
 
-    def __init__(self, message: bytes, body: bytes, question: Question, retry: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        message: bytes,
+        question: Question | None = None,
+        portal: bytes = b"",
+        statement: bytes = b"",
+        streamed: int = 0,
+    ) -> None:
+        self.stage = stage
         self.message = message
-        self.body = body
         self.question = question
-        self.retry = retry
+        self.portal = portal  # of a Bind or an Execute
+        self.statement = statement  # of a Bind
+        self.streamed = streamed  # the length of a Bind of which only the beginning is here, or 0
 
 
 class Frontend:
@@ -89,7 +105,7 @@ class Frontend:
         self._discarding = 0  # bytes of a message that is refused or skipped and has not ended
         self._waiting: _Waiting | None = None
         self._barrier = False  # nothing is read until the server owes nothing
-        self._retry: Callable[[], None] | None = None  # what was put off until then
+        self._retry: _Waiting | None = None  # what was put off until then
         self.terminated = False
         self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
             ord("Q"): self._query,
@@ -143,7 +159,7 @@ class Frontend:
                 if shared.skipping:
                     self._discard_streamed()
                 else:
-                    retry()
+                    self._ask_again(retry)
         if not self._inbox.ready or self.blocked:
             return
         buffer = self._inbox.take()
@@ -204,7 +220,7 @@ class Frontend:
             if length <= limits.bind_bytes or (len(head) < min(length - 4, limits.bind_bytes)):
                 return False
             portal, statement, _ = decode_bind_names(head)
-            self._ask_bind(buffer[at:], head, portal, statement, length)
+            self._begin_bind(buffer[at:], portal, statement, length)
             return True
         if length <= limits.statement_bytes:
             return False
@@ -217,16 +233,27 @@ class Frontend:
         question = Question(
             self.shared.next_ticket(), stage, head[: limits.statement_bytes], truncated=True, length=length
         )
-        self._ask(b"", b"", question, lambda: None)
+        self._ask(_Waiting(stage, b""), question)
         return True
 
     # -- asking and answering
 
-    def _ask(self, message: bytes, body: bytes, question: Question, retry: Callable[[], None]) -> None:
-        if len(self.shared.pending) >= self.shared.limits.owed:
+    def _ask(self, waiting: _Waiting, question: Question) -> None:
+        shared = self.shared
+        if len(shared.pending.entries) >= shared.limits.owed:
             raise ProtocolError("too many messages without reading their answers", sqlstate="54000")
-        self._waiting = _Waiting(message, body, question, retry)
-        self.shared.effects.append(question)
+        waiting.question = question
+        self._waiting = waiting
+        shared.effects.append(question)
+
+    def _ask_again(self, waiting: _Waiting) -> None:
+        """What was put off: a name that the message refers to may mean another thing by now."""
+        if waiting.stage is _BIND:
+            self._ask_bind(waiting)
+        elif waiting.stage is _EXECUTE:
+            self._run(waiting)
+        elif waiting.question is not None:
+            self._ask(waiting, waiting.question)
 
     def _discard_streamed(self) -> None:
         """The rest of a Bind that would have been streamed is not wanted any more."""
@@ -246,27 +273,25 @@ class Frontend:
             return
         self._waiting = None
         self._discard_streamed()
+        assert waiting.question is not None
         self.shared.effects.append(Withdrawn(waiting.question.ticket))
 
     def decide(self, ticket: int, verdict: Verdict) -> None:
         waiting = self._waiting
-        if waiting is None or waiting.question.ticket != ticket:
+        question = waiting.question if waiting is not None else None
+        if waiting is None or question is None or question.ticket != ticket:
             raise AssertionError("a verdict for a question that is not open")
         self._waiting = None
-        question = waiting.question
-        match verdict:
-            case Forward():
-                if question.truncated and question.stage is not Stage.BIND:
-                    raise AssertionError("a statement that was not seen whole cannot be allowed")
-                if question.stage is Stage.FUNCTION_CALL:
-                    raise AssertionError("function calls are always refused")
-                self._forward(waiting, verdict)
-            case Refuse():
-                self._refuse(question, verdict)
-            case Later():
-                self._put_off(waiting.retry)
+        if isinstance(verdict, Forward):
+            if question.truncated and question.stage is not _BIND:
+                raise AssertionError("a statement that was not seen whole cannot be allowed")
+            self._forward(waiting, question, verdict)
+        elif isinstance(verdict, Refuse):
+            self._refuse(question, verdict)
+        else:
+            self._put_off(waiting)
 
-    def _put_off(self, retry: Callable[[], None] | None) -> None:
+    def _put_off(self, retry: _Waiting | None) -> None:
         self._barrier = True
         self._retry = retry
         self.flush_for_hold()
@@ -275,29 +300,29 @@ class Frontend:
         shared = self.shared
         text = b"wireproxy refused %d" % question.ticket  # a syntax error in every version and setting
         self._discard_streamed()
-        if question.stage in (Stage.QUERY, Stage.FUNCTION_CALL):
+        if question.stage is _QUERY or question.stage is _FUNCTION_CALL:
             shared.to_server.append(encode_query(text))
             kind = Owed.QUERY
         else:
-            name = b"" if question.stage is Stage.PARSE and not question.name else b"wireproxy_refused"
+            name = b"" if question.stage is _PARSE and not question.name else b"wireproxy_refused"
             shared.to_server.append(encode_parse(name, text))
             kind = Owed.PARSE
             shared.skipping = True  # the server will skip up to Sync: what it skips need not be held first
         shared.pending.push(Entry(kind, question.ticket, refusal=verdict.fields, attachment=question.attachment))
 
-    def _forward(self, waiting: _Waiting, verdict: Forward) -> None:
-        match waiting.question.stage:
-            case Stage.QUERY:
-                self._forward_query(waiting, verdict)
-            case Stage.PARSE:
-                self._forward_parse(waiting, verdict)
-            case Stage.BIND:
-                self._forward_bind(waiting, verdict)
-            case Stage.EXECUTE:
-                self._forward_execute(waiting, verdict)
-            case Stage.FUNCTION_CALL:
-                raise AssertionError("function calls are always refused")
-        if verdict.barrier and waiting.question.stage in (Stage.QUERY, Stage.EXECUTE):
+    def _forward(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
+        stage = waiting.stage
+        if stage is _QUERY:
+            self._forward_query(waiting, question, verdict)
+        elif stage is _PARSE:
+            self._forward_parse(waiting, question, verdict)
+        elif stage is _BIND:
+            self._forward_bind(waiting, question, verdict)
+        elif stage is _EXECUTE:
+            self._forward_execute(waiting, question, verdict)
+        else:
+            raise AssertionError("function calls are always refused")
+        if verdict.barrier and (stage is _QUERY or stage is _EXECUTE):
             self._put_off(None)
 
     def _propose(self, ticket: int, names: tuple[NameChange, ...], segment: int) -> tuple[Change, ...]:
@@ -325,18 +350,14 @@ class Frontend:
     def _query(self, message: bytes, body: bytes) -> None:
         if not body or body[-1]:
             raise ProtocolError("Query without its terminator")
-        question = Question(self.shared.next_ticket(), Stage.QUERY, body[:-1], length=len(message))
+        question = Question(self.shared.next_ticket(), _QUERY, body[:-1], length=len(message))
+        self._ask(_Waiting(_QUERY, message), question)
 
-        def ask() -> None:
-            self._ask(message, body, question, ask)
-
-        ask()
-
-    def _forward_query(self, waiting: _Waiting, verdict: Forward) -> None:
+    def _forward_query(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
         shared = self.shared
-        ticket = waiting.question.ticket
+        ticket = question.ticket
         # a simple Query drops the unnamed statement, whether it succeeds or not (Spec: 55.2.3)
-        changes = self._propose(ticket, verdict.names, UNCERTAIN)
+        changes = self._propose(ticket, verdict.names, UNCERTAIN) if verdict.names else ()
         exchange = verdict.exchange
         if exchange is None or exchange.text is None:
             shared.to_server.append(waiting.message)
@@ -366,17 +387,12 @@ class Frontend:
         if parse.name:
             self._check_room(len(message))
         question = Question(
-            self.shared.next_ticket(), Stage.PARSE, parse.text, parse.name, types=parse.types, length=len(message)
+            self.shared.next_ticket(), _PARSE, parse.text, parse.name, types=parse.types, length=len(message)
         )
+        self._ask(_Waiting(_PARSE, message), question)
 
-        def ask() -> None:
-            self._ask(message, body, question, ask)
-
-        ask()
-
-    def _forward_parse(self, waiting: _Waiting, verdict: Forward) -> None:
+    def _forward_parse(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
         shared = self.shared
-        question = waiting.question
         exchange = verdict.exchange
         mend = exchange.mend if exchange is not None else None
         # what stands behind the name is the client's own text: that is what is judged when it is bound
@@ -397,10 +413,9 @@ class Frontend:
 
     def _bind(self, message: bytes, body: bytes) -> None:
         portal, statement, _ = decode_bind_names(body)
-        self._ask_bind(message, body, portal, statement, 0)
+        self._begin_bind(message, portal, statement, 0)
 
-    def _ask_bind(self, message: bytes, body: bytes, portal: bytes, statement: bytes, streamed: int) -> None:
-        """`streamed`: the length of a Bind of which only the beginning is here; 0 for one that is here whole."""
+    def _begin_bind(self, message: bytes, portal: bytes, statement: bytes, streamed: int) -> None:
         shared = self.shared
         self._check_name(portal)
         self._check_name(statement)
@@ -408,40 +423,40 @@ class Frontend:
             if len(shared.names.portals.confirmed) >= shared.limits.prepared_statements:
                 raise ProtocolError("more portals than prepared_statements allows", sqlstate="54000")
             self._check_room(len(message))
-
-        def ask() -> None:
-            found = shared.names.statements.look_up(statement, shared.segment)
-            if not found.certain:
-                self._put_off(ask)
-                return
-            named = found.named
-            parameters: tuple[bytes | None, ...] | None = None
-            formats: tuple[int, ...] = ()
-            if not streamed:
-                bind = decode_bind(body)
-                parameters, formats = bind.parameters, bind.formats
-            question = Question(
-                shared.next_ticket(),
-                Stage.BIND,
-                named.text if named is not None else None,
-                statement,
-                parameters,
-                formats,
-                named.types if named is not None else (),
-                named.attachment if named is not None else None,
-                bool(streamed),
-                streamed or len(message),
-            )
-            self._ask(message, portal, question, ask)
-
         if streamed:
             self._passing = 1 + streamed - len(message)
-        ask()
+        self._ask_bind(_Waiting(_BIND, message, None, portal, statement, streamed))
 
-    def _forward_bind(self, waiting: _Waiting, verdict: Forward) -> None:
+    def _ask_bind(self, waiting: _Waiting) -> None:
         shared = self.shared
-        question = waiting.question
-        portal = waiting.body[:NAME_BYTES]
+        found = shared.names.statements.look_up(waiting.statement, shared.segment)
+        if not found.certain:
+            self._put_off(waiting)
+            return
+        named = found.named
+        message, streamed = waiting.message, waiting.streamed
+        parameters: tuple[bytes | None, ...] | None = None
+        formats: tuple[int, ...] = ()
+        if not streamed:
+            bind = decode_bind(message[5:])
+            parameters, formats = bind.parameters, bind.formats
+        question = Question(
+            shared.next_ticket(),
+            _BIND,
+            named.text if named is not None else None,
+            waiting.statement,
+            parameters,
+            formats,
+            named.types if named is not None else (),
+            named.attachment if named is not None else None,
+            streamed != 0,
+            streamed or len(message),
+        )
+        self._ask(waiting, question)
+
+    def _forward_bind(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
+        shared = self.shared
+        portal = waiting.portal[:NAME_BYTES]
         exchange = verdict.exchange
         mend = exchange.mend if exchange is not None else None
         named = Named(
@@ -477,37 +492,36 @@ class Frontend:
         if len(body) != at + 4:
             raise ProtocolError("Execute has another length than its contents")
         self._check_name(portal)
+        self._run(_Waiting(_EXECUTE, message, None, portal))
+
+    def _run(self, waiting: _Waiting) -> None:
         shared = self.shared
+        message, portal = waiting.message, waiting.portal
+        found = shared.names.portals.look_up(portal, shared.segment)
+        if not found.certain:
+            self._put_off(waiting)
+            return
+        named = found.named
+        moved = named is not None and named.late and named.version != shared.names.version
+        if named is not None and named.epoch == shared.epoch and not named.declared and not moved:
+            self._send_execute(message, portal, named, named.ticket, named.barrier)
+            if named.barrier:
+                self._put_off(None)
+            return
+        question = Question(
+            shared.next_ticket(),
+            _EXECUTE,
+            named.text if named is not None else None,
+            portal,
+            named.parameters if named is not None else None,
+            named.formats if named is not None else (),
+            attachment=named.attachment if named is not None else None,
+            length=len(message),
+            moved=moved,
+        )
+        self._ask(waiting, question)
 
-        def run() -> None:
-            found = shared.names.portals.look_up(portal, shared.segment)
-            if not found.certain:
-                self._put_off(run)
-                return
-            named = found.named
-            moved = named is not None and named.late and named.version != shared.names.version
-            if named is not None and named.epoch == shared.epoch and not named.declared and not moved:
-                self._send_execute(message, portal, named, named.ticket, named.barrier)
-                if named.barrier:
-                    self._put_off(None)
-                return
-            question = Question(
-                shared.next_ticket(),
-                Stage.EXECUTE,
-                named.text if named is not None else None,
-                portal,
-                named.parameters if named is not None else None,
-                named.formats if named is not None else (),
-                attachment=named.attachment if named is not None else None,
-                length=len(message),
-                moved=moved,
-            )
-            self._ask(message, portal, question, run)
-
-        run()
-
-    def _forward_execute(self, waiting: _Waiting, verdict: Forward) -> None:
-        question = waiting.question
+    def _forward_execute(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
         named = Named(
             question.text,
             verdict.attachment,
@@ -518,7 +532,7 @@ class Frontend:
             taints=verdict.taints,
             mend=verdict.exchange.mend if verdict.exchange is not None else None,
         )
-        self._send_execute(waiting.message, waiting.body, named, question.ticket, verdict.barrier)
+        self._send_execute(waiting.message, waiting.portal, named, question.ticket, verdict.barrier)
 
     def _send_execute(self, message: bytes, portal: bytes, named: Named, ticket: int, settles: bool) -> None:
         shared = self.shared
@@ -603,8 +617,8 @@ class Frontend:
         self.shared.to_server.append(message)
 
     def _function_call(self, message: bytes, body: bytes) -> None:
-        question = Question(self.shared.next_ticket(), Stage.FUNCTION_CALL, body, length=len(message))
-        self._ask(message, body, question, lambda: None)
+        question = Question(self.shared.next_ticket(), _FUNCTION_CALL, body, length=len(message))
+        self._ask(_Waiting(_FUNCTION_CALL, message), question)
 
     def _copy_end(self, message: bytes, _body: bytes) -> None:
         self.shared.copy_in = False

@@ -32,6 +32,8 @@ BLOCK_AGE_NS = (
 TEXT_LIMIT_BYTES = 16 * 1024 * 1024  # of a statement; longer ones are cut here, marked, and known by their digest
 PARAMETERS_LIMIT_BYTES = 16 * 1024 * 1024  # of all parameters of a statement together
 ROWS_CHUNK_BYTES = 1024 * 1024  # one record of rows
+_REASONS_KEPT = 64
+_REASONS_KEPT_BYTES = 512  # longer ones quote what will not come again
 
 ColumnHead = tuple[str, int, int] | tuple[str, int, int, int]
 """Name, type, format, and MySQL's column flags."""
@@ -75,7 +77,9 @@ class SessionLog:
         self._key_id = signer.key_id
         self._block_since_ns = 0
         self._signed_ns = 0
-        self._totals = dict.fromkeys(("statements", "held", "denied", "errors", "rows", "bytes"), 0)
+        self._statements = self._held = self._denied = self._errors = self._rows = self._bytes = 0  # in all
+        self._plain = b""  # the last text in which no secret can be: what is prepared comes again and again
+        self._shown_reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._ended = False
         day = time.strftime("%Y-%m-%d", time.gmtime(start.started_ns // 1_000_000_000))
         self._ledger = ledger if ledger is not None else ledger_of(directory, signer)
@@ -119,7 +123,9 @@ class SessionLog:
         redacted, digest = False, None
         if len(text) > TEXT_LIMIT_BYTES:
             text, digest, truncated = text[:TEXT_LIMIT_BYTES], sha256(text).digest(), True
-        if may_hold_secret(text):
+        if text is not self._plain and not may_hold_secret(text):
+            self._plain = text
+        if text is not self._plain:
             digest = digest or sha256(text).digest()
             exact, given = text, parameters
             if given is not None:
@@ -128,7 +134,7 @@ class SessionLog:
             text = redact_secrets(exact, self._dialect, backslash_escapes)
             redacted = redacted or text != exact
             digest = digest if text != exact or truncated else None
-        if parameters is not None and sum(len(value) for value in parameters if value) > PARAMETERS_LIMIT_BYTES:
+        if parameters and _size(parameters) > PARAMETERS_LIMIT_BYTES:
             parameters, truncated = _cut(parameters), True
         record = rec.StatementRecord(
             at_ns,
@@ -148,7 +154,7 @@ class SessionLog:
             digest,
             tuple(parameter_types),
         )
-        self._totals["statements"] += 1
+        self._statements += 1
         if action in {"allow", "observe"}:
             self._append(record, at_ns)
         else:
@@ -196,8 +202,8 @@ class SessionLog:
     def completion(self, ticket: int, tag: str, rows: int, bytes: int, elapsed_ns: int) -> None:
         """The server is done with the ticket. `bytes` is the size of its result on the wire."""
         at_ns = self._clock_ns() - self._zero_ns
-        self._totals["rows"] += rows
-        self._totals["bytes"] += bytes
+        self._rows += rows
+        self._bytes += bytes
         self._append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns), at_ns)
 
     def result(
@@ -212,8 +218,8 @@ class SessionLog:
     ) -> None:
         """`rows` and `completion` of a result that came whole, with one write. `frames` must not be long."""
         at_ns = self._clock_ns() - self._zero_ns
-        self._totals["rows"] += rows
-        self._totals["bytes"] += bytes
+        self._rows += rows
+        self._bytes += bytes
         records: list[rec.Record] = []
         if head_columns is not None:
             records.append(rec.HeadRecord(at_ns, ticket, tuple(rec.Column(*column) for column in head_columns)))
@@ -225,7 +231,7 @@ class SessionLog:
     def error(self, ticket: int | None, fields: Mapping[str, str]) -> None:
         """An error as the client gets it; None: it belongs to no statement."""
         at_ns = self._clock_ns() - self._zero_ns
-        self._totals["errors"] += 1
+        self._errors += 1
         shown = {name: redact_prose(value, self._dialect) for name, value in fields.items()}
         self._append(rec.ErrorRecord(at_ns, ticket, shown), at_ns)
 
@@ -240,7 +246,8 @@ class SessionLog:
             return
         at_ns = self._clock_ns() - self._zero_ns
         try:
-            self._append(rec.EndRecord(at_ns, reason, **self._totals), at_ns, through=True)
+            totals = self._statements, self._held, self._denied, self._errors, self._rows, self._bytes
+            self._append(rec.EndRecord(at_ns, reason, *totals), at_ns, through=True)
             self._close_block(at_ns, fmt.SIGNED_END)
             self._bring_to_disk()
             appender = self._appender
@@ -351,14 +358,22 @@ class SessionLog:
         self._sync_failure = reason
 
     def _reasons(self, reasons: Sequence[str]) -> tuple[str, ...]:
-        """They may quote the statement."""
-        return tuple([redact_prose(reason, self._dialect) for reason in reasons])
+        """They may quote the statement. The same few come again and again."""
+        given = tuple(reasons)
+        shown = self._shown_reasons.get(given)
+        if shown is None:
+            shown = tuple([redact_prose(reason, self._dialect) for reason in given])
+            if len(self._shown_reasons) >= _REASONS_KEPT:
+                self._shown_reasons.clear()
+            if sum(map(len, given)) <= _REASONS_KEPT_BYTES:
+                self._shown_reasons[given] = shown
+        return shown
 
     def _count(self, action: str) -> None:
         if action == "hold":
-            self._totals["held"] += 1
+            self._held += 1
         elif action == "deny":
-            self._totals["denied"] += 1
+            self._denied += 1
 
 
 _ledgers: dict[tuple[int, Path], Ledger] = {}  # by process id too: a fork needs a ledger, and a lock, of its own
@@ -387,10 +402,18 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _size(parameters: Sequence[bytes | None]) -> int:
+    size = 0
+    for value in parameters:
+        if value is not None:
+            size += len(value)
+    return size
+
+
 def _cut(parameters: Sequence[bytes | None]) -> list[bytes | None]:
     """Keep the beginning of each value, as far as all of them may take up."""
     share = PARAMETERS_LIMIT_BYTES // max(len(parameters), 1)
-    return [value if value is None else value[:share] for value in parameters]
+    return [None if value is None else value[:share] for value in parameters]
 
 
 def _encode_anyway(record: rec.Record) -> bytes:

@@ -12,6 +12,7 @@ from protocols.base import (
     ParameterChanged,
     Peer,
     ProtocolError,
+    Question,
     Ready,
     Rows,
 )
@@ -122,8 +123,16 @@ class PostgresSession(Session):
         while again:
             again = False
             for effect in relay.advance():
-                if self._handlers[type(effect)](effect):
-                    again = True
+                # the three that every transaction has are called directly
+                if isinstance(effect, Question):
+                    answered = self._on_question(effect)
+                elif isinstance(effect, Completed):
+                    answered = self._on_completed(effect)
+                elif isinstance(effect, Rows):
+                    answered = self._on_rows(effect)
+                else:
+                    answered = self._handlers[type(effect)](effect)
+                again = again or answered
         self._results.flush()
         self._server.send(relay.take_for_server())
         if self._client_left:
