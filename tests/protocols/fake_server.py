@@ -148,6 +148,8 @@ class FakeServer:
                 if self.statements.pop(words[1].encode(), None) is None:
                     raise Broken("no such statement")
             case "rows":
+                if not words[1].isdecimal():
+                    raise Broken("not a number")  # the text was mutated
                 head = p.row_description(("x", 0, 0, 25, 0)) if described else b""
                 return head + p.row(b"secret") * int(words[1]) + p.complete(f"SELECT {words[1]}")
             case _:
