@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.support.gateway import wireproxy_command
+from tests.support.programs import mariadb_programs
 from wireproxy.demo.unprivileged import make_folder, server_account
 
 TOUR_S = 90.0
@@ -43,8 +44,8 @@ def _still_running(folder: Path) -> list[int]:
     return found
 
 
-def _start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "TMPDIR": str(scratch)}
+def _start(scratch: Path, *arguments: str, path: str | None = None) -> subprocess.Popen[str]:
+    environment = {**os.environ, "TMPDIR": str(scratch), "PATH": path or os.environ["PATH"]}
     command = [*wireproxy_command(), "demo", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
@@ -105,4 +106,42 @@ def test_keep_leaves_everything_up_and_says_how_to_reach_and_end_it(scratch: Pat
     while _still_running(scratch) and time.monotonic() < deadline:
         time.sleep(0.05)
     shutil.rmtree(ending.group(2))
+    _nothing_left(scratch)
+
+
+@pytest.fixture
+def mariadb_on_the_path(tmp_path: Path) -> Iterator[str]:
+    """A PATH with a `mariadbd`: of the tree that Debian's package was unpacked to, where the machine has none of its own."""
+    family = mariadb_programs()
+    root = family.root
+    folder = make_folder(server_account(), "wireproxy-test-path-")
+    program = folder / "mariadbd"
+    own = f"--basedir={root}/usr --lc-messages-dir={family.share} --character-sets-dir={family.share}/charsets"
+    words = " ".join(str(word) for word in family.command)
+    program.write_text(
+        f'#!/bin/sh\nfirst=$1; shift\nexec {words} "$first" {own} --plugin-dir={root}/usr/lib/mysql/plugin "$@"\n'
+    )
+    program.chmod(0o755)
+    yield f"{folder}:{os.environ['PATH']}"
+    shutil.rmtree(folder)
+
+
+def test_the_tour_of_mysql_ends_with_zero_and_leaves_nothing(scratch: Path, mariadb_on_the_path: str) -> None:
+    process = _start(scratch, "--dialect", "mysql", path=mariadb_on_the_path)
+    output, _ = process.communicate(timeout=TOUR_S)
+    assert process.returncode == 0, output
+    for shown in ("MariaDB 10.11", "ERROR:", "1142", "dba$ wireproxy approve", "dba$ wireproxy verify", "That was it"):
+        assert shown in output, shown
+    assert "\n  ✗" not in output
+    _nothing_left(scratch)
+
+
+def test_without_a_mariadb_the_tour_says_in_a_line_how_to_get_one(scratch: Path) -> None:
+    process = _start(scratch, "--dialect", "mysql", path="/nonexistent")
+    output, _ = process.communicate(timeout=TOUR_S)
+    if Path("/usr/sbin/mariadbd").exists():
+        return  # this machine has one
+    assert process.returncode == 1
+    assert "apt-get install mariadb-server-core" in output
+    assert "Traceback" not in output
     _nothing_left(scratch)

@@ -98,7 +98,7 @@ def test_a_user_who_is_taken_out_is_shown_out_with_the_reload(gateway: Gateway) 
         added = gateway.cli("user", "add", "other", "--generate")
         assert added.returncode == 0, added.stderr
         assert gateway.cli("reload").returncode == 0
-        with pytest.raises(pymysql.err.OperationalError, match="access to this database was withdrawn"):
+        with pytest.raises(pymysql.err.OperationalError, match="access was withdrawn"):
             one(agent, "SELECT 1")
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         gateway.mysql()

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from tests.support.programs import MysqlFamily
 from wireproxy.demo.cluster import ClusterError, free_port, tail
+from wireproxy.demo.mariadb import system_tables
 from wireproxy.demo.unprivileged import Account, server_account, start, stop
 
 START_S = 120.0
@@ -95,7 +96,7 @@ def _initialize(family: MysqlFamily, account: Account, data: Path, log: Path) ->
     if family.mariadb:
         (data / "mysql").mkdir()
         account.own(data / "mysql")
-        bootstrap = _mariadb_system_tables(family.share)
+        bootstrap = system_tables(family.share)
         mode = ["--bootstrap", "--silent-startup", "--log-warnings=0", "--enforce-storage-engine="]
         mode += ["--max-allowed-packet=8M", "--net-buffer-length=16K"]
     command = [*family.command, *_options(family, data), *mode]
@@ -106,16 +107,6 @@ def _initialize(family: MysqlFamily, account: Account, data: Path, log: Path) ->
     log.write_bytes(done.stdout)
     if done.returncode:
         raise ClusterError(f"{family.program.name} could not make its tables:\n{tail(log)}")
-
-
-def _mariadb_system_tables(share: Path) -> bytes:
-    """The statements that `mariadb-install-db` feeds to the server; the files were renamed from mysql_* in 11."""
-    patterns = [f"m[ya][sr]*_{part}.sql" for part in ("system_tables", "performance_tables", "system_tables_data")]
-    patterns += ["fill_help_tables.sql", "maria*_add_gis_sp_bootstrap.sql", "m[ya][sr]*_sys_schema.sql"]
-    parts = [b"create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"]
-    for pattern in patterns:
-        parts.extend(path.read_bytes() for path in sorted(share.glob(pattern)))
-    return b"\n".join(parts)
 
 
 def _accounts(password: str) -> str:

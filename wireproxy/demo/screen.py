@@ -38,11 +38,11 @@ class Screen:
     def say(self, text: str) -> None:
         self.console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
 
-    def agent(self, sql: str) -> None:
+    def agent(self, sql: str, syntax: str) -> None:
         """A statement as the agent sends it."""
         self.console.print()
         prompt = Text("  agent=> ", style="bold cyan")
-        code = Syntax(sql, "postgresql", theme="ansi_light", background_color="default", word_wrap=True)
+        code = Syntax(sql, syntax, theme="ansi_light", background_color="default", word_wrap=True)
         grid = Table.grid()
         grid.add_row(prompt, code)
         self.console.print(grid)

