@@ -58,7 +58,7 @@ class MySqlUpstream:
     @property
     def parameter_status(self) -> dict[str, str]:
         """What a session's log says of the server."""
-        return {"server_version": self.greeting.version}
+        return {"server_version": self.greeting.version.removeprefix("5.5.5-")}  # MariaDB's, for replicas of old
 
 
 async def connect_mysql(database: Database, client: Capability, charset: int = UTF8MB4) -> MySqlUpstream:
