@@ -48,7 +48,7 @@ from wireproxy.metrics import Metrics
 from wireproxy.pump import Hub
 from wireproxy.results import Results
 from wireproxy.side import Parameters
-from wireproxy.target import Bench, CatalogError, Target
+from wireproxy.target import ROLLED_BACK, Bench, CatalogError, Target
 from wireproxy.upstream import Upstream
 from wireproxy.welcome import Arrival
 
@@ -245,8 +245,8 @@ class Session(Life):
     async def estimate(self, question: Question, weighed: Weighed) -> float | None:
         """What the planner expects the question's only statement to touch; None when it cannot say."""
         statements = weighed.judgement.statements
-        if len(statements) != 1 or statements[0].opaque is not None:
-            return None
+        if len(statements) != 1 or statements[0].opaque is not None or not statements[0].effects <= ROLLED_BACK:
+            return None  # to plan a statement, the server runs the functions in it that call themselves immutable or stable
         text, parameters = statements[0].text, Parameters(question.parameters or (), question.formats, question.types)
         if weighed.sites.mends and self.bench.masks is not None:
             read = reading(question, self.namespace.current)

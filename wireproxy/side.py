@@ -52,8 +52,10 @@ async def estimate_rows(
         with side_connection(database, password, "wireproxy estimate") as connection:
             raw = begin(connection.pgconn, "READ ONLY", ESTIMATE_TIMEOUT_MS, search_path)
             result = run(raw, f"EXPLAIN (FORMAT JSON) {sql}".encode(), parameters)
-            plan = json.loads(result.get_value(0, 0) or b"null")
-            return rows_of(plan[0]["Plan"])
+            match json.loads(result.get_value(0, 0) or b"null"):
+                case [{"Plan": dict() as plan}, *_]:
+                    return rows_of(plan)
+            raise CatalogError("it has no plan")  # a utility statement
 
     return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
 

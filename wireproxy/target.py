@@ -50,7 +50,9 @@ CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statem
 PROBE_MIN_AGE_S = 5.0  # somebody who asks for readiness in a loop does not become a flood of connections
 PROBE_TIMEOUT_S = 3.0
 _JUDGES_KEPT = 256  # each holds a bounded cache
-_UNDONE = frozenset({Effect.READ, Effect.WRITE, Effect.ROW_LOCK, Effect.SEQUENCE})  # what a rollback undoes, or nearly
+ROLLED_BACK = frozenset(
+    {Effect.READ, Effect.WRITE, Effect.ROW_LOCK, Effect.SEQUENCE}
+)  # what a rollback undoes, or nearly
 
 
 @frozen
@@ -229,7 +231,7 @@ class Target:
         else:
             judgement = bench.judge.judge(binding.statement, namespace)
         effects = frozenset().union(*(statement.effects for statement in judgement.statements))
-        if len(judgement.statements) != 1 or not effects <= _UNDONE or Effect.WRITE not in effects:
+        if len(judgement.statements) != 1 or not effects <= ROLLED_BACK or Effect.WRITE not in effects:
             raise ControlRefused("only a single INSERT, UPDATE, DELETE or MERGE can be tried and rolled back")
         text, parameters = (
             binding.statement.decode(),

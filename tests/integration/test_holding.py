@@ -265,6 +265,43 @@ def test_an_approver_sees_the_open_transaction_and_the_estimate(patient: Gateway
         agent.execute("ROLLBACK")
 
 
+def test_what_an_approver_is_told_runs_nothing_of_what_is_held(shop: Server, tmp_path: Path) -> None:
+    """The planner evaluates immutable functions of constants: asked for an estimate, it would run what waits."""
+    with psycopg.connect(shop.dsn(DBNAME), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {DBNAME} SET track_functions = 'all'")
+        admin.execute(
+            "CREATE FUNCTION loud(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
+            "$$ BEGIN EXECUTE 'SELECT 1'; RETURN x; END $$"
+        )
+    plan = GatewayPlan(
+        server=shop, dbname=DBNAME, policy="strict", wait_s=0.2, extra='[policy.strict]\ndefault = "hold"'
+    )
+    with (
+        running_gateway(plan, tmp_path / "strict") as gateway,
+        psycopg.connect(gateway.dsn(), autocommit=True) as agent,
+    ):
+        for statement in ("DELETE FROM orders WHERE id = loud(3)", "DELETE FROM orders WHERE id = 3"):
+            with pytest.raises(errors.InsufficientPrivilege, match="is pending"):
+                agent.execute(statement)
+        assert [request["estimated_rows"] for request in requests(gateway)] == [None, 1.0]
+    with psycopg.connect(shop.dsn(DBNAME)) as admin:
+        calls = "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = 'loud'"
+        assert admin.execute(calls).fetchone() == (0,)
+        admin.execute("EXPLAIN DELETE FROM orders WHERE id = loud(3)")
+    with psycopg.connect(shop.dsn(DBNAME)) as admin:
+        assert admin.execute(calls).fetchone() == (1,), "or this test would not notice"
+
+
+@pytest.mark.parametrize(
+    "statement", ["REFRESH MATERIALIZED VIEW nothing", "EXECUTE nothing", "CREATE TABLE t AS EXECUTE nothing", "VACUUM", "CALL x()"]
+)  # fmt: skip
+def test_whatever_is_held_its_session_lives_on(hasty: Gateway, statement: str) -> None:
+    with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
+        with pytest.raises(psycopg.Error):
+            agent.execute(statement)
+        assert agent.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_session_with_a_hold_replays_and_verifies(hasty: Gateway) -> None:
     with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
         with pytest.raises(errors.InsufficientPrivilege):
