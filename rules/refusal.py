@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from rules.model import Deny, Hold, Judgement, Kind, Statement, severity
+from rules.model import Deny, Hold, Judgement, Kind, Namespace, Statement, severity
 
 NOT_PERMITTED = "42501"
 SYNTAX_ERROR = "42601"
@@ -142,6 +142,24 @@ def unreadable(judgement: Judgement) -> Refusal | None:
         "wireproxy could not read the statement, so it was not sent.",
         "Correct it. If the server takes it as it is, tell the gateway's operator.",
     )
+
+
+def undecodable(text: bytes, namespace: Namespace) -> Refusal | None:
+    """For bytes that are no text in a session's UTF-8: what PostgreSQL itself would say of them, and nobody need be asked."""
+    if b"\0" in text:
+        message, sqlstate = "invalid message format: a statement has no zero byte in it", "08P01"
+    elif namespace.lexing_known and namespace.client_encoding.upper() in ("UTF8", "UNICODE"):
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            wrong = " ".join(f"0x{byte:02x}" for byte in text[error.start : error.end])
+            message, sqlstate = f'invalid byte sequence for encoding "UTF8": {wrong}', "22021"
+        else:
+            return None
+    else:
+        return None
+    detail = "wireproxy could not read the statement, so it was not sent."
+    return Refusal(sqlstate, message, detail, "Send it in the session's client_encoding.")
 
 
 def limit_reached(rule: str, what: str, allowed: float, window_s: float, resets_in_s: float) -> Refusal:

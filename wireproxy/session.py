@@ -34,9 +34,9 @@ from protocols.base import (
 )
 from protocols.postgres.messages import error_fields
 from rules.masking.pseudonyms import NoPseudonym
-from rules.model import Allow, Deny, Hold, Namespace
+from rules.model import Allow, Deny, Dialect, Hold, Namespace
 from rules.policy import Limit
-from rules.refusal import Refusal, limit_reached, refusal, unreadable
+from rules.refusal import Refusal, limit_reached, refusal, undecodable, unreadable
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.exchanging import in_one_piece
@@ -197,7 +197,7 @@ class Session(Life):
                 self._refuse(question, refusal(deny, weighed.judgement))
                 return True
             case Hold() as hold:
-                if (error := unreadable(weighed.judgement)) is not None:
+                if (error := self._unreadable(question, weighed)) is not None:
                     self._record(question, weighed, "deny", hold.rule, hold.reasons)
                     self.metrics.denied += 1
                     self._refuse(question, error)
@@ -235,6 +235,14 @@ class Session(Life):
     def _ask_planner_for(self, question: Question, weighed: Weighed) -> bool:
         self.job(lambda: self._ask_planner(question, weighed))
         return False
+
+    def _unreadable(self, question: Question, weighed: Weighed) -> Refusal | None:
+        """An ordinary error for what no approver could make anything of."""
+        if (error := unreadable(weighed.judgement)) is not None:
+            return error
+        if question.text is None or question.truncated or self.database.dialect is not Dialect.POSTGRES:
+            return None
+        return undecodable(question.text, self.namespace.current)
 
     async def _ask_planner(self, question: Question, weighed: Weighed) -> None:
         """A rule asks how many rows; no answer counts against the statement."""

@@ -201,6 +201,27 @@ def test_a_typing_error_is_a_syntax_error_at_once_and_not_a_request(agent: psyco
     assert agent.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("road", "text", "sqlstate"),
+    [
+        ("simple", b"SELECT '\xff\xfe'", b"C22021"),
+        ("prepared", b"SELECT '\xff\xfe'", b"C22021"),
+        ("simple", b"SELECT 1\0; DROP TABLE orders", b"C08P01"),
+    ],
+)
+def test_bytes_that_are_no_text_are_an_error_at_once_and_not_a_request(
+    gateway: Gateway, road: str, text: bytes, sqlstate: bytes
+) -> None:
+    with raw.raw_connection(gateway.dsn()) as connection:
+        prepared = raw.message(b"P", b"\0", text, b"\0\0\0") + raw.bind("", "") + raw.execute() + raw.SYNC
+        connection.send(raw.message(b"Q", text, b"\0") if road == "simple" else prepared)
+        answer = b"".join(connection.read_until(b"Z"))
+        assert sqlstate in answer
+        assert b"waits for approval" not in answer
+        connection.send(raw.query("SELECT 1"))
+        assert b"SELECT 1" in b"".join(connection.read_until(b"Z"))
+
+
 def test_a_read_only_policy_pins_the_servers_session_too(
     postgres: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
