@@ -132,6 +132,11 @@ class Judge:
         if not self.needs_clock or minute_of_week == self._minute:
             self._long.put((text, namespace), judgement, len(text))
 
+    def at_best(self, judgement: Judgement, namespace: Namespace, minute_of_week: int | None = None) -> Decision:
+        """The decision if the planner expected no row: what a rule that asks for its estimate could still let through."""
+        masks = judgement.masks if isinstance(judgement.masks, tuple) else None
+        return self._decide(judgement.statements, namespace, masks, 0, minute_of_week).decision
+
     def unread(self, reason: str, namespace: Namespace, minute_of_week: int | None = None) -> Judgement:
         """What the policy says of a text that could not be judged."""
         return self._decide((_opaque(reason),), namespace, None, None, minute_of_week)

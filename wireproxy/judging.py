@@ -222,7 +222,13 @@ def weigh(
         weighed = _exchanged(weighed, question, bench.masks, namespace, now)
     if unsure and bench.masks is not None:
         return weighed.unsure((bench.masks.unknown(),) * len(weighed.masks))
-    if stage is _PARSE and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
+    if stage is not _PARSE:
+        return weighed
+    if judgement.wants_estimate and weighed.decision == judgement.decision:
+        # the planner is asked when the values are there; until then its answer does not count against the statement
+        judgement = evolve(judgement, decision=bench.judge.at_best(judgement, namespace, minute_of_week))
+        weighed = weighed.decided(judgement.decision)
+    if may_prepare(judgement) and not isinstance(weighed.decision, Deny):
         # prepared is not run: values come with Bind, and only with them there is something to approve
         if weighed.of_parse is None:
             weighed.of_parse = weighed.decided(Allow(weighed.decision.rule, ("prepared; decided when it is run",)))
