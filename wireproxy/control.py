@@ -27,7 +27,9 @@ from attrs import field, frozen
 
 from wireproxy.approvals import Desk, NotAllowed, RequestClosed, StoreError, UnknownRequest
 from wireproxy.config.model import Approver
+from wireproxy.exemptions import Exemptions, GrantRefused
 from wireproxy.face import PREVIEW_TIMEOUT_S, ControlRefused, Face, Preview
+from wireproxy.log import LogError
 from wireproxy.store.model import OPEN
 
 __all__ = ["PREVIEW_TIMEOUT_S", "ControlError", "ControlHooks", "ControlRefused", "Peer", "serve_control"]
@@ -56,6 +58,7 @@ class ControlHooks:
         [], Awaitable[Mapping[str, object]]
     ]  # raises ControlRefused when the new configuration is not taken
     preview: Preview | None = None
+    exemptions: Exemptions | None = None
     clock_ns: Callable[[], int] = field(kw_only=True)
 
 
@@ -113,7 +116,38 @@ class _Sessions(msgspec.Struct, tag_field="op", tag="sessions.list", forbid_unkn
     pass
 
 
-_Call = _List | _Show | _Approve | _Deny | _Preview | _Watch | _Status | _Reload | _Sessions
+class _Unmask(msgspec.Struct, tag_field="op", tag="unmask.grant", forbid_unknown_fields=True):
+    column: str
+    to: str
+    for_s: float
+    database: str = "*"
+    reason: str = ""
+    approver: str | None = None
+
+
+class _Unmasked(msgspec.Struct, tag_field="op", tag="unmask.list", forbid_unknown_fields=True):
+    pass
+
+
+class _Mask(msgspec.Struct, tag_field="op", tag="unmask.revoke", forbid_unknown_fields=True):
+    id: str
+    approver: str | None = None
+
+
+class _Marks(msgspec.Struct, tag_field="op", tag="masks.list", forbid_unknown_fields=True):
+    pass
+
+
+class _Forget(msgspec.Struct, tag_field="op", tag="masks.forget", forbid_unknown_fields=True):
+    database: str
+    column: str
+    approver: str | None = None
+
+
+_Call = (
+    _List | _Show | _Approve | _Deny | _Preview | _Watch | _Status | _Reload | _Sessions
+    | _Unmask | _Unmasked | _Mask | _Marks | _Forget
+)  # fmt: skip
 _DECODER: msgspec.json.Decoder[_Call] = msgspec.json.Decoder(_Call)
 _Send = Callable[[Mapping[str, object]], Awaitable[None]]
 
@@ -316,10 +350,12 @@ class _Server:
             return _error("unknown", str(error))
         except RequestClosed as error:
             return _error("closed", str(error))
-        except (NotAllowed, ControlRefused) as error:
+        except (NotAllowed, ControlRefused, GrantRefused) as error:
             return _error("refused", str(error))
         except StoreError as error:
             return _error("store", str(error))
+        except LogError as error:
+            return _error("log", f"nothing was changed, since it cannot be recorded: {error}")
         except trio.TooSlowError:
             return _error("timeout", "it took too long and was given up")
         except Exception as error:  # noqa: BLE001 — a bug in one answer may not end the gateway and everybody's sessions
@@ -348,8 +384,30 @@ class _Server:
                 return list(self._hooks.sessions())
             case _Reload():
                 return await self._reload(peer)
+            case _Unmask():
+                approver = approver_of(peer, self._approvers(), call.approver)
+                return await self._exemptions.grant(
+                    approver, peer.principal, call.column, call.to, call.for_s, call.database, call.reason
+                )
+            case _Unmasked():
+                return list(self._exemptions.grants())
+            case _Mask():
+                approver = approver_of(peer, self._approvers(), call.approver)
+                return await self._exemptions.revoke(approver, peer.principal, call.id)
+            case _Marks():
+                return list(self._exemptions.marks())
+            case _Forget():
+                approver = approver_of(peer, self._approvers(), call.approver)
+                await self._exemptions.forget(approver, peer.principal, call.database, call.column)
+                return None
             case _Watch():
                 raise AssertionError("a watch has its own way")
+
+    @property
+    def _exemptions(self) -> Exemptions:
+        if self._hooks.exemptions is None:
+            raise ControlRefused("this gateway keeps no exemptions from masks")
+        return self._hooks.exemptions
 
     async def _reload(self, peer: Peer) -> Mapping[str, object]:
         if peer.uid not in {0, os.geteuid()}:

@@ -22,6 +22,7 @@ from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
 from wireproxy.dialects import DIALECTS
+from wireproxy.exemptions import POLL_S, Exemptions
 from wireproxy.face import Face
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.judgement import Workers
@@ -97,19 +98,23 @@ class Gateway:
             on_vote=self._voted,
         )
         self._log = self._open_log()
+        self.exemptions = Exemptions(store, time.time_ns, self._record, self._masks_changed)
         try:
+            await self.exemptions.refresh()
             async with trio.open_nursery() as nursery:
                 if webhook is not None:
                     nursery.start_soon(webhook.run)
                 nursery.start_soon(self.hub.run)
                 nursery.start_soon(self.desk.run)
                 nursery.start_soon(self._tick, nursery)
+                nursery.start_soon(self._follow_exemptions)
                 hooks = ControlHooks(
                     status=self.status,
                     sessions=self.live.describe,
                     reload=self.reload_for_control,
                     preview=self.preview,
                     clock_ns=time.time_ns,
+                    exemptions=self.exemptions,
                 )
                 await nursery.start(
                     serve_control, self.config.control_socket, self.desk, hooks, lambda: self.config.approvers
@@ -256,6 +261,10 @@ class Gateway:
             digest=request.digest.hex(),
         )
 
+    def _record(self, name: str, **detail: str) -> None:
+        """An event that must be in the log before anything is done. Raises LogError."""
+        self._log.event(name, detail)
+
     def _note(self, name: str, **detail: str) -> None:
         try:
             self._log.event(name, detail)
@@ -269,9 +278,28 @@ class Gateway:
             target = self.targets[name] = DIALECTS[database.dialect].target(
                 database, self.config, self._mask_key, self.workers
             )
+            target.exemptions = self.exemptions
         return target
 
     # -- running
+
+    def _masks_changed(self) -> None:
+        """Somebody may see a column for a time, or may not any more, or a column has inherited a mask."""
+        for target in self.targets.values():
+            target.masks_changed()
+        for live in self.live:
+            live.session.reconfigured(self.config)
+
+    async def _follow_exemptions(self) -> None:
+        while True:
+            await trio.sleep(POLL_S)
+            try:
+                await self.exemptions.refresh()
+                await self.exemptions.sweep()
+            except StoreError as error:  # what is known stays in force, and ends by the clock
+                self._diagnostics.warning("store_unreadable", error=str(error))
+            except LogError as error:
+                self._diagnostics.error("log_failed", error=str(error))
 
     async def _tick(self, nursery: trio.Nursery) -> None:
         while True:
@@ -282,6 +310,7 @@ class Gateway:
             for live in self.live:
                 live.session.tick()
             try:
+                self.exemptions.elapsed()
                 self._log.tick()
             except LogError as error:
                 self._diagnostics.error("log_failed", error=str(error))

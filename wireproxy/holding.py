@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import evolve
 
 from protocols.base import Question
 from protocols.postgres.messages import error_fields
-from rules.model import Effect, Hold
+from rules.masking import Move
+from rules.model import Effect, Hold, Namespace
 from rules.redaction import redact_secrets
 from rules.refusal import Refusal, cancelled, denied, expired, pending, unavailable
 from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
@@ -78,6 +80,7 @@ class Holding:
         binding = self._binding()
         claim = await session.desk.claim(binding, hold)
         if claim is not None:
+            await self._inherit()
             self.request_id = claim.request_id
             session.record_hold(question, self._weighed, hold, claim.request_id)
             self._approved(claim.request_id, claim.approvers, claim.reason)
@@ -115,6 +118,7 @@ class Holding:
             session.log.decision(self._question.ticket, "pending", self._hold.rule, (), "", request_id)
             self._answer(expired(request_id, self._hold))
         elif verdict.approved and await session.desk.consume(request_id, binding):
+            await self._inherit()
             self._approved(request_id, verdict.approvers, verdict.reason)
         else:
             state = verdict.state if verdict.state is not State.APPROVED else State.USED
@@ -122,6 +126,16 @@ class Holding:
                 self._question.ticket, request_id, state.value, ", ".join(verdict.approvers), verdict.reason
             )
             self._answer(denied(request_id, state.value, verdict.reason, verdict.approvers))
+
+    async def _inherit(self) -> None:
+        """What it writes from masked columns is masked before it runs: nobody reads it in between. Raises StoreError."""
+        session = self._session
+        moves = [move for mask in self._weighed.masks if mask is not None for move in mask.moves]
+        if moves and session.target.exemptions is not None:
+            placed = [each for move in moves for each in in_schemas(move, session.namespace.current)]
+            await session.target.exemptions.inherit(
+                session.database.name, placed, session.identity.name, session.log.session_id
+            )
 
     def _approved(self, request_id: str, approvers: tuple[str, ...], reason: str) -> None:
         session = self._session
@@ -189,6 +203,14 @@ class Holding:
         if not any(Effect.WRITE in statement.effects for statement in self._weighed.judgement.statements):
             return None
         return await self._session.estimate(self._question, self._weighed)
+
+
+def in_schemas(move: Move, namespace: Namespace) -> list[Move]:
+    """A relation that is made without a schema: it will stand in the first of the path that exists, and any of them may."""
+    if move.schema is not None:
+        return [move]
+    names = (namespace.user if part == "$user" else part for part in namespace.search_path)
+    return [evolve(move, schema=name) for name in names if name is not None]
 
 
 def _texts(text: Refusal) -> dict[str, bytes]:

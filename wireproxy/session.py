@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import trio
@@ -40,6 +41,7 @@ from rules.refusal import Refusal, limit_reached, refusal, undecodable, unreadab
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.exchanging import in_one_piece
+from wireproxy.exemptions import Unmasking
 from wireproxy.holding import Holding
 from wireproxy.judging import Attached, Elsewhere, Long, Weighed, reading, weigh
 from wireproxy.life import Life
@@ -111,7 +113,9 @@ class Session(Life):
             Withdrawn: self._on_withdrawn,
             Terminated: self._on_terminated,
         }
+        self._shown: tuple[Unmasking, ...] = ()
         self._use(bench)
+        self._note_unmasking(bench)
 
     # -- what a dialect fills in
 
@@ -130,6 +134,18 @@ class Session(Life):
         self.config = config
         self._stale_bench = True
         self.relay.verdicts_changed()
+
+    def _note_unmasking(self, bench: Bench) -> None:
+        """Into the log, before a value is shown that others do not see. Raises LogError."""
+        for each in bench.unmasked:
+            if each not in self._shown:
+                until = datetime.fromtimestamp(each.ends_ns / 1e9, UTC).isoformat(timespec="seconds")
+                detail = {"grant": each.id, "column": each.column, "to": each.to, "until": until, "by": each.approver}
+                self.log.event("unmasked", {**detail, "reason": each.reason})
+        for each in self._shown:
+            if each not in bench.unmasked:
+                self.log.event("masked_again", {"grant": each.id, "column": each.column})
+        self._shown = bench.unmasked
 
     # -- questions; each handler says whether it answered something, so that the relay can go on
 
@@ -152,7 +168,9 @@ class Session(Life):
     async def _renew_bench(self, question: Question) -> None:
         self._stale_bench = False
         try:
-            self._use(await self.target.bench(self.identity))
+            bench = await self.target.bench(self.identity)
+            self._use(bench)
+            self._guarded(self._note_unmasking, bench)
         except CatalogError as error:
             text = Refusal("58000", f"wireproxy: {error}", "", "")
             self._guarded(lambda asked: self._refuse(asked, text), question)

@@ -20,7 +20,7 @@ from rules.catalog import Catalog
 from rules.judge import Judge
 from rules.length import is_long
 from rules.limits import Usage
-from rules.masking import MaskSet, compile_masks
+from rules.masking import MaskSet, Move, compile_masks
 from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Dialect, Effect, Identity, Namespace
 from rules.policy import Policy
@@ -30,6 +30,7 @@ from wireproxy.config.model import Config, Database
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError, read_password
 from wireproxy.exchanging import NOWHERE, in_one_piece, sites_of
+from wireproxy.exemptions import Exemptions, Unmasking
 from wireproxy.identity import policy_for
 from wireproxy.judgement import Workers
 from wireproxy.side import Parameters, estimate_rows, preview
@@ -66,6 +67,7 @@ class Bench:
     policy_version: str
     read_only: bool
     needs_catalog: bool  # False: nothing is masked and everything is let through, whatever the catalog says
+    unmasked: tuple[Unmasking, ...] = ()  # what is shown for a time, to be noted in the log
     weighed: dict[int, Weighed] = field(
         factory=dict, eq=False, repr=False
     )  # by the id of the judgement that each holds
@@ -82,6 +84,7 @@ class Target:
         self.stale = True  # looked at before every statement
         self.catalog_version = 0
         self.usage = Usage()
+        self.exemptions: Exemptions | None = None
         self._versions = 0
         self._loading = trio.Lock()
         self._probing = trio.Lock()
@@ -179,7 +182,8 @@ class Target:
                 not rule.lets_through or rule.limit is not None for rule in policy.rules
             )
             needs_catalog = masks is not None or stops
-            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only, needs_catalog)
+            unmasked = self.unmasked(identity)
+            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only, needs_catalog, unmasked)
             self._benches[key] = bench
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)
@@ -209,7 +213,24 @@ class Target:
         return None
 
     def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
-        return compile_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
+        name = self.database.name
+        return compile_masks(
+            self._config.masks, name, identity, catalog, policy, self._mask_key, self._moves(), self._shown_to(identity)
+        )
+
+    def _moves(self) -> tuple[Move, ...]:
+        return () if self.exemptions is None else self.exemptions.moves(self.database.name)
+
+    def _shown_to(self, identity: Identity) -> tuple[str, ...]:
+        return tuple(each.column for each in self.unmasked(identity))
+
+    def unmasked(self, identity: Identity) -> tuple[Unmasking, ...]:
+        """What is shown to this identity for a time."""
+        return () if self.exemptions is None else self.exemptions.unmasked(self.database.name, identity)
+
+    def masks_changed(self) -> None:
+        """What is masked, or for whom, is another thing now: benches are made anew."""
+        self._benches.clear()
 
     async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:
         """Rows that the planner expects a statement to touch; None when it cannot say."""

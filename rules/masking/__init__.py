@@ -14,6 +14,7 @@ from rules.catalog import Catalog
 from rules.masking.diagnostics import scrub
 from rules.masking.exchanging import compares_literals, exchanged
 from rules.masking.follow import Follow, World
+from rules.masking.inheriting import Move
 from rules.masking.literals import Constants, Positions
 from rules.masking.marks import Marks, rules_for
 from rules.masking.maskers import MASKERS, Maskers, check_masker
@@ -29,6 +30,7 @@ __all__ = [
     "MASKERS",
     "MaskFinding",
     "MaskSet",
+    "Move",
     "OutputColumn",
     "ResultMasks",
     "RowPlan",
@@ -38,15 +40,25 @@ __all__ = [
 
 
 def compile_masks(
-    rules: Sequence[MaskRule], database: str, identity: Identity, catalog: Catalog, policy: Policy, key: bytes
+    rules: Sequence[MaskRule],
+    database: str,
+    identity: Identity,
+    catalog: Catalog,
+    policy: Policy,
+    key: bytes,
+    moves: Sequence[Move] = (),
+    unmasked: Sequence[str] = (),
 ) -> MaskSet | None:
-    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""
+    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker.
+
+    `moves`: what was written from masked columns into others; `unmasked`: globs of columns that the identity may see for now.
+    """
     binding = rules_for(rules, database, identity)
     if not binding:
         return None
     for rule in binding:
         check_masker(Mark(rule.masker, rule.argument))
-    world = World(catalog, Marks(catalog, binding), policy, query, value, from_item)
+    world = World(catalog, Marks(catalog, binding, tuple(moves), tuple(unmasked)), policy, query, value, from_item)
     return MaskSet(Planner(world, Maskers(key)))
 
 
@@ -71,10 +83,9 @@ class MaskSet:
 
     planner: Planner
     _unknown: ResultMasks = field(init=False)
-    _forms: MaskForms = field(init=False)
+    _forms: MaskForms = field(init=False, factory=MaskForms)
 
     def __attrs_post_init__(self) -> None:
-        self._forms = MaskForms()
         self._forms.knows(self.world.marks.in_use)
         everything = Columns((), self.planner.world.marks.everything)
         self._unknown = ResultMasks(self.planner, everything, touches=True)
@@ -134,6 +145,7 @@ class MaskSet:
             tuple(sorted(follow.unknown)),
             followed.copy,
             exchange,
+            tuple(dict.fromkeys(follow.moves)),
         )
 
     def _judge_derived(self, followed: Followed) -> None:

@@ -11,6 +11,7 @@ from pglast import parser
 
 from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.masking.exchange import Compared, pseudonymised
+from rules.masking.inheriting import Move
 from rules.masking.marks import Marks
 from rules.masking.routines import Routines, words_of
 from rules.masking.scope import Scope, Source
@@ -41,6 +42,7 @@ class Follow:
     positional: bool = False  # a constant's value was looked at: ORDER BY 2
     noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
     compared: list[Compared] = field(factory=list)
+    moves: list[Move] = field(factory=list)
     # Conditions look at a subquery more than once; the scope is kept so that its id stays its own.
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
@@ -71,8 +73,9 @@ class Follow:
             action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
             self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
-    def laundered(self, value: Value, into: str) -> None:
-        """A masked value is written where no mask may cover it."""
+    def laundered(self, value: Value, into: str, *moves: Move) -> None:
+        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run."""
+        self.moves.extend(moves)
         self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
 
     def query(self, node: Node, scope: Scope) -> Columns:

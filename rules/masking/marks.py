@@ -14,6 +14,7 @@ from functools import cached_property
 from attrs import define, field
 
 from rules.catalog import Catalog, CatalogRelation
+from rules.masking.inheriting import EVERY_COLUMN, Move, inherited
 from rules.masking.values import Mark, Origin, Value
 from rules.model import Identity
 from rules.policy import MaskRule
@@ -76,22 +77,82 @@ class Marks:
 
     catalog: Catalog
     rules: tuple[MaskRule, ...]
+    moves: tuple[Move, ...] = ()  # what was written from masked columns into others
+    unmasked: tuple[str, ...] = ()  # globs: columns that the identity may see for a time
+    _open: set[tuple[str, str, str]] = field(init=False, factory=set)
     _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
     _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._patterns = tuple((glob(rule.column), Mark(rule.masker, rule.argument)) for rule in self.rules)
         self._by_relation = {}
+        self._open = self._opened()
         for relation in self.catalog.relations.values():
             if found := self._direct(relation):
                 self._by_relation[relation.schema, relation.name] = found
         self._through_inheritance()
+        for _ in range(len(self.moves)):  # a copy of a copy: each round reaches one further
+            if not self._inherit():
+                break
+            self._through_inheritance()
+
+    def _opened(self) -> set[tuple[str, str, str]]:
+        """The columns that are unmasked, those of children with them: they hold the same rows."""
+        if not self.unmasked:
+            return set()
+        patterns = [glob(pattern) for pattern in self.unmasked]
+        children: dict[int, list[CatalogRelation]] = {}
+        for relation in self.catalog.relations.values():
+            for parent in relation.parents:
+                children.setdefault(parent, []).append(relation)
+        found: set[tuple[str, str, str]] = set()
+        waiting = [
+            (relation, column.name)
+            for relation in self.catalog.relations.values()
+            if relation.schema not in SYSTEM_SCHEMAS
+            for column in relation.columns
+            if any(each.fullmatch(f"{relation.schema}.{relation.name}.{column.name}") for each in patterns)
+        ]
+        while waiting:
+            relation, name = waiting.pop()
+            if (relation.schema, relation.name, name) not in found:
+                found.add((relation.schema, relation.name, name))
+                waiting.extend((child, name) for child in children.get(relation.oid, ()))
+        return found
+
+    def _inherit(self) -> bool:
+        """Marks the columns that masked values were written into. Whether any is new."""
+        new = False
+        for (schema, name, column), mark in inherited(self.moves, self._source).items():
+            for relation in self._named(schema, name):
+                into = self._by_relation.setdefault((relation.schema, name), {})
+                for each in relation.columns:
+                    named = column in (each.name, EVERY_COLUMN)
+                    if named and each.name not in into and (relation.schema, name, each.name) not in self._open:
+                        into[each.name] = mark
+                        new = True
+        return new
+
+    def _named(self, schema: str, name: str) -> Iterable[CatalogRelation]:
+        """Temporary tables are in a schema of their session's, whose number says nothing."""
+        if schema == "pg_temp":
+            return [each for each in self.catalog.named(name) if each.schema.startswith("pg_temp")]
+        found = self.catalog.relations.get((schema, name))
+        return [] if found is None else [found]
+
+    def _source(self, origin: Origin) -> tuple[bool, Mark | None]:
+        relation = self.catalog.relations.get((origin.schema, origin.relation))
+        if relation is None or all(column.name != origin.column for column in relation.columns):
+            return False, None
+        return True, self.column(relation, origin.column)
 
     def _direct(self, relation: CatalogRelation) -> dict[str, Mark]:
         if relation.schema == "pg_toast":  # the out-of-line pieces of any table's values
             return {column.name: REDACT for column in relation.columns}
         found = dict.fromkeys(SAMPLES.get(relation.name, ()), REDACT)
         for column in relation.columns:
+            if (relation.schema, relation.name, column.name) in self._open:
+                continue
             name = f"{relation.schema}.{relation.name}.{column.name}"
             for pattern, mark in self._patterns:
                 if relation.schema in SYSTEM_SCHEMAS and pattern.pattern.startswith("."):
@@ -129,7 +190,7 @@ class Marks:
             names = {column.name for column in other.columns}
             into = self._by_relation.setdefault((other.schema, other.name), {})
             for name, mark in marks.items():
-                if name in names:
+                if name in names and (other.schema, other.name, name) not in self._open:
                     into.setdefault(name, mark)
             self._spread(other, marks, step, seen)
 

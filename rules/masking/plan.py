@@ -10,6 +10,7 @@ from attrs import define, evolve, field, frozen
 from rules.masking.copying import CopyShape
 from rules.masking.exchange import NOTHING, Exchange
 from rules.masking.follow import World
+from rules.masking.inheriting import Move
 from rules.masking.maskers import Maskers
 from rules.masking.values import Columns, MaskFinding, Value
 from rules.model import Column
@@ -69,6 +70,7 @@ class ResultMasks:
     unknown: tuple[str, ...] = ()  # relations that the catalog does not have: a newer one may know them
     copy: CopyShape | None = None  # of COPY … TO STDOUT
     exchange: Exchange = NOTHING  # what is sent in the place of pseudonyms
+    moves: tuple[Move, ...] = ()  # masked values that it writes into other columns
 
     def plan(self, columns: Sequence[Column]) -> RowPlan | None:
         """What to do with each field of a row described so; None: nothing.

@@ -9,6 +9,7 @@ from pglast import ast, enums
 from rules.masking.expressions import names, stars
 from rules.masking.expressions import window as follow_window
 from rules.masking.follow import Follow, Node, isa
+from rules.masking.inheriting import Move, move
 from rules.masking.predicates import condition, distinct, merged
 from rules.masking.scope import Item, Scope, Source, find, member
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
@@ -46,8 +47,19 @@ def select(follow: Follow, node: Node, scope: Scope) -> Columns:
         follow.oracle(follow.value(limit, scope), "a LIMIT")
     into = first_arm(node).intoClause  # SELECT … INTO t … UNION SELECT …: the grammar hangs it on the first of them
     if into is not None and found.everything().masked:
-        follow.laundered(found.everything(), f"the new table {into.rel.relname}")
+        follow.laundered(found.everything(), f"the new table {into.rel.relname}", *moved(into, found))
     return found
+
+
+def moved(into: Node, columns: Columns) -> list[Move]:
+    """What a new table will hold, by SELECT INTO or CREATE TABLE AS."""
+    schema, name = ("pg_temp" if into.rel.relpersistence == "t" else into.rel.schemaname), into.rel.relname
+    if columns.rest is not None:
+        return [move(schema, name, None, columns.everything())]
+    given = [each.sval for each in into.colNames or ()]
+    names = [*given, *(found for found, _ in columns.named[len(given) :])]
+    pairs = zip(names, (value for _, value in columns.named), strict=False)
+    return [move(schema, name, column, value) for column, value in pairs if value.masked]
 
 
 def first_arm(node: Node) -> Node:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from attrs import frozen
 from pglast import ast, enums, parser
 
+from rules.catalog import CatalogRelation
 from rules.masking.copying import CopyShape, cuttable, shape_of
 from rules.masking.expressions import names, value
 from rules.masking.follow import Follow, Node, World, isa, listed
-from rules.masking.queries import from_item, query
+from rules.masking.inheriting import Move, move
+from rules.masking.queries import from_item, moved, query
 from rules.masking.scope import Scope
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
 
@@ -76,7 +78,7 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
     if isa(tree, ast.PrepareStmt | ast.DeclareCursorStmt):
         return statement(world, follow, tree.query)
     if isa(tree, ast.CreateTableAsStmt):
-        return created(follow, tree.query, tree.into.rel.relname)
+        return created(follow, tree.query, tree.into.rel.relname, tree.into if runs_as_written(tree) else None)
     if isa(tree, ast.ViewStmt):
         return created(follow, tree.query, tree.view.relname)
     if isa(tree, ast.CopyStmt):
@@ -104,15 +106,19 @@ def folded(world: World, follow: Follow, tree: Node) -> Value:
     return union(found)
 
 
-def created(follow: Follow, inner: Node, name: str) -> Followed:
+def created(follow: Follow, inner: Node, name: str, into: Node = None) -> Followed:
+    """`into`: of a table; a view or materialized view is followed by its definition afterwards."""
     if not isa(inner, ROWS):
         follow.find(
             "unfollowed", "hold", f"{name} would hold rows that cannot be followed, and columns are masked here"
         )
+        if into is not None:
+            follow.moves.extend(moved(into, Columns((), CLEAN)))
         return Followed(Columns(), follow)
     columns = follow.query(inner, Scope())
     if columns.everything().masked:
-        follow.laundered(columns.everything(), f"the new relation {name}")
+        moves = [] if into is None else moved(into, columns)
+        follow.laundered(columns.everything(), f"the new relation {name}", *moves)
     return Followed(Columns(), follow)
 
 
@@ -176,7 +182,42 @@ def defined(world: World, follow: Follow, tree: Node) -> Followed:
         follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
+        follow.moves.extend(renamed(world, follow, tree))
     return Followed(Columns((), shown), follow)
+
+
+def renamed(world: World, follow: Follow, tree: Node) -> Iterator[Move]:
+    """The masked columns under the names that they will have."""
+    kinds = enums.ObjectType
+    schema_change = isa(tree, ast.AlterObjectSchemaStmt) and tree.relation is not None
+    if not isa(tree, ast.RenameStmt) and not schema_change:
+        return
+    if isa(tree, ast.RenameStmt) and tree.renameType == kinds.OBJECT_SCHEMA:
+        for each in world.in_schema(tree.subname):
+            yield from kept(world, each, tree.newname, each.name)
+        return
+    if tree.relation is None:
+        return
+    for each in follow.candidates(tree.relation.schemaname, tree.relation.relname):
+        if schema_change:
+            yield from kept(world, each, tree.newschema, each.name)
+        elif tree.renameType in (kinds.OBJECT_COLUMN, kinds.OBJECT_ATTRIBUTE):
+            for name, held in world.columns(each).named:
+                if name == tree.subname and held.masked:
+                    yield move(each.schema, each.name, tree.newname, held)
+        elif tree.renameType not in (
+            kinds.OBJECT_TABCONSTRAINT,
+            kinds.OBJECT_TRIGGER,
+            kinds.OBJECT_RULE,
+            kinds.OBJECT_POLICY,
+        ):
+            yield from kept(world, each, each.schema, tree.newname)
+
+
+def kept(world: World, relation: CatalogRelation, schema: str, name: str) -> Iterator[Move]:
+    for column, held in world.columns(relation).named:
+        if held.masked:
+            yield move(schema, name, column, held)
 
 
 def cautious(world: World, follow: Follow, tree: Node) -> Followed:

@@ -28,7 +28,7 @@ class MaskForms:
     _constants: frozenset[str] = field(init=False, factory=frozenset)
     _kept: frozenset[int] = field(init=False, factory=frozenset)  # how many first characters `first-n` leaves
     hashes: bool = field(init=False, default=False)
-    _hint: re.Pattern[bytes] = field(init=False)
+    _hint: re.Pattern[bytes] = field(init=False, default=re.compile(rb"(?!)"))
 
     def knows(self, marks: Iterable[Mark]) -> None:
         marks = list(marks)

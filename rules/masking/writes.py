@@ -9,6 +9,7 @@ from pglast import ast
 from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, stars
 from rules.masking.follow import Follow, Node, isa
+from rules.masking.inheriting import move
 from rules.masking.predicates import condition
 from rules.masking.pseudonyms import TEXTS
 from rules.masking.scope import Item, Scope, Source, member
@@ -47,10 +48,10 @@ def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
     source = Columns() if node.selectStmt is None else follow.query(node.selectStmt, Scope(outer=scope))
     into = [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
     if source.rest is not None or len(source.named) > len(into):
-        stored(follow, node.relation.relname, CLEAN, None, source.everything())
+        stored(follow, node.relation, CLEAN, None, source.everything())
     else:
         for name, (_, value) in zip(into, source.named, strict=False):
-            assign(follow, node.relation.relname, target, name, value)
+            assign(follow, node.relation, target, name, value)
     conflict = node.onConflictClause
     scope.add(named_target(node.relation, target))
     if conflict is not None:
@@ -59,7 +60,7 @@ def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
         condition(follow, conflict.whereClause, inside, "a WHERE")
         if conflict.infer is not None:
             condition(follow, conflict.infer.whereClause, inside, "a WHERE")
-        assignments(follow, node.relation.relname, conflict.targetList, target, inside)
+        assignments(follow, node.relation, conflict.targetList, target, inside)
     return target
 
 
@@ -69,7 +70,7 @@ def update(follow: Follow, node: Node, scope: Scope) -> Columns:
     for item in node.fromClause or ():
         scope.add(follow.from_item(item, scope))
     condition(follow, node.whereClause, scope, "a WHERE")
-    assignments(follow, node.relation.relname, node.targetList, target, scope)
+    assignments(follow, node.relation, node.targetList, target, scope)
     return target
 
 
@@ -89,19 +90,19 @@ def merge_into(follow: Follow, node: Node, scope: Scope) -> Columns:
     scope.add(source)
     scope.add(named_target(node.relation, target))
     condition(follow, node.joinCondition, scope, "the ON of a MERGE")
-    name = node.relation.relname
+    into_table = node.relation
     for when in node.mergeWhenClauses or ():
         condition(follow, when.condition, scope, "the WHEN of a MERGE")
         if when.values is not None:
             into = [column.name for column in when.targetList or ()] or [name for name, _ in target.named]
             for column, cell in zip(into, when.values, strict=False):
-                assign(follow, name, target, column, follow.value(cell, scope))
+                assign(follow, into_table, target, column, follow.value(cell, scope))
         else:
-            assignments(follow, name, when.targetList, target, scope)
+            assignments(follow, into_table, when.targetList, target, scope)
     return target
 
 
-def assignments(follow: Follow, table: str, nodes: Iterable[Node] | None, target: Columns, scope: Scope) -> None:
+def assignments(follow: Follow, table: Node, nodes: Iterable[Node] | None, target: Columns, scope: Scope) -> None:
     for node in nodes or ():
         if isa(node.val, ast.MultiAssignRef):
             value = follow.value(node.val.source, scope)
@@ -112,20 +113,20 @@ def assignments(follow: Follow, table: str, nodes: Iterable[Node] | None, target
         assign(follow, table, target, node.name, value if not node.indirection else value.derived())
 
 
-def assign(follow: Follow, table: str, target: Columns, name: str | None, value: Value) -> None:
+def assign(follow: Follow, table: Node, target: Columns, name: str | None, value: Value) -> None:
     held = CLEAN if name is None else member(target, name)
     if held is None:
-        raise Unsure(f"no column {name} in {table}")
+        raise Unsure(f"no column {name} in {table.relname}")
     if value.constant and pseudonymised(held) not in (None, 0, *TEXTS):
         follow.find(
             "writeback",
             "hold",
-            f"what is written into {table}.{name} may be a pseudonym: of its type every value is one",
+            f"what is written into {table.relname}.{name} may be a pseudonym: of its type every value is one",
         )
     stored(follow, table, held, name, value)
 
 
-def stored(follow: Follow, table: str, held: Value, name: str | None, value: Value) -> None:
+def stored(follow: Follow, table: Node, held: Value, name: str | None, value: Value) -> None:
     """A finding unless the column that takes the value hides it as well as the one it comes from."""
     if not value.masked:
         return
@@ -135,7 +136,9 @@ def stored(follow: Follow, table: str, held: Value, name: str | None, value: Val
         (mark,) = own
         if value.plain or (mark is not None and mark.masker in OPAQUE_MASKERS):
             return
-    follow.laundered(value, f"{table}.{name}" if name is not None else table)
+    into = f"{table.relname}.{name}" if name is not None else table.relname
+    known = list(follow.candidates(table.schemaname, table.relname))
+    follow.laundered(value, into, *(move(each.schema, each.name, name, value) for each in known))
 
 
 def returning(follow: Follow, clause: Node, target: Columns, scope: Scope) -> Columns:

@@ -284,3 +284,22 @@ def test_the_two_stores_come_to_the_same(address: str, steps: list[tuple[str, in
 
     assert AGENT.name == BINDING.identity
     trio.run(both)
+
+
+async def test_what_is_kept_is_there_for_the_next_gateway_in_either_store(address: str, tmp_path: Path) -> None:
+    async def open_both() -> list[Store]:
+        return [await PostgresStore.open(address), await SqliteStore.open(tmp_path / "kept.db")]
+
+    for store in await open_both():
+        await store.keep("grant", "b", b"2")
+        await store.keep("grant", "a", b"1")
+        await store.keep("grant", "a", b"one")
+        await store.keep("mark", "a", b"other")
+        await store.aclose()
+    for store in await open_both():
+        assert await store.kept("grant") == {"a": b"one", "b": b"2"}
+        assert await store.drop("grant", "a")
+        assert not await store.drop("grant", "a")
+        assert await store.kept("grant") == {"b": b"2"}
+        assert await store.kept("mark") == {"a": b"other"}
+        await store.aclose()

@@ -17,8 +17,8 @@ import trio.testing
 from rules.config import pack
 from rules.judge import Judge
 from rules.model import Dialect, Hold, Identity, Kind, Namespace
-from rules.policy import Policy, Rule, When
-from tests.rules.mask_catalog import CATALOG, MASKS
+from rules.policy import MaskRule, Policy, Rule, When
+from tests.rules.mask_catalog import CATALOG, MASKS, mask_set
 from wireproxy.judgement import Workers, workers
 from wireproxy.judgement.crossing import (
     NotAnAnswer,
@@ -269,3 +269,18 @@ def test_masks_of_a_judge_that_masks_nothing_are_not_believed() -> None:
     assert masked.masks is not None
     with pytest.raises(NotAnAnswer):
         decode_judgement(encode_judgement(masked, MASKS), None)
+
+
+def test_where_pseudonyms_stand_and_what_is_written_where_cross_back() -> None:
+    masks = mask_set(rules=(MaskRule("*.ssn", "pseudonym"), MaskRule("*.card", "pseudonym")))
+    judge = judge_for(masks=masks)
+    for text in (
+        b"SELECT id FROM customers WHERE ssn = $1 AND card IN (5, $2)",
+        b"INSERT INTO orders (note) SELECT ssn FROM customers",
+        b"INSERT INTO orders (note) VALUES ($1)",
+        b"EXECUTE p('x', 5)",
+    ):
+        judged = judge.judge(text, NAMESPACE)
+        assert judged.masks is not None
+        crossed = decode_judgement(encode_judgement(judged, masks), masks)
+        assert crossed.masks == judged.masks

@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Run a held statement in a transaction that is rolled back, and show its effect.",
     ),
     "watch": ("wireproxy.cli.approvals", "watch", "Follow the requests as they come."),
+    "unmask": ("wireproxy.cli.unmask", "unmask", "Show a masked column to somebody for a time."),
+    "masks": ("wireproxy.cli.unmask", "masks", "List the columns that inherited a mask."),
     "sessions": ("wireproxy.cli.sessions", "sessions", "List the recorded sessions."),
     "replay": ("wireproxy.cli.sessions", "replay", "Show a recorded session as it happened."),
     "verify": ("wireproxy.cli.sessions", "verify", "Prove that session logs are whole and unchanged."),

@@ -89,6 +89,14 @@ _AGO = re.compile(r"(\d{1,6})([smhdw])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+def seconds_of(text: str, option: str) -> float:
+    """`30m`, `1h`, `2d` as seconds. Raises click.BadParameter."""
+    found = _AGO.match(text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time: give 30m, 1h or 2d", param_hint=option)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
+
+
 def since_ns(text: str | None, now_ns: int) -> int:
     """`2h` before now, or a date or time (UTC unless it says otherwise), in wall nanoseconds. Raises click.BadParameter."""
     if text is None:

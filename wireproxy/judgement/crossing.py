@@ -204,6 +204,7 @@ _VALUES: Final = {
     "rules.masking.mysql.plan": frozenset({"MySqlResultMasks"}),
     "rules.masking.copying": frozenset({"CopyShape"}),
     "rules.masking.exchange": frozenset({"Exchange", "LiteralSite", "ParameterSite"}),
+    "rules.masking.inheriting": frozenset({"Move"}),
     "rules.masking.literals": frozenset({"Constant"}),
     "rules.masking.values": frozenset({"Columns", "Mark", "MaskFinding", "Origin", "Value"}),
 }  # fmt: skip

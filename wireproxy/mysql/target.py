@@ -41,7 +41,8 @@ class MySqlTarget(Target):
         return catalog
 
     def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
-        return compile_mysql_masks(self._config.masks, self.database.name, identity, catalog, policy, self._mask_key)
+        name, shown = self.database.name, self._shown_to(identity)
+        return compile_mysql_masks(self._config.masks, name, identity, catalog, policy, self._mask_key, shown)
 
     async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:  # noqa: ARG002
         """MySQL's EXPLAIN takes no parameters, and its estimates are of rows read: an approver is told none."""

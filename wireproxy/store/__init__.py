@@ -50,6 +50,18 @@ class Store(Protocol):
         """Closes what is due, forgets what is old. The ids that expired."""
         ...
 
+    async def keep(self, kind: str, key: str, document: bytes) -> None:
+        """Something that is no request and outlives the gateway. What was kept under the key is replaced."""
+        ...
+
+    async def kept(self, kind: str) -> dict[str, bytes]:
+        """All of a kind, by key, in the order of their keys."""
+        ...
+
+    async def drop(self, kind: str, key: str) -> bool:
+        """False: there was nothing."""
+        ...
+
     async def check(self) -> None:
         """Raises StoreError if a request could not be written now."""
         ...

@@ -48,6 +48,9 @@ MIGRATIONS = (
     CREATE INDEX request_by_time ON wireproxy.request (created_ns);
     CREATE TABLE wireproxy.issued (id text PRIMARY KEY);
     """,
+    """
+    CREATE TABLE wireproxy.kept (kind text, key text, document bytea NOT NULL, PRIMARY KEY (kind, key));
+    """,
 )
 
 _log = structlog.get_logger("wireproxy.store")
@@ -178,6 +181,32 @@ class PostgresStore:
                 limits.kept,
             )
             return ids
+
+        return await self._run(work)
+
+    async def keep(self, kind: str, key: str, document: bytes) -> None:
+        async def work(db: asyncpg.Connection) -> None:
+            await db.execute(
+                """INSERT INTO wireproxy.kept (kind, key, document) VALUES ($1, $2, $3)
+                   ON CONFLICT (kind, key) DO UPDATE SET document = excluded.document""",
+                kind,
+                key,
+                document,
+            )
+
+        await self._run(work)
+
+    async def kept(self, kind: str) -> dict[str, bytes]:
+        async def work(db: asyncpg.Connection) -> dict[str, bytes]:
+            rows = await db.fetch("SELECT key, document FROM wireproxy.kept WHERE kind = $1 ORDER BY key", kind)
+            return {str(row[0]): bytes(row[1]) for row in rows}
+
+        return await self._run(work)
+
+    async def drop(self, kind: str, key: str) -> bool:
+        async def work(db: asyncpg.Connection) -> bool:
+            query = "DELETE FROM wireproxy.kept WHERE kind = $1 AND key = $2 RETURNING true"
+            return bool(await db.fetchval(query, kind, key))
 
         return await self._run(work)
 

@@ -55,6 +55,9 @@ MIGRATIONS = (
     CREATE INDEX request_by_time ON request (created_ns);
     CREATE TABLE issued (id TEXT PRIMARY KEY) STRICT;
     """,
+    """
+    CREATE TABLE kept (kind TEXT NOT NULL, key TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (kind, key)) STRICT;
+    """,
 )
 
 
@@ -141,6 +144,20 @@ class SqliteStore:
             return ids
 
         return await self._run(work)
+
+    async def keep(self, kind: str, key: str, document: bytes) -> None:
+        query = "INSERT OR REPLACE INTO kept (kind, key, document) VALUES (?, ?, ?)"
+        await self._run(lambda db: db.execute(query, (kind, key, document)))
+
+    async def kept(self, kind: str) -> dict[str, bytes]:
+        query = "SELECT key, document FROM kept WHERE kind = ? ORDER BY key"
+        return await self._run(
+            lambda db: {str(row[0]): bytes(row[1]) for row in db.execute(query, (kind,))}, write=False
+        )
+
+    async def drop(self, kind: str, key: str) -> bool:
+        query = "DELETE FROM kept WHERE kind = ? AND key = ?"
+        return await self._run(lambda db: db.execute(query, (kind, key)).rowcount > 0)
 
     async def check(self) -> None:
         await self._run(lambda db: db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}"))

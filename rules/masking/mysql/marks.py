@@ -7,6 +7,7 @@ a rule that names them, except for what shows other people's statements or sampl
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 from attrs import define, field
@@ -35,17 +36,19 @@ class MySqlMarks:
 
     catalog: Catalog
     rules: tuple[MaskRule, ...]
+    unmasked: tuple[str, ...] = ()  # globs: columns that the identity may see for a time
     _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
     _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._patterns = tuple((glob(rule.column.lower()), Mark(rule.masker, rule.argument)) for rule in self.rules)
         self._by_relation = {}
+        shown = [glob(pattern.lower()) for pattern in self.unmasked]
         for relation in self.catalog.relations.values():
-            if found := self._direct(relation):
+            if found := self._direct(relation, shown):
                 self._by_relation[relation.schema, relation.name] = found
 
-    def _direct(self, relation: CatalogRelation) -> dict[str, Mark]:
+    def _direct(self, relation: CatalogRelation, shown: Sequence[re.Pattern[str]]) -> dict[str, Mark]:
         schema, name = relation.schema.lower(), relation.name.lower()
         system = schema in SYSTEM_SCHEMAS
         found: dict[str, Mark] = {}
@@ -55,6 +58,8 @@ class MySqlMarks:
             found = {folded(column.name): REDACT for column in relation.columns}
         for column in relation.columns:
             full = f"{schema}.{name}.{column.name.lower()}"
+            if any(pattern.fullmatch(full) for pattern in shown):
+                continue
             for pattern, mark in self._patterns:
                 if system and pattern.pattern.startswith("."):
                     continue

@@ -31,7 +31,13 @@ _CARRIERS = frozenset({"Prepare", "ExecuteImmediate", "Explain", "ExplainAnalyze
 
 
 def compile_mysql_masks(
-    rules: Sequence[MaskRule], database: str, identity: Identity, catalog: Catalog, policy: Policy, key: bytes
+    rules: Sequence[MaskRule],
+    database: str,
+    identity: Identity,
+    catalog: Catalog,
+    policy: Policy,
+    key: bytes,
+    unmasked: Sequence[str] = (),
 ) -> MySqlMaskSet | None:
     """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""
     binding = rules_for(rules, database, identity)
@@ -39,7 +45,7 @@ def compile_mysql_masks(
         return None
     for rule in binding:
         check_masker(Mark(rule.masker, rule.argument))
-    world = MySqlWorld(catalog, MySqlMarks(catalog, binding), policy, query, value, from_item)
+    world = MySqlWorld(catalog, MySqlMarks(catalog, binding, tuple(unmasked)), policy, query, value, from_item)
     return MySqlMaskSet(MySqlPlanner(world, MySqlMaskers(key)))
 
 
