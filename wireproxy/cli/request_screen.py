@@ -33,7 +33,8 @@ def listing(requests: Sequence[RequestView]) -> Text:
 
 def _block(request: RequestView) -> Text:
     is_open = request.state in {"pending", "approved"}
-    rows = f"  {_rows(request.estimated_rows)} rows" if request.estimated_rows is not None else ""
+    found = _rows(request.estimated_rows)
+    rows = f"  {found} row{'' if found == '~1' else 's'}" if found else ""
     until = f"  until {clock_time(request.expires)}" if is_open else ""
     return Text.assemble(
         (neutral(request.id), "bold"),
@@ -52,7 +53,8 @@ def line(request: RequestView) -> str:
     who = f"{cut(request.identity.name, 40)}@{cut(request.database, 40)}"
     last = request.votes[-1] if request.votes else None
     why = f" by {neutral(last.approver)}{_quoted(last.reason)}" if last is not None else ""
-    return f"{neutral(request.id)} {_state(request)}{why} {who} {cut(','.join(request.kinds), 80)}: {_shortly(request, 300)}"
+    waits = ", waits now" if request.awaited and request.state == "pending" else ""  # or its client will come back
+    return f"{neutral(request.id)} {_state(request)}{waits}{why} {who} {cut(','.join(request.kinds), 80)}: {_shortly(request, 300)}"
 
 
 def page(request: RequestView) -> RenderableType:
