@@ -191,6 +191,12 @@ class Desk:
         self._wake(request_id)
         return True
 
+    async def promise(self, request_id: str) -> bool:
+        """The client will be told that the request stays open, as after a wait. False: it is decided. Raises as `wait`."""
+        with trio.move_on_after(WITHDRAW_TIMEOUT_S, shield=True):
+            return (await self._store.change(request_id, promised)).state in OPEN
+        return False
+
     async def withdraw(self, request_id: str, reason: str) -> bool:
         """The client went away. False: the request was closed already, or stays open for others.
 

@@ -395,13 +395,16 @@ class Gateway:
         self.stopped.set()
 
     def _end_sessions(self, *, only_idle: bool) -> None:
-        fields = error_fields(
-            "57P01", "terminating connection due to administrator command", hint="The gateway stops; connect again.",
-            severity="FATAL",
-        )  # fmt: skip
         for live in self.live:
-            if live.session.idle or not only_idle:
-                live.session.end("the gateway stopped", fields)
+            session = live.session
+            if session.idle or not only_idle:
+                hint = "The gateway stops; connect again."
+                if session.held is not None:
+                    hint += f" Request {session.held} stays open: run the same statement again then."
+                text = "terminating connection due to administrator command"
+                session.end(
+                    "the gateway stopped", error_fields("57P01", text, hint=hint, severity="FATAL"), adjourn=True
+                )
 
     # -- faces
 

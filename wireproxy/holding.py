@@ -35,12 +35,18 @@ class Holding:
         self._scope = trio.CancelScope()
         self._ended: str | None = None  # why the wait is over before its time
         self._cancelled = False
+        self._adjourned = False
         self.request_id: str | None = None
 
     def end(self, reason: str) -> None:
         """The client went away, or the statement is moot: it will not run."""
         self._ended = self._ended or reason
         self._scope.cancel()
+
+    def adjourn(self, reason: str) -> None:
+        """The gateway stops: the statement does not run here, and its request waits for the client to come back."""
+        self._adjourned = True
+        self.end(reason)
 
     def cancel(self) -> None:
         """The client asked for the statement to be cancelled; the session goes on."""
@@ -65,8 +71,11 @@ class Holding:
         assert self.request_id is not None
         session = self._session
         try:
+            if self._adjourned and await session.desk.promise(self.request_id):
+                session.log.decision(self._question.ticket, "pending", self._hold.rule, (reason,), "", self.request_id)
+                return
             await session.desk.withdraw(self.request_id, reason)
-        except StoreError:
+        except (StoreError, UnknownRequest):
             pass  # it expires by itself, and was never sent
         session.log.verdict(self._question.ticket, self.request_id, "withdrawn", "", reason)
 

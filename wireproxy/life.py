@@ -127,15 +127,18 @@ class Life:
                     await trio.lowlevel.wait_writable(self._client.fd)
                     self._client.flush()
 
-    def end(self, reason: str, fields: Mapping[str, bytes] | None = None) -> None:
-        """End the session from outside or because it cannot go on. `fields`: the FATAL error that the client gets."""
+    def end(self, reason: str, fields: Mapping[str, bytes] | None = None, *, adjourn: bool = False) -> None:
+        """End the session from outside or because it cannot go on. `fields`: the FATAL error that the client gets.
+
+        `adjourn`: the request that it waits for stays open.
+        """
         if self._over is not None:
             return
         self._over = reason
         if fields is not None and self.relay.at_message_boundary:
             self._client.send([self.relay.farewell(fields)])
         if self._holding is not None:
-            self._holding.end(reason)
+            (self._holding.adjourn if adjourn else self._holding.end)(reason)
         self._wake.set()
 
     def tick(self) -> None:

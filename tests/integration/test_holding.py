@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import socket
 import threading
 import time
@@ -263,6 +264,25 @@ def test_an_approver_sees_the_open_transaction_and_the_estimate(patient: Gateway
         with pytest.raises(errors.InsufficientPrivilege):
             running.end()
         agent.execute("ROLLBACK")
+
+
+def test_a_gateway_that_is_stopped_keeps_the_requests_whose_clients_wait(shop: Server, tmp_path: Path) -> None:
+    extra = "[gateway]\ndrain_s = 0.2\n"
+    plan = GatewayPlan(server=shop, dbname=DBNAME, policy="agent-default", wait_s=60, extra=extra)
+    with running_gateway(plan, tmp_path / "stopped") as gateway:
+        with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
+            running = InBackground(lambda: agent.execute("DELETE FROM orders WHERE id <= 7"))
+            name = str(wait_for_request(gateway)["id"])
+            gateway.process.send_signal(signal.SIGTERM)
+            with pytest.raises(errors.AdminShutdown, match=f"{name} stays open"):
+                running.end()
+        assert gateway.process.wait(timeout=20) == 0
+        with serving(gateway.config, gateway.port, DBNAME) as again:
+            assert again.cli("approve", name).returncode == 0
+            assert left(shop) == 100
+            with psycopg.connect(again.dsn(), autocommit=True) as agent:
+                assert agent.execute("DELETE FROM orders WHERE id <= 7").rowcount == 7
+            assert again.cli("verify").returncode == 0
 
 
 def test_what_an_approver_is_told_runs_nothing_of_what_is_held(shop: Server, tmp_path: Path) -> None:

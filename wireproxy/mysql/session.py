@@ -114,10 +114,10 @@ class MySqlSession(Session):
                 await self.cancel()
         await super()._wind_up()
 
-    def end(self, reason: str, fields: Mapping[str, bytes] | None = None) -> None:
+    def end(self, reason: str, fields: Mapping[str, bytes] | None = None, *, adjourn: bool = False) -> None:
         if self._over is None and self._reentry is not None:
             self._reentry.stop()
-        super().end(reason, fields)
+        super().end(reason, fields, adjourn=adjourn)
 
     async def cancel(self) -> None:
         """End what the server runs for this session. A statement that is held is withdrawn instead."""
