@@ -16,7 +16,7 @@ from rules.masking.follow import listed
 from rules.masking.mysql.follow import NUMBER, Follow
 from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.reading import Node
-from rules.masking.mysql.scope import Scope, member
+from rules.masking.mysql.scope import Scope, members
 from rules.masking.values import CLEAN, CONSTANT, Unsure, Value, union
 from rules.model import Effect, Volatility
 
@@ -164,7 +164,7 @@ def column(follow: Follow, node: exp.Column, scope: Scope) -> Value:
 
 
 def of_table(scope: Scope, table: str, schema: str | None, name: str) -> Value:
-    found = member(scope.tables(table, schema), name)
+    found = members(scope.tables(table, schema), name)
     if found is None:
         raise Unsure(f"column {table}.{name}")
     return found

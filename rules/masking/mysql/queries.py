@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from attrs import evolve
 from sqlglot import exp
 
 from rules.masking.mysql.expressions import name_of, window
@@ -124,7 +125,8 @@ def targets(follow: Follow, expressions: Iterable[Node], scope: Scope) -> Column
 
 def tables_star(node: exp.Column, scope: Scope) -> Columns:
     schema = node.args.get("db")
-    return scope.tables(node.args["table"].name, None if schema is None else schema.name, star=True)
+    several = scope.tables(node.args["table"].name, None if schema is None else schema.name, star=True)
+    return several[0] if len(several) == 1 else Columns((), union(each.everything() for each in several))
 
 
 def set_operation(follow: Follow, node: exp.SetOperation, scope: Scope) -> Columns:
@@ -183,15 +185,19 @@ def tables(follow: Follow, node: exp.Expr, scope: Scope) -> None:
 
 def chain(follow: Follow, left: Source, joins: Iterable[exp.Join], scope: Scope) -> Source:
     """A table reference and what is joined to it, from the left to the right."""
-    loose = False  # a comma looks like a JOIN without ON here, and what a later USING merges stands elsewhere then
     for join in joins:
         only(join, _OF_JOIN)
         right = from_item(follow, join.this, beside(scope, left))
         merges = bool(join.args.get("using")) or str(join.args.get("method") or "").upper() == "NATURAL"
+        loose = left.loose or right.loose
         left = join_of(follow, left, right, join, scope)
         if merges and loose:
-            left = Source(left.items, left.columns, Columns((), left.star.everything()))
-        loose = loose or not (merges or join.args.get("on") or join.args.get("kind") or join.args.get("side"))
+            left = Source(left.items, left.columns, Columns((), left.star.everything()), True)
+        elif not merges:
+            # a comma looks like a JOIN without ON here, and the sides of a RIGHT JOIN change places under a later USING
+            side = str(join.args.get("side") or "").upper()
+            comma = not (join.args.get("on") or join.args.get("kind") or side)
+            left = evolve(left, loose=loose or comma or side == "RIGHT")
     return left
 
 
@@ -217,7 +223,7 @@ def join_of(follow: Follow, left: Source, right: Source, join: exp.Join, scope: 
     items = left.items + right.items
     shared = [each.name for each in join.args.get("using") or ()]
     if str(join.args.get("method") or "").upper() == "NATURAL":
-        shared = natural(left.columns, right.columns)
+        shared = natural(left.star, right.star)
     inside = before(scope)
     inside = Scope(outer=inside, items=list(items), sources=[left.columns, right.columns], ctes=scope.ctes)
     condition(follow, join.args.get("on"), inside, "a JOIN")

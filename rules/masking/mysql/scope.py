@@ -23,6 +23,12 @@ class Item:
     schema: str | None = None  # the database of a stored table, which may stand in front of its alias as well
     star: Columns | None = None  # what `alias.*` stands for, where that is not all of it
 
+    def of(self, schema: str | None) -> bool:
+        return schema is None or self.schema is None or self.schema.casefold() == schema.casefold()
+
+    def shown(self, *, star: bool) -> Columns:
+        return self.star if star and self.star is not None else self.columns
+
 
 @frozen
 class Source:
@@ -31,6 +37,7 @@ class Source:
     items: tuple[Item, ...]
     columns: Columns
     star: Columns
+    loose: bool = False  # columns that a later join merges would stand elsewhere than `star` has them
 
     @classmethod
     def plain(cls, items: tuple[Item, ...], columns: Columns) -> Source:
@@ -97,21 +104,23 @@ class Scope:
             return maybe[0] if len(maybe) == 1 else union(maybe)
         raise Unsure(f"column {name}")
 
-    def tables(self, alias: str, schema: str | None, *, star: bool = False) -> Columns:
-        """What stands behind `alias.` or `schema.alias.`: of the nearest level that has it. Raises Unsure."""
+    def tables(self, alias: str, schema: str | None, *, star: bool = False) -> list[Columns]:
+        """What can stand behind `alias.` or `schema.alias.`. Raises Unsure where nothing does.
+
+        The nearest level that has it; and where only its case is another there, the nearest that has its very letters too.
+        """
         scope: Scope | None = self
+        near: list[Columns] = []
         while scope is not None:
-            found = [item for item in scope.items if item.alias == alias]
-            found = found or [item for item in scope.items if item.alias.casefold() == alias.casefold()]
-            if schema is not None:
-                found = [item for item in found if item.schema is None or item.schema.casefold() == schema.casefold()]
-            if len(found) == 1:
-                item = found[0]
-                return item.star if star and item.star is not None else item.columns
-            if found:  # `a.t` and `b.t` are both `t`
-                return Columns((), union(item.columns.everything() for item in found))
+            found = [item for item in scope.items if item.alias.casefold() == alias.casefold() and item.of(schema)]
+            exact = [item for item in found if item.alias == alias]
+            if exact:
+                return near + [item.shown(star=star) for item in exact]
+            near = near or [item.shown(star=star) for item in found]
             scope = scope.outer
-        raise Unsure(f"table {alias}")
+        if not near:
+            raise Unsure(f"table {alias}")
+        return near
 
 
 def joined(several: list[Columns]) -> Columns:
@@ -159,3 +168,12 @@ def position(columns: Columns, name: str) -> int | None:
     return next(
         (at for at, (found, _) in enumerate(columns.named) if found is not None and folded(found) == wanted), None
     )
+
+
+def members(several: list[Columns], name: str) -> Value | None:
+    """That column of whichever of them is meant; None where the nearest has none."""
+    found = [member(columns, name) for columns in several]
+    known = [value for value in found if value is not None]
+    if len(known) != len(found):
+        return None
+    return known[0] if len(known) == 1 else union(known)

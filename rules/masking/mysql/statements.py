@@ -10,6 +10,7 @@ from sqlglot import exp
 from rules.masking.follow import listed
 from rules.masking.mysql.defining import defined
 from rules.masking.mysql.follow import Follow, MySqlWorld
+from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.reading import Read, names_missing, nodes
 from rules.masking.mysql.scope import Scope
 from rules.masking.mysql.writes import delete, insert, update
@@ -170,6 +171,8 @@ def _expressions(follow: Follow, read: Read) -> Value:
         if not parsed.bare:
             continue
         inside = Scope(parameters=CLEAN)  # names are columns of what the server shows, or of the file's table
+        if not keeps and read.statement.root != "Do":
+            condition(follow, parsed.tree.expressions, inside, "a WHERE")
         value = union([follow.value(each, inside) for each in parsed.tree.expressions])
         if keeps:
             follow.laundered(value, "a variable, an argument or a table")

@@ -116,11 +116,12 @@ def assignments(
             value = union([inserted, *_beside_values(follow, node.expression, scope)])
         else:
             value = follow.value(node.expression, scope)
-        owner = target
+        owners = [target]
         if column.args.get("table") is not None and inserted is None:
             schema = column.args.get("db")
-            owner = scope.tables(column.args["table"].name, None if schema is None else schema.name)
-        assign(follow, table, owner, column.name, value)
+            owners = scope.tables(column.args["table"].name, None if schema is None else schema.name)
+        for owner in owners:
+            assign(follow, table, owner, column.name, value)
 
 
 def _is_values(node: exp.Expr) -> bool:
