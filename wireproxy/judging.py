@@ -18,7 +18,7 @@ from rules.judge import may_prepare
 from rules.length import SHORT_BYTES, is_long
 from rules.masking import MaskSet, ResultMasks
 from rules.masking.pseudonyms import NoPseudonym
-from rules.model import Allow, Decision, Deny, Effect, Judgement, NameEffect, Namespace, Statement
+from rules.model import Allow, Decision, Deny, Effect, Hold, Judgement, NameEffect, Namespace, Statement
 from rules.policy import Limit, worst
 from wireproxy.exchanging import NOWHERE, Sites, against_values, exchange, executed, refused, sites_of
 from wireproxy.target import Bench
@@ -220,6 +220,8 @@ def weigh(
             bench.weighed[id(judgement)] = weighed
     if weighed.sites and bench.masks is not None:
         weighed = _exchanged(weighed, question, bench.masks, namespace, now)
+    if question.stage is Stage.BIND and weighed.look:
+        weighed = _against_values(weighed, question)
     if unsure and bench.masks is not None:
         return weighed.unsure((bench.masks.unknown(),) * len(weighed.masks))
     if stage is not _PARSE:
@@ -233,6 +235,15 @@ def weigh(
         if weighed.of_parse is None:
             weighed.of_parse = weighed.decided(Allow(weighed.decision.rule, ("prepared; decided when it is run",)))
         return weighed.of_parse
+    return weighed
+
+
+def _against_values(weighed: Weighed, question: Question) -> Weighed:
+    """Held, where a value of a parameter is what a mask forbids."""
+    for mask in weighed.masks:
+        why = None if mask is None else mask.against(question.parameters or (), question.types)
+        if why is not None:
+            return weighed.decided(worst((weighed.decision, Hold("mask", (why,)))))
     return weighed
 
 
@@ -399,6 +410,8 @@ def _resolve(
                 moves = moves or moved
                 decisions.append(decision)
                 texts.append((f"{effect.action} {effect.name}", text))
+                if mask is not None and effect.action == "execute" and (why := mask.against_variables()) is not None:
+                    decisions.append(Hold("mask", (why,)))
                 if bench.masks is not None:
                     sites, against = executed(sites, seen[position], mask, bench.masks)
                     if against is not None:

@@ -88,6 +88,14 @@ class ResultMasks:
         """Whether what the server sends is looked at: not where only the way to the server is changed."""
         return self.touches or self.follows_names
 
+    def against(self, _values: Sequence[bytes | None], _types: Sequence[int]) -> str | None:
+        """What is said against these values of parameters, beside what they stand for. Postgres types them by the statement."""
+        return None
+
+    def against_variables(self) -> str | None:
+        """What is said against variables in the place of parameters, of whose values nothing is known."""
+        return None
+
     def unknown_origins(self, columns: Sequence[Column]) -> bool:
         """Whether the server named a table or column that the catalog does not have: time for a newer catalog."""
         world = self.planner.world

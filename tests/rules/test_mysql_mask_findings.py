@@ -341,6 +341,55 @@ def test_returning_is_followed_and_its_conditions_are_judged() -> None:
     assert kinds("DELETE FROM customers WHERE ssn = 'x' RETURNING id, ssn", namespace=MARIADB) == []
 
 
-def test_a_comparison_with_a_parameter_says_so() -> None:
-    assert examine("SELECT id FROM customers WHERE ssn = ?").parameters_told
-    assert not examine("SELECT id FROM customers WHERE salary = ? AND id = ?").parameters_told
+INT, TEXT = 8, 253
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "types", "held"),
+    [
+        ("SELECT id FROM customers WHERE ssn = ?", [b"78"], [INT], True),
+        ("SELECT id FROM customers WHERE ssn = ?", [b"78"], [TEXT], False),
+        ("SELECT id FROM customers WHERE ssn = ?", [None], [INT], False),
+        (
+            "SELECT id FROM customers WHERE id = ? AND ssn IN ('x', ?) LIMIT ?",
+            [b"1", b"x", b"5"],
+            [INT, TEXT, INT],
+            False,
+        ),
+        (
+            "SELECT id FROM customers WHERE id = ? AND ssn IN ('x', ?) LIMIT ?",
+            [b"1", b"7", b"5"],
+            [INT, INT, INT],
+            True,
+        ),
+        ("SELECT id FROM (SELECT id, ssn AS x FROM customers) d WHERE x = ?", [b"7"], [INT], True),
+        ("SELECT id FROM customers WHERE salary = ? AND born = ?", [b"7", b"20000101"], [INT, INT], False),
+        ("UPDATE customers SET ssn = ? WHERE id = ?", [b"***", b"1"], [TEXT, INT], True),
+        ("UPDATE customers SET ssn = ? WHERE id = ?", [b"078-05-1120", b"1"], [TEXT, INT], False),
+        (
+            "INSERT INTO orders VALUES (1, 2, ?), (?, ?, ?)",
+            [b"x", b"1", b"2", b"***1234"],
+            [TEXT, INT, INT, TEXT],
+            True,
+        ),
+    ],
+)
+def test_the_values_of_parameters_are_looked_at(
+    sql: str, values: list[bytes | None], types: list[int], held: bool
+) -> None:
+    assert (examine(sql).against(values, types) is not None) == held
+
+
+@pytest.mark.parametrize(
+    "sql", ["UPDATE customers SET ssn = '***'", "INSERT INTO orders (id, note) VALUES (1, 'x'), (2, '***1234')"]
+)
+def test_masks_are_not_written_into_tables_by_mistake(sql: str) -> None:
+    assert kinds(sql) == ["writeback"]
+
+
+def test_what_a_variable_holds_is_not_known() -> None:
+    assert examine("SELECT id FROM customers WHERE ssn = ?").against_variables() is not None
+    assert examine("SELECT id FROM customers WHERE id = ?").against_variables() is None
+    assert kinds("EXECUTE IMMEDIATE 'SELECT id FROM customers WHERE ssn = ?' USING @x", namespace=MARIADB) == [
+        "predicate"
+    ]

@@ -97,6 +97,7 @@ COLUMNS = [
     ("WITH RECURSIVE t(a, b, c) AS (SELECT 1, 'x', ssn FROM customers UNION ALL SELECT a, c, b FROM t) SELECT * FROM t", "- ? ?"),
     ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n", "-"),
     ("WITH RECURSIVE r AS (SELECT id, ssn FROM customers UNION ALL SELECT id + 1, ssn FROM r) SELECT * FROM r", "- redact"),
+    ("SELECT (SELECT Orders.name FROM orders LIMIT 1) FROM (SELECT ssn AS name FROM customers) Orders", "redact"),
     # set operations
     ("SELECT name FROM customers UNION SELECT ssn FROM customers", "?"),
     ("SELECT ssn FROM customers UNION ALL SELECT name FROM customers", "?"),

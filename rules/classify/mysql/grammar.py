@@ -9,7 +9,7 @@ The tree is judged, never written back to SQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
@@ -73,7 +73,8 @@ def parse(reader: Reader, first: int, last: int, root: str, prefix: str = "") ->
         theirs = dialect.tokenize(text)
         if not _same_tokens(ours, theirs):
             raise Unreadable("words that two readers cut differently")
-        trees = dialect.parser().parse(theirs, text)
+        shift = reader.tokens[first].start - len(prefix)
+        trees = dialect.parser().parse(_marked(theirs, shift), text)
     except SqlglotError:
         raise Unreadable("the parser does not know this syntax") from None
     except RecursionError:
@@ -84,9 +85,31 @@ def parse(reader: Reader, first: int, last: int, root: str, prefix: str = "") ->
         raise Unreadable(f"the parser failed ({type(error).__name__})") from None
     if len(trees) != 1 or (tree := trees[0]) is None or not isinstance(tree, _ROOTS[root]):
         raise Unreadable("the parser takes it for something else")
+    _unmark(tree)
     _compare(reader, tree, 1 if prefix else 0)
     reader.trees.append(Parsed(tree, bool(prefix)))
     return tree
+
+
+# The parser forgets where a parameter stood. So it gets a number in its place that nobody writes, with the place in it.
+_MARK: Final = 10**30
+
+
+def _marked(tokens: list[TheirToken], shift: int) -> list[TheirToken]:
+    return [
+        TheirToken(TokenType.NUMBER, str(_MARK + token.start + shift), token.line, token.col, token.start, token.end)
+        if token.token_type == TokenType.PLACEHOLDER
+        else token
+        for token in tokens
+    ]
+
+
+def _unmark(tree: exp.Expr) -> None:
+    """Parameters again, whose name is where they stand in the text."""
+    for literal in list(tree.find_all(exp.Literal)):
+        number = str(literal.this)
+        if len(number) == len(str(_MARK)) and number.isascii() and number.isdigit():
+            literal.replace(exp.Placeholder(this=str(int(number) - _MARK)))
 
 
 def _seen_by_parser(reader: Reader, first: int, last: int, prefix: str) -> tuple[str, list[Token]]:

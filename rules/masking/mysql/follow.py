@@ -51,9 +51,7 @@ class Follow:
     findings: dict[MaskFinding, None] = field(factory=dict)  # in order, each once
     unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
     read: set[Origin] = field(factory=set)  # masked columns that were named anywhere, shown or not
-    parameters_told: bool = (
-        False  # a masked text is compared with a parameter, and a number there would ask for its digits
-    )
+    told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
     def find(self, kind: FindingKind, action: Literal["hold", "deny"], reason: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from attrs import define, evolve
 
 from rules.catalog import Catalog
+from rules.classify.mysql.lexer import STRING, string_value
+from rules.classify.mysql.statements import lexing_of
 from rules.masking import MaskSet
 from rules.masking.marks import rules_for
 from rules.masking.maskers import check_masker
@@ -21,12 +23,12 @@ from rules.masking.mysql.reading import Read, read
 from rules.masking.mysql.statements import PLANS, Followed, follow_statement
 from rules.masking.plan import OutputColumn
 from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
-from rules.masking.writeback import MaskForms
 from rules.model import Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
 _INSIDE = 4  # statements inside statements: PREPARE of EXPLAIN of …
 UNFOLLOWED = MaskFinding("unfollowed", "hold", "the statement cannot be followed, and columns are masked here")
+_WRITES = frozenset({"Insert", "Replace", "Update"})
 _CARRIERS = frozenset({"Prepare", "ExecuteImmediate", "Explain", "ExplainAnalyze", "SetStatement"})
 
 
@@ -57,7 +59,7 @@ class MySqlMaskSet(MaskSet):
     planner: MySqlPlanner
 
     def __attrs_post_init__(self) -> None:
-        self._forms = MaskForms()
+        self._forms = self.planner.forms
         self._forms.knows(self.world.marks.in_use)
         everything = Columns((), self.planner.world.marks.everything)
         self._unknown = MySqlResultMasks(self.planner, everything, touches=True, several=True)
@@ -100,18 +102,23 @@ class MySqlMaskSet(MaskSet):
         follow = Follow(self.world, evolve(namespace, database=found.database), self.world.policy.predicates)
         followed = self._statement(follow, found, namespace, 0)
         self._judge(follow, followed)
+        self._judge_written(follow, found)
         shown = followed.columns.everything().masked
+        writes = found.statement.root in _WRITES
         return MySqlResultMasks(
             self.planner,
             followed.columns,
             tuple(follow.findings),
-            bool(shown or follow.findings or follow.read) or self._names_masked(follow, found.statement),
+            bool(shown or follow.findings or follow.read)
+            or self._names_masked(follow, found.statement)
+            or (writes and "?" in found.words),
             follows_names=followed.follows_names,
             unknown=tuple(sorted(follow.unknown)),
             harmless=followed.harmless,
             several=followed.several,
             warnings=followed.warnings,
-            parameters_told=follow.parameters_told,
+            told=self._told(follow, found),
+            writes=writes,
         )
 
     def _statement(self, follow: Follow, found: Read, namespace: Namespace, depth: int) -> Followed:
@@ -123,6 +130,10 @@ class MySqlMaskSet(MaskSet):
         if depth >= _INSIDE or len(carried) != 1 or carried[0].statement.opaque is not None:
             raise Unsure("a statement inside of one")
         inside = self._statement(follow, carried[0], namespace, depth + 1)
+        if statement.root == "ExecuteImmediate" and follow.told and follow.predicates != "allow":
+            follow.find(
+                "predicate", "hold", "a variable may hold a number, which would ask for digits of a masked text"
+            )
         if statement.root == "Prepare":
             return Followed(Columns())
         if statement.root.startswith("Explain"):
@@ -147,6 +158,23 @@ class MySqlMaskSet(MaskSet):
         for each in [*(shown for _, shown in followed.columns.named), *rest]:
             if each.masked and not each.plain:
                 follow.find("derived", action, "a result column is computed from a masked column")
+
+    def _judge_written(self, follow: Follow, found: Read) -> None:
+        """Stars and their like, on their way back into a table."""
+        if found.statement.root not in _WRITES:
+            return
+        lexing = lexing_of(follow.namespace)
+        for token in found.tokens:
+            if token.kind == STRING and (why := self.masked_text(string_value(token, lexing))) is not None:
+                text = f"{why} would be written into a table: read the value it stands for from there"
+                follow.find("writeback", "hold", text)
+
+    @staticmethod
+    def _told(follow: Follow, found: Read) -> frozenset[int]:
+        marks = [str(token.start) for token in found.tokens if token.word == "?"]
+        if not follow.told <= set(marks):  # of a statement inside of this one, whose values are variables
+            return frozenset(range(len(marks) + 1))
+        return frozenset(at for at, mark in enumerate(marks) if mark in follow.told)
 
     def explain(self, text: str, namespace: Namespace) -> tuple[tuple[OutputColumn, ...], ...]:
         """For each statement of a text, where its output columns come from and what each gets; () for a text that is no SQL."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from rules.masking.maskers import FieldMasker
 from rules.masking.mysql.diagnostics import warnings_plan
@@ -19,7 +19,10 @@ from rules.masking.mysql.scope import member
 from rules.masking.mysql.types import Facts
 from rules.masking.plan import Planner, ResultMasks, RowPlan
 from rules.masking.values import CLEAN, Value
+from rules.masking.writeback import MaskForms
 from rules.model import Column
+
+_TEXT_TYPES = frozenset({15, 249, 250, 251, 252, 253, 254})  # VARCHAR, the BLOBs, VAR_STRING, STRING
 
 
 @define
@@ -29,6 +32,7 @@ class MySqlPlanner(Planner):
     # the base names Postgres's classes; what is used of them is the same
     world: MySqlWorld  # type: ignore[assignment]
     maskers: MySqlMaskers  # type: ignore[assignment]
+    forms: MaskForms = field(factory=MaskForms)  # what a value looks like that was read masked
 
     def mask(self, value: Value, column: Column) -> FieldMasker | None:
         marks = {origin.mark for origin in value.origins if origin.mark is not None}
@@ -70,7 +74,10 @@ class MySqlResultMasks(ResultMasks):
     harmless: frozenset[str] = frozenset()  # columns of the server's own that show none of what the rest may show
     warnings: bool = False  # SHOW WARNINGS, SHOW ERRORS
     several: bool = False  # it may give any number of results
-    parameters_told: bool = False  # a number in place of a parameter would ask for the leading digits of a masked text
+    told: frozenset[int] = (
+        frozenset()
+    )  # parameters, from 0, that a masked text is compared with: a number asks for its digits
+    writes: bool = False  # its parameters go into columns
 
     @property
     def _planner(self) -> MySqlPlanner:
@@ -97,6 +104,23 @@ class MySqlResultMasks(ResultMasks):
             name is None or not (is_word(name) and is_word(column.name)) or folded(name) == folded(column.name)
             for (name, _), column in zip(named, columns, strict=True)
         )
+
+    def against(self, values: Sequence[bytes | None], types: Sequence[int]) -> str | None:
+        forms = self._planner.forms
+        for at, (value, kind) in enumerate(zip(values, types, strict=False)):
+            if value is None:
+                continue
+            if at in self.told and kind & 0xFF not in _TEXT_TYPES:
+                return f"parameter {at + 1} is a number, and would ask for the leading digits of a masked text"
+            why = forms.why(value.decode("utf-8", "replace"), forms.hashes) if self.writes else None
+            if why is not None:
+                return f"{why}, bound as parameter {at + 1}, would be written into a table"
+        return None
+
+    def against_variables(self) -> str | None:
+        if not self.told:
+            return None
+        return "a variable may hold a number, which would ask for the leading digits of a masked text"
 
     def unknown_origins(self, columns: Sequence[Column]) -> bool:
         return not self.agrees(columns)

@@ -97,7 +97,7 @@ def _given(follow: Follow, masked: Value, node: Node) -> bool:
         return False
     if masked.type_oid in (0, TEXT):
         if kind == _PARAMETER:
-            follow.parameters_told = True
+            follow.told |= {str(each.this) for each in nodes(node) if isinstance(each, exp.Placeholder)}
             return True
         return kind in (_WORD, _ANY)
     if masked.type_oid == NUMBER:

@@ -171,9 +171,9 @@ def position(columns: Columns, name: str) -> int | None:
 
 
 def members(several: list[Columns], name: str) -> Value | None:
-    """That column of whichever of them is meant; None where the nearest has none."""
+    """That column of whichever of them is meant; None where none has it."""
     found = [member(columns, name) for columns in several]
     known = [value for value in found if value is not None]
-    if len(known) != len(found):
+    if not known:
         return None
     return known[0] if len(known) == 1 else union(known)
