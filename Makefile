@@ -11,13 +11,14 @@ BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
 
-.PHONY: help demo test check bench bench-judging compiled regress format clean
+.PHONY: help demo test check bench bench-judging bench-masking compiled regress format clean
 help:
 	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
 	@echo "make test     every test, against real servers"
 	@echo "make check    ruff, mypy --strict, the import rule"
 	@echo "make bench    pgbench: directly, through pgbouncer, through the gateway"
 	@echo "make bench-judging  what judging costs, beside the bare parsers"
+	@echo "make bench-masking  a million rows with a masked column: directly, through the gateway, masked"
 	@echo "make compiled the gateway in $(COMPILED), its hot modules compiled by mypyc"
 	@echo "make regress  all of PostgreSQL's own regression files, directly and through the gateway"
 	@echo "make clean    removes what these made in this folder"
@@ -41,6 +42,9 @@ bench: $(VENV)/.ready-all compiled
 bench-judging: $(VENV)/.ready-all
 	$(BIN)/python -m bench.judging
 	$(BIN)/python -m bench.judging_mysql
+
+bench-masking: $(VENV)/.ready-all compiled
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.masking $(BENCH_ARGS)
 
 compiled: | $(COMPILED)/bin/python
 	$(COMPILED)/bin/python -m pip install --disable-pip-version-check -q 'setuptools>=77' mypy '.[demo,store-postgres]'

@@ -1,9 +1,10 @@
-"""What masking costs: one result of a million rows, directly, through the gateway, and through it with one of six columns masked.
+"""What masking costs: one result of a million rows of six columns, directly, through the gateway, and through it with one masked.
 
-    python -m bench.masking [--rows N] [--rounds N]
+    python -m bench.masking [--rows N] [--rounds N] [--maskers redact,email]
 
-Every round runs all of them one after the other, so that a slow moment of the machine hits all alike; the ratio of the medians is
-what counts. The consumers are libpq's chunked rows for SELECT, in text and binary, and raw reads for COPY.
+Every round runs all routes one after the other, so that a slow moment of the machine hits all alike: what counts is the ratio to
+the direct run of the same round, and of those the median. The consumers are libpq's single rows and its chunks of rows (less
+work for the client, so harder for the gateway), and psycopg's COPY.
 """
 
 from __future__ import annotations
@@ -13,29 +14,35 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
+from attrs import frozen
 from psycopg import pq
 
-from tests.support.gateway import GatewayPlan, running_gateway
-from tests.support.servers import Servers
+from bench.processes import CpuTime, cpu_time, peak_bytes
+from tests.support.gateway import Gateway, GatewayPlan, running_gateway
+from tests.support.servers import Server, Servers
 
 DBNAME = "bench_masking"
 QUERY = "SELECT id, name, email, amount, placed, note FROM people"
 CHUNK_ROWS = 1000
+Consumer = Callable[[psycopg.Connection, str], int]  # gives how many rows it saw
 
 
-def select(result_format: int) -> Callable[[psycopg.Connection, str], int]:
+def select(result_format: int, chunk_rows: int) -> Consumer:
     def run(connection: psycopg.Connection, query: str) -> int:
         raw = connection.pgconn
         raw.send_query_params(query.encode(), None, None, None, result_format)
-        raw.set_chunked_rows_mode(CHUNK_ROWS)
+        if chunk_rows == 1:
+            raw.set_single_row_mode()
+        else:
+            raw.set_chunked_rows_mode(chunk_rows)
         rows = 0
         while (result := raw.get_result()) is not None:
-            if result.status not in (pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.TUPLES_OK):
+            if result.status not in (pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.TUPLES_OK):
                 raise RuntimeError(result.error_message.decode())
             rows += result.ntuples
         return rows
@@ -43,7 +50,7 @@ def select(result_format: int) -> Callable[[psycopg.Connection, str], int]:
     return run
 
 
-def copy(style: str) -> Callable[[psycopg.Connection, str], int]:
+def copy(style: str) -> Consumer:
     def run(connection: psycopg.Connection, query: str) -> int:
         with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT {style})".encode()) as data:
             for _ in data:
@@ -54,11 +61,36 @@ def copy(style: str) -> Callable[[psycopg.Connection, str], int]:
 
 
 CONSUMERS = {
-    "select text": select(0),
-    "select binary": select(1),
+    "text, single rows": select(0, 1),
+    "binary, single rows": select(1, 1),
+    "text, chunks": select(0, CHUNK_ROWS),
+    "binary, chunks": select(1, CHUNK_ROWS),
     "copy text": copy("text"),
+    "copy csv": copy("csv"),
     "copy binary": copy("binary"),
 }
+
+
+@frozen
+class Run:
+    """One result over one route."""
+
+    seconds: float
+    ratio: float  # to the direct run of the same round
+    cpu: CpuTime  # of the gateway
+
+
+@frozen
+class Route:
+    name: str
+    dsn: str
+    gateway: Gateway | None = None
+
+    def cpu(self) -> CpuTime:
+        return CpuTime() if self.gateway is None else cpu_time(self.gateway.process.pid)
+
+
+Runs = dict[str, dict[str, list[Run]]]  # by consumer and route
 
 
 def prepare(dsn: str, rows: int) -> None:
@@ -71,29 +103,67 @@ def prepare(dsn: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE people")
 
 
-def measure(routes: dict[str, str], rows: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Seconds by consumer and route: the median of all rounds but a first one to warm up."""
-    taken: dict[str, dict[str, list[float]]] = {name: {route: [] for route in routes} for name in CONSUMERS}
+def measure(routes: list[Route], consumers: Iterable[str], rows: int, rounds: int) -> tuple[Runs, dict[str, int]]:
+    """Every run but those of a first round to warm up; and by how many bytes the gateways' peak memory grew in all of them.
+
+    The first route is the one that ratios are to.
+    """
+    runs: Runs = {name: {route.name: [] for route in routes} for name in consumers}
     with ExitStack() as stack:
-        connections = {
-            route: stack.enter_context(psycopg.connect(dsn, autocommit=True)) for route, dsn in routes.items()
-        }
+        connections = {route.name: stack.enter_context(psycopg.connect(route.dsn, autocommit=True)) for route in routes}
+        for name in runs:  # what a first statement of its form makes the gateway keep is no cost of long results
+            for connection in connections.values():
+                CONSUMERS[name](connection, f"{QUERY} LIMIT 1")
+        before = {route.name: peak_bytes(route.gateway.process.pid) for route in routes if route.gateway}
         for turn in range(rounds + 1):
-            for name, consume in CONSUMERS.items():
-                for route, connection in connections.items():
-                    started = time.perf_counter()
-                    seen = consume(connection, QUERY)
-                    if turn:
-                        taken[name][route].append(time.perf_counter() - started)
+            for name, found in runs.items():
+                direct_s = 0.0
+                for route in routes:
+                    cpu, started = route.cpu(), time.perf_counter()
+                    seen = CONSUMERS[name](connections[route.name], QUERY)
+                    seconds = time.perf_counter() - started
+                    direct_s = direct_s or seconds
                     if seen not in (rows, -1):
-                        raise RuntimeError(f"{route}, {name}: {seen} rows")
-    return {name: {route: statistics.median(times) for route, times in found.items()} for name, found in taken.items()}
+                        raise RuntimeError(f"{route.name}, {name}: {seen} rows")
+                    if turn:
+                        found[route.name].append(Run(seconds, seconds / direct_s, route.cpu() - cpu))
+        grown = {
+            route.name: peak_bytes(route.gateway.process.pid) - before[route.name] for route in routes if route.gateway
+        }
+    return runs, grown
+
+
+def report(runs: Runs, grown: dict[str, int]) -> None:
+    for consumer, routes in runs.items():
+        print(consumer)
+        for name, found in routes.items():
+            seconds, ratio = (statistics.median(getattr(run, what) for run in found) for what in ("seconds", "ratio"))
+            user = statistics.median(run.cpu.user_s for run in found)
+            system = statistics.median(run.cpu.system_s for run in found)
+            cpu = f"   gateway {user:.2f} + {system:.2f} s of CPU" if user else ""
+            print(f"  {name:10} {seconds:6.2f} s  {ratio:5.2f}x{cpu}")
+    for name, size in grown.items():
+        print(f"peak memory of the gateway, {name}: {size / 1024 / 1024:+.1f} MiB over all results")
+
+
+def routes_to(server: Server, maskers: Iterable[str], folder: Path, stack: ExitStack) -> list[Route]:
+    routes = [Route("direct", server.dsn(DBNAME))]
+    plain = stack.enter_context(running_gateway(GatewayPlan(server=server, dbname=DBNAME), folder / "through"))
+    routes.append(Route("through", plain.dsn(), plain))
+    for masker in maskers:
+        masks = {"public.people.email": masker}
+        plan = GatewayPlan(server=server, dbname=DBNAME, masks=masks)
+        gateway = stack.enter_context(running_gateway(plan, folder / masker))
+        routes.append(Route(masker, gateway.dsn(), gateway))
+    return routes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--maskers", default="redact,email", help="of those that need no argument")
+    parser.add_argument("--consumers", default=";".join(CONSUMERS), help="names with ; between them")
     options = parser.parse_args()
     servers = Servers()
     try:
@@ -104,23 +174,19 @@ def main() -> None:
         prepare(server.dsn(DBNAME), options.rows)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            plain = stack.enter_context(running_gateway(GatewayPlan(server=server, dbname=DBNAME), folder / "plain"))
-            plan = GatewayPlan(server=server, dbname=DBNAME, masks={"public.people.email": "email"})
-            masked = stack.enter_context(running_gateway(plan, folder / "masked"))
-            routes = {"direct": server.dsn(DBNAME), "through": plain.dsn(), "masked": masked.dsn()}
-            found = measure(routes, options.rows, options.rounds)
+            routes = routes_to(server, options.maskers.split(","), folder, stack)
+            runs, grown = measure(routes, options.consumers.split(";"), options.rows, options.rounds)
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")
     finally:
         servers.close()
     print(f"{options.rows} rows of six columns, one masked; medians of {options.rounds} rounds")
-    print(f"{'':15} {'direct':>9} {'through':>16} {'masked':>16}")
-    for name, times in found.items():
-        cells = "".join(
-            f" {times[route]:8.2f} s {times[route] / times['direct']:4.2f}x" for route in ("through", "masked")
-        )
-        print(f"{name:15} {times['direct']:7.2f} s{cells}")
-    print(json.dumps(found))
+    report(runs, grown)
+    ratios = {
+        consumer: {name: round(statistics.median(run.ratio for run in found), 3) for name, found in each.items()}
+        for consumer, each in runs.items()
+    }
+    print(json.dumps(ratios))
 
 
 if __name__ == "__main__":

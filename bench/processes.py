@@ -49,3 +49,10 @@ def resident_bytes(pid: int) -> int:
     """Memory of one process that is in RAM."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that the process has had in RAM. Spec: proc(5), VmHWM in /proc/pid/status."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

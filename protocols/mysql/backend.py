@@ -40,6 +40,7 @@ from protocols.mysql.messages import (
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame, packet_count
 from protocols.mysql.prepared import Prepared
 from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
+from protocols.mysql.runs import BinaryRun, TextRun, end_of_run
 from protocols.mysql.shared import Answered, ConnectionReset, ResultDescribed, Shared
 
 MOST_COLUMNS: Final = 65_535
@@ -175,6 +176,16 @@ class Backend:
         needed = 0
         recording = exchange.record_left > 0
         while True:
+            if not exchange.continues and exchange.sequence != ANY_SEQUENCE:
+                end, rows = end_of_run(buffer, at, exchange.sequence)
+                if rows:
+                    exchange.sequence += rows
+                    exchange.rows += rows
+                    exchange.size_bytes += end - at
+                    if recording:
+                        self._record_run(exchange, buffer[at:end])
+                        recording = exchange.record_left > 0
+                    at = end
             if size - at < HEADER_BYTES + 1:
                 # a packet without a payload can only be the end of a row of full packets
                 if size - at == HEADER_BYTES and exchange.continues and buffer[at : at + 3] == b"\0\0\0":
@@ -210,6 +221,7 @@ class Backend:
 
     def _rows_rewritten(self, exchange: Exchange, buffer: bytes, at: int) -> tuple[int, int]:
         while True:
+            at = self._run_rewritten(exchange, buffer, at)
             if len(buffer) - at < HEADER_BYTES + 1:
                 return at, HEADER_BYTES + 1
             length = int.from_bytes(buffer[at : at + 3], "little")
@@ -225,6 +237,27 @@ class Backend:
                 self._number(exchange, buffer[at + number * (HEADER_BYTES + FULL_PAYLOAD) + 3])
             at = end
             self._row(exchange, payload, packets)
+
+    def _run_rewritten(self, exchange: Exchange, buffer: bytes, at: int) -> int:
+        """Send what stands at `at` of rows that are a packet each. Gives where anything else begins."""
+        plan = exchange.plan
+        if plan is None or exchange.injected or exchange.sequence == ANY_SEQUENCE:
+            return at
+        if exchange.run is None or exchange.run.plan is not plan:
+            if len(plan) != len(exchange.columns):
+                raise _bad("a plan for another number of columns than were described")
+            exchange.run = BinaryRun(plan, exchange.columns) if exchange.binary else TextRun(plan)
+        new, end, rows = exchange.run.rewrite(
+            buffer, at, exchange.sequence, exchange.shift, self.shared.limits.masked_row_bytes
+        )
+        if rows:
+            exchange.sequence += rows
+            exchange.rows += rows
+            exchange.size_bytes += len(new)
+            if exchange.record_left:
+                self._record_run(exchange, new)
+            self.shared.to_client.append(new)
+        return end
 
     def _whole(self, buffer: bytes, at: int) -> tuple[bytes | None, int]:
         """A row of any number of packets, and where it ends; or None and how many bytes are needed."""
@@ -289,6 +322,17 @@ class Backend:
             return
         exchange.record_left -= len(data)
         self._kept.append(data)
+
+    def _record_run(self, exchange: Exchange, run: bytes) -> None:
+        """The same for rows one behind the other, as if they had come one by one."""
+        at = 0
+        if len(run) > exchange.record_left:
+            while exchange.record_left:
+                end = at + HEADER_BYTES + int.from_bytes(run[at : at + 3], "little")
+                self._record(exchange, run[at:end], True)
+                at = end
+        else:
+            self._record(exchange, run, True)
 
     def _give_kept(self) -> None:
         exchange = self.shared.exchange

@@ -25,6 +25,7 @@ import enum
 from protocols.base import Fields, NameChange, RowPlan
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.prepared import Prepared
+from protocols.mysql.runs import Run
 
 ANY_SEQUENCE = -1  # the command is still on its way: the answer's first packet says where it stands
 
@@ -86,6 +87,7 @@ class Exchange:
         "refusal",
         "results",
         "rows",
+        "run",
         "sequence",
         "shift",
         "size_bytes",
@@ -135,6 +137,7 @@ class Exchange:
         self.parameters_left = 0
         self.columns: list[MySqlColumn] = []
         self.plan: RowPlan | None = None
+        self.run: Run | None = None  # what rewrites by the plan
         self.planned = False
         self.continues = False  # the next packet goes on with the row of the one before
         self.rows = 0
@@ -148,4 +151,5 @@ class Exchange:
         self.record_left = self.record_bytes
         self.columns = []
         self.plan = None
+        self.run = None
         self.planned = False

@@ -65,7 +65,7 @@ def rewrite_binary_row(payload: bytes, plan: RowPlan, columns: Sequence[MySqlCol
                 nulls[place] |= 1 << bit
             else:
                 nulls[place] &= ~(1 << bit) & 0xFF
-                parts.append(_encoded(masked, column.type))
+                parts.append(encode_binary(masked, column.type))
             kept = end
         at = end
     if at != len(payload):
@@ -74,7 +74,7 @@ def rewrite_binary_row(payload: bytes, plan: RowPlan, columns: Sequence[MySqlCol
     return b"\0" + bytes(nulls) + b"".join(parts)
 
 
-def _encoded(value: bytes, kind: int) -> bytes:
+def encode_binary(value: bytes, kind: int) -> bytes:
     width = WIDTHS.get(kind)
     if width is None:
         return encode_lenenc(value)

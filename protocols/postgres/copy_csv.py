@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, broken, changes_of, end_of_frame
-from protocols.postgres.rows import encode_header
+from protocols.postgres.copy_lines import LINE_END, LineCopy
+from protocols.postgres.copy_rows import CopyFormat, Plan, broken
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 
-class CsvCopy:
+class CsvCopy(LineCopy):
     """Fields may be quoted; inside quotes a line end is data, and the escape byte makes a quote data."""
 
-    __slots__ = (
-        "_at",
-        "_buffer",
-        "_changes",
-        "_columns",
-        "_delimiter",
-        "_escape",
-        "_escaped",
-        "_field",
-        "_header",
-        "_maximum",
-        "_null_sign",
-        "_quote",
-        "_quoted",
-        "_row_shape",
-        "_special",
-    )
-
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
-        self._columns = len(plan)
-        self._delimiter = copy_format.delimiter
-        self._null_sign = copy_format.null
         self._quote = copy_format.quote
         self._escape = copy_format.escape
-        self._header = copy_format.header
-        self._maximum = maximum_row_bytes
-        self._changes: list[Change] = changes_of(plan, self._written)
+        super().__init__(copy_format, plan, maximum_row_bytes)
         self._buffer = bytearray()  # of rows whose end has not come
         self._at = 0  # how far it has been looked at
         self._quoted = False
@@ -55,16 +36,36 @@ class CsvCopy:
         cells = [cell if rewriter is None else rb"(%s)" % cell for rewriter in plan]
         self._row_shape = re.compile(delimiter.join(cells) + rb"\n", re.DOTALL)
 
-    def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
-        """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
-        out: list[bytes] = []
-        while end := end_of_frame(buffer, at):
-            data = self._message(buffer[at + HEADER_BYTES : end])
-            if data:
-                out.append(encode_header(b"d", len(data) + 4))
-                out.append(data)
-            at = end
-        return b"".join(out), at
+    def _at_row(self) -> bool:
+        return not self._buffer and not self._header
+
+    def _end_of_cell(self, buffer: bytes, at: i64, last: i64) -> i64:
+        quote: i64 = self._quote[0]
+        byte: i64 = buffer[at]
+        if byte == quote:
+            return self._end_of_quoted(buffer, at + 1, last)
+        delimiter: i64 = self._delimiter[0]
+        while at < last:
+            byte = buffer[at]
+            if byte == delimiter:
+                return at
+            if byte == quote or byte == LINE_END:
+                return -1
+            at += 1
+        return at
+
+    def _end_of_quoted(self, buffer: bytes, at: i64, last: i64) -> i64:
+        quote: i64 = self._quote[0]
+        escape: i64 = self._escape[0]
+        while at < last:
+            byte: i64 = buffer[at]
+            if byte == escape and (byte != quote or buffer[at + 1] == quote):
+                at += 1  # what it escapes is data; its line end is not the last byte
+            elif byte == quote:
+                at += 1
+                return at if at == last or buffer[at] == self._delimiter[0] else -1
+            at += 1
+        return -1
 
     def _message(self, data: bytes) -> bytes:
         if not self._buffer and not self._header:
@@ -72,7 +73,7 @@ class CsvCopy:
                 match = self._row_shape.fullmatch(data)
                 if match is not None:
                     return self._quoted_row(data, match)
-            elif data.find(b"\n") == len(data) - 1:
+            elif data and data.find(b"\n") == len(data) - 1:
                 fields = data[:-1].split(self._delimiter)
                 if len(fields) == self._columns:
                     return self._plain_row(fields)
@@ -94,12 +95,6 @@ class CsvCopy:
             kept = end
         parts.append(data[kept:])
         return b"".join(parts)
-
-    def _changed(self, change: Change, cell: bytes) -> bytes:
-        null = cell == self._null_sign
-        if change.constant is not None:
-            return cell if null and change.keeps_null else change.constant
-        return self._written(change.rewriter(None if null else self._value(cell)))
 
     def feed(self, data: bytes) -> bytes:
         self._buffer += data

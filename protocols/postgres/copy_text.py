@@ -3,55 +3,48 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, broken, changes_of, end_of_frame
-from protocols.postgres.rows import encode_header
+from protocols.postgres.copy_lines import BACKSLASH, LINE_END, LineCopy
+from protocols.postgres.copy_rows import CopyFormat, Plan, broken
+from protocols.postgres.rows import COMPILED
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 
-class TextCopy:
+class TextCopy(LineCopy):
     """Fields are split by the delimiter; a backslash escapes it, itself and line ends; a line end is always a row's end."""
 
-    __slots__ = (
-        "_changes",
-        "_columns",
-        "_delimiter",
-        "_escaped",
-        "_header",
-        "_maximum",
-        "_null_sign",
-        "_parts",
-        "_size",
-        "_split",
-    )
-
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
-        self._columns = len(plan)
-        self._delimiter = copy_format.delimiter
-        self._null_sign = copy_format.null
-        self._changes: list[Change] = changes_of(plan, self._written)
+        super().__init__(copy_format, plan, maximum_row_bytes)
         self._escaped = b"\\" + copy_format.delimiter
-        self._header = copy_format.header
-        self._maximum = maximum_row_bytes
         self._parts: list[bytes] = []  # of a row whose end has not come
         self._size = 0
-        delimiter = re.escape(self._delimiter)
+        delimiter = re.escape(copy_format.delimiter)
         self._split = re.compile(rb"((?:[^\\%s]|\\.)*+)(?:%s|\Z)" % (delimiter, delimiter), re.DOTALL)
 
-    def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
-        """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
-        out: list[bytes] = []
-        while end := end_of_frame(buffer, at):
-            start = at + HEADER_BYTES
-            if not self._parts and buffer.find(b"\n", start, end) == end - 1:  # one row, as servers send them
-                data = self._row(buffer[start : end - 1])
-            else:
-                data = self.feed(buffer[start:end])
-            if data:
-                out.append(encode_header(b"d", len(data) + 4))
-                out.append(data)
-            at = end
-        return b"".join(out), at
+    def _at_row(self) -> bool:
+        return not self._parts and not self._header
+
+    def _end_of_cell(self, buffer: bytes, at: i64, last: i64) -> i64:
+        delimiter: i64 = self._delimiter[0]
+        while at < last:
+            byte: i64 = buffer[at]
+            if byte == delimiter:
+                return at
+            if byte == BACKSLASH:
+                at += 1
+                byte = buffer[at]
+            if byte == LINE_END:
+                return -1
+            at += 1
+        return at if at == last else -1
+
+    def _message(self, data: bytes) -> bytes:
+        if data and not self._parts and data.find(b"\n") == len(data) - 1:
+            return self._row(data[:-1])
+        return self.feed(data)
 
     def feed(self, data: bytes) -> bytes:
         end = data.rfind(b"\n")
@@ -86,15 +79,12 @@ class TextCopy:
         if len(fields) != self._columns:
             raise broken(f"a row of {len(fields)} fields for a plan of {self._columns}")
         for change in self._changes:
-            raw = fields[change.place]
-            null = raw == self._null_sign
-            if change.constant is not None:
-                if not null or not change.keeps_null:
-                    fields[change.place] = change.constant
-                continue
-            fields[change.place] = self._written(change.rewriter(None if null else unescape(raw)))
+            fields[change.place] = self._changed(change, fields[change.place])
         fields[-1] += b"\n"
         return self._delimiter.join(fields)
+
+    def _value(self, cell: bytes) -> bytes:
+        return unescape(cell)
 
     def _written(self, value: bytes | None) -> bytes:
         return self._null_sign if value is None else escape(value, self._delimiter)
@@ -119,6 +109,7 @@ _ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _LETTERS: Final = {value: b"\\" + letter for letter, value in _ESCAPES.items()}
 _SPECIAL: Final = re.compile(rb"[\\\x08-\x0d]")
+_SHORT: Final = 100  # bytes: what is longer is faster searched by what is made for it
 
 
 def unescape(field: bytes) -> bytes:
@@ -128,9 +119,21 @@ def unescape(field: bytes) -> bytes:
     return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)
 
 
+def _plain(value: bytes, delimiter: bytes) -> bool:
+    """Whether nothing in it needs an escape."""
+    if not COMPILED or len(value) > _SHORT:
+        return delimiter not in value and _SPECIAL.search(value) is None
+    mark: i64 = delimiter[0]
+    for at in range(len(value)):
+        byte: i64 = value[at]
+        if byte == mark or byte == BACKSLASH or 8 <= byte <= 13:
+            return False
+    return True
+
+
 def escape(value: bytes, delimiter: bytes) -> bytes:
     """A value as a field in text form."""
-    if delimiter not in value and _SPECIAL.search(value) is None:
+    if _plain(value, delimiter):
         return value
     value = value.replace(b"\\", b"\\\\")
     for plain, written in _LETTERS.items():

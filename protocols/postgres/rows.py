@@ -10,6 +10,7 @@ COPY in binary is the same, in a CopyData of its own.
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
 from protocols.base import ConstantMasker, Masker, Peer, ProtocolError, RowPlan
@@ -31,6 +32,9 @@ def int32(buffer: bytes, at: i64) -> i64:
     c: i64 = buffer[at + 2]
     d: i64 = buffer[at + 3]
     return a << 24 | b << 16 | c << 8 | d
+
+
+COMPILED: Final = type(int32) is not FunctionType
 
 
 def end_of_run(buffer: bytes, start: int) -> tuple[int, int]:
@@ -138,11 +142,16 @@ class RowRewriter:
                     continue
                 parts.append(buffer[kept:at])
                 constant = constants[which]
-                if constant is None:
+                if constant is not None:
+                    parts.append(constant)
+                    length += len(constant) - (until - at)
+                else:
                     masked = maskers[which](None if null else buffer[at + 4 : until])
-                    constant = encode_field(masked)
-                parts.append(constant)
-                length += len(constant) - (until - at)
+                    parts.append(encode_length(masked))
+                    length += 4 - (until - at)
+                    if masked is not None:
+                        parts.append(masked)
+                        length += len(masked)
                 kept = at = until
             for _ in range(rest):
                 if at > last:
@@ -171,15 +180,21 @@ def int16(buffer: bytes, at: i64) -> i64:
     return high << 8 | low
 
 
-def encode_field(value: bytes | None) -> bytes:
+def encode_length(value: bytes | None) -> bytes:
+    """What stands in front of a field's value."""
     if value is None:
         return _NULL_FIELD
     length = len(value)
-    return (_LENGTHS[length] if length < _SHORT else length.to_bytes(4, "big")) + value
+    return _LENGTHS[length] if length < _SHORT else length.to_bytes(4, "big")
+
+
+def encode_field(value: bytes | None) -> bytes:
+    return encode_length(value) + (value or b"")
 
 
 def encode_header(kind: bytes, length: int) -> bytes:
-    return kind + length.to_bytes(4, "big")
+    """`length`: of the message with its length."""
+    return _HEADERS[kind][length] if length < _SHORT else kind + length.to_bytes(4, "big")
 
 
 def _too_long() -> ProtocolError:

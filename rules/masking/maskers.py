@@ -16,14 +16,18 @@ import struct
 import uuid
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from rules.masking import formats
 from rules.masking.formats import STARS, zero
 from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.values import Mark
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 FieldMasker = Callable[[bytes | None], bytes | None]
 HASH_DIGITS: Final = 16  # of the hexadecimal HMAC: 64 bits, few enough to read and enough not to collide by chance
@@ -38,6 +42,10 @@ class Constant:
 
     def __call__(self, data: bytes | None) -> bytes | None:
         return None if data is None and self.keeps_null else self.value
+
+
+COMPILED: Final = type(Constant.__call__) is not FunctionType
+_AT: Final = ord("@")
 
 
 def replaced(value: bytes | None) -> FieldMasker:
@@ -64,16 +72,34 @@ def guarded(change: Callable[[bytes], bytes], otherwise: bytes | None) -> FieldM
     return mask
 
 
-@define
+REMEMBERED: Final = 1024  # values of one column, and
+REMEMBERED_BYTES: Final = 64  # of the longest of them: what is long seldom comes again
+
+
+def remembered(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """For what takes long to compute: columns that are hashed, rounded or cut often have few values."""
+    known: dict[bytes, bytes] = {}
+
+    def recall(data: bytes) -> bytes:
+        found = known.get(data)
+        if found is None:
+            found = change(data)
+            if len(data) <= REMEMBERED_BYTES:
+                if len(known) >= REMEMBERED:
+                    known.clear()
+                known[data] = found
+        return found
+
+    return recall
+
+
 class Maskers:
     """Makes field maskers. `key` is the gateway's, for keyed hashes."""
 
-    key: bytes
-    pseudonyms: Pseudonyms = field(init=False)
-    _made: dict[tuple[Mark, int, bool], FieldMasker] = field(factory=dict)
-
-    def __attrs_post_init__(self) -> None:
-        self.pseudonyms = Pseudonyms(self.key)
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.pseudonyms = Pseudonyms(key)
+        self._made: dict[tuple[Mark, int, bool], FieldMasker] = {}
 
     def field(self, mark: Mark, type_oid: int, binary: bool) -> FieldMasker:
         found = self._made.get((mark, type_oid, binary))
@@ -86,6 +112,7 @@ class Maskers:
 
     def _make(self, mark: Mark, type_oid: int, binary: bool) -> FieldMasker:
         nothing = zero(type_oid, binary)
+        change: Callable[[bytes], bytes] | None = None
         match mark.masker:
             case "null":
                 return always(None)
@@ -101,9 +128,9 @@ class Maskers:
                 change = bucketed(number(mark), type_oid, binary)
             case "last4" | "first-n" | "email":
                 change = shortened(mark, type_oid, binary)
-            case _:
-                change = None
-        return replaced(nothing) if change is None else guarded(change, nothing)
+        if change is None:
+            return replaced(nothing)
+        return guarded(remembered(change) if mark.masker in SLOW else change, nothing)
 
 
 def number(mark: Mark) -> int:
@@ -114,6 +141,7 @@ def number(mark: Mark) -> int:
     return found
 
 
+SLOW: Final = frozenset({"hash", "pseudonym", "date-to-year", "year", "bucket"})
 # Names that a config may use, and whether each needs an argument.
 MASKERS: Final[dict[str, bool]] = {
     "redact": False,
@@ -155,22 +183,50 @@ def shortened(mark: Mark, type_oid: int, binary: bool) -> Callable[[bytes], byte
     return None
 
 
+def hides(data: bytes, least: int) -> bool:
+    """Whether ASCII text has that many characters, whatever of it is white space. Not sure: False."""
+    return len(data) >= least and data.isascii() and data[0] > 32 and data[-1] > 32
+
+
 def last4(data: bytes) -> bytes:
     """The last four characters, if at least as many stay hidden."""
+    if hides(data, 8):  # what most values are, without a decoder
+        return STARS + data[-4:]
     text = data.decode()
     return STARS + text[-4:].encode() if len(text.strip()) >= 8 else STARS
 
 
 def first_n(count: int) -> Callable[[bytes], bytes]:
     def mask(data: bytes) -> bytes:
+        if hides(data, 2 * count):
+            return data[:count] + STARS
         text = data.decode()
         return text[:count].encode() + STARS if len(text.strip()) >= 2 * count else STARS
 
     return mask
 
 
+def sole_at(data: bytes) -> int:
+    """Where the only @ of an ASCII text stands; -1: it has none, or several, or is none."""
+    if not COMPILED:
+        return data.find(b"@") if data.count(b"@") == 1 and data.isascii() else -1
+    place: i64 = -1
+    for at in range(len(data)):
+        byte: i64 = data[at]
+        if byte == _AT:
+            if place >= 0:
+                return -1
+            place = at
+        elif byte > 127:
+            return -1
+    return place
+
+
 def email(data: bytes) -> bytes:
     """`a***@example.com`: the first letter and the domain."""
+    place = sole_at(data)
+    if place >= 0:
+        return data[:1] + STARS + data[place:] if 2 <= place < len(data) - 1 else STARS
     local, at, domain = data.decode().rpartition("@")
     if not at or len(local) < 2 or "@" in local or not domain.isascii() or not domain:
         return STARS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 import struct
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.base import ProtocolError
+from protocols.postgres import copy_text
 from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter, escape, unescape
 
 
@@ -49,9 +51,13 @@ def test_text_rows_change_in_planned_columns_only(
     assert got == as_text([(one, stars(two), three) for one, two, three in values], delimiter, b"\\N")
 
 
-@given(st.binary(max_size=30).map(lambda data: data.replace(b"\0", b"0")))
-def test_escaping_is_undone_by_unescaping(value: bytes) -> None:
-    assert unescape(escape(value, b"|")) == value
+@given(st.one_of(st.binary(max_size=30), st.sampled_from([b"plain", b"a|b", b"\t", b"\\", b"x" * 200])), st.booleans())
+def test_escaping_is_undone_by_unescaping_and_leaves_nothing_special(value: bytes, compiled: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copy_text, "COMPILED", compiled)
+        escaped = escape(value, b"|")
+    assert unescape(escaped) == value
+    assert re.fullmatch(rb"(?:[^\\|\x08-\x0d]|\\.)*", escaped)
 
 
 def as_csv(values: list[tuple[bytes | None, ...]], quote: bytes, escape_byte: bytes, null: bytes) -> bytes:

@@ -138,6 +138,48 @@ def test_a_masker_that_is_the_same_for_all_is_never_called_for_a_row() -> None:
     assert text.feed(b"x\n\\N\n") == b"***\n\\N\n"
 
 
+@pytest.mark.parametrize("scans", [False, True])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a,b\n",
+        b"a,b,c,d\n",
+        b"a\n",
+        b"\n",
+        b"a,b,c",
+        b"a,b,c\n\n",
+        b"a,b\nc,d,e\n",
+        b'"a,b,c\n',
+        b'"a",b,"c\n',
+        b'a,"b"x,c\n',
+        b'a,b"b,c\n',
+        b"a,b,\\\n",
+        b"a\\,b,c\n",
+        b"\\.\n",
+        b"",
+    ],
+)
+@pytest.mark.parametrize("style", ["text", "csv"])
+def test_a_message_that_is_no_row_of_the_plan_is_as_in_any_other_cut(style: str, line: bytes, scans: bool) -> None:
+    """What the ways of finding cells make of odd lines: the same rows, or the same error."""
+    shape = CopyFormat(style, b",", b"")  # type: ignore[arg-type]
+    plans: list[RowPlan] = [[replaced(b"*"), None, last_two], [None, last_two, None], [last_two]]
+    for plan in plans:
+        outcomes = []
+        for cut in (False, True):
+            rewriter = copy_rewriter(shape, plan)
+            rewriter._scans = scans  # type: ignore[union-attr]
+            try:
+                if cut:
+                    got = rewriter.feed(line) + rewriter.finish()
+                else:
+                    got = unframed(rewriter.rewrite(copy_data(line), 0)[0]) + rewriter.finish()
+            except ProtocolError as error:
+                got = str(error).encode()
+            outcomes.append(got)
+        assert outcomes[0] == outcomes[1]
+
+
 def copy_data(*bodies: bytes) -> bytes:
     return b"".join(b"d" + struct.pack("!I", len(body) + 4) + body for body in bodies)
 
@@ -154,10 +196,11 @@ COPIED = st.one_of(
     st.lists(st.integers(0, 10_000), max_size=6),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
     st.sampled_from([replaced(b"*\t,*"), always(None), last_two]),
 )
 def test_copied_rows_are_the_same_message_by_message_and_in_any_other_cut(
-    style: str, rows: list[Row], cuts: list[int], by_row: bool, header: bool, masker: object
+    style: str, rows: list[Row], cuts: list[int], by_row: bool, header: bool, scans: bool, masker: object
 ) -> None:
     shape = CopyFormat(style, b"," if style == "csv" else b"\t", b"" if style == "csv" else b"\\N", header=header)  # type: ignore[arg-type]
     plan: RowPlan = [None, masker, None]  # type: ignore[list-item]
@@ -175,6 +218,8 @@ def test_copied_rows_are_the_same_message_by_message_and_in_any_other_cut(
         places = sorted({0, len(whole), *(cut % (len(whole) + 1) for cut in cuts)})
         messages = copy_data(*(whole[start:end] for start, end in itertools.pairwise(places)))
     other = copy_rewriter(shape, plan)
+    if style != "binary":  # both ways of finding the cells, compiled or not
+        other._scans = scans  # type: ignore[union-attr]
     got, end = other.rewrite(messages + b"c\0\0\0\4", 0)
     assert end == len(messages)
     assert unframed(got) + other.finish() == expected

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.masking import formats
-from rules.masking.maskers import MASKERS, Maskers, check_masker
+from rules.masking import formats, maskers
+from rules.masking.maskers import MASKERS, REMEMBERED, REMEMBERED_BYTES, Maskers, check_masker, remembered
 from rules.masking.values import Mark
 
 MAKE = Maskers(b"k" * 32)
@@ -67,6 +67,42 @@ def test_last4_keeps_four_characters_of_long_values_only() -> None:
     assert masked("last4", 20, struct.pack("!q", 4111111111111234), BINARY) == struct.pack("!q", 1234)
     assert masked("last4", 23, b"1234") == b"0"
     assert masked("last4", 1700, b"1234.5") == b"0"
+
+
+@given(
+    st.one_of(
+        st.text(alphabet="ab@. \t\x1c\x85é😀", max_size=14),
+        st.tuples(st.text(max_size=5), st.text(max_size=5)).map("@".join),
+        st.text(max_size=12),
+    ),
+    st.booleans(),
+)
+def test_what_is_kept_of_a_text_is_counted_in_characters(text: str, compiled: bool) -> None:
+    """The definitions, in characters, beside what is computed in bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maskers, "COMPILED", compiled)
+        _keeps_characters(text)
+
+
+def _keeps_characters(text: str) -> None:
+    long = len(text.strip())
+    assert masked("last4", 25, text.encode()) == (f"***{text[-4:]}" if long >= 8 else "***").encode()
+    assert masked("first-n", 25, text.encode(), TEXT, "3") == (f"{text[:3]}***" if long >= 6 else "***").encode()
+    local, at, domain = text.partition("@")
+    fits = at and len(local) >= 2 and domain and domain.isascii() and "@" not in domain
+    assert masked("email", 25, text.encode()) == (f"{local[0]}***@{domain}" if fits else "***").encode()
+
+
+def test_what_is_remembered_of_a_column_is_little_and_changes_nothing() -> None:
+    computed: list[bytes] = []
+    change = remembered(lambda data: computed.append(data) or data.upper())  # type: ignore[func-returns-value]
+    for round_ in range(2):
+        assert [change(b"a"), change(b"a"), change(b"x" * (REMEMBERED_BYTES + 1))][:2] == [b"A", b"A"], round_
+    assert computed == [b"a", b"x" * (REMEMBERED_BYTES + 1), b"x" * (REMEMBERED_BYTES + 1)]
+    for number in range(REMEMBERED):
+        assert change(b"%d" % number) == b"%d" % number
+    assert change(b"a") == b"A"
+    assert computed.count(b"a") == 2  # what was known has made room
 
 
 def test_first_n_keeps_as_much_as_it_hides() -> None:
