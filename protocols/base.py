@@ -12,28 +12,27 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 # A masked column's function: the field's bytes (None: NULL) in, the bytes that leave instead out.
 Masker = Callable[[bytes | None], bytes | None]
 RowPlan = Sequence[Masker | None]
 
 
-@runtime_checkable
-class ConstantMasker(Protocol):
-    """A masker whose result is the same for every value: what rewrites rows need not call it for each."""
-
-    @property
-    def value(self) -> bytes | None: ...
-
-    @property
-    def keeps_null(self) -> bool: ...  # NULL stays NULL
-
-    def __call__(self, data: bytes | None) -> bytes | None: ...
-
-
 Fields = Mapping[str, bytes]
 Mender = Callable[[Fields], Fields]
+
+
+def constant_of(masker: Masker) -> tuple[bytes | None, bool] | None:
+    """What a masker gives for every value, and whether NULL stays NULL all the same; None: it must be called for each.
+
+    One that is so has the attributes `value` and `keeps_null`. Its class is another package's, which knows nothing of this one.
+    """
+    keeps_null: object = getattr(masker, "keeps_null", None)
+    if not isinstance(keeps_null, bool):
+        return None
+    value: object = getattr(masker, "value", ())
+    return (value, keeps_null) if value is None or isinstance(value, bytes) else None
 
 
 class Peer(enum.Enum):

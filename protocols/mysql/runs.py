@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from protocols.base import ConstantMasker, Masker, ProtocolError, RowPlan
+from protocols.base import Masker, ProtocolError, RowPlan, constant_of
 from protocols.mysql.messages import EOF, ERR, MySqlColumn
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, encode_lenenc
 from protocols.mysql.rows import encode_binary
@@ -121,11 +121,11 @@ class Run:
         self.plan = plan
         self._masked, self._rest = masked_columns(plan)
         for each in self._masked:
-            masker = each.masker
-            if isinstance(masker, ConstantMasker):
-                each.keeps_null = masker.keeps_null
-                each.always_null = masker.value is None
-                each.constant = self._encoded(masker.value, each.index)
+            constant = constant_of(each.masker)
+            if constant is not None:
+                value, each.keeps_null = constant
+                each.always_null = value is None
+                each.constant = self._encoded(value, each.index)
 
     def _encoded(self, value: bytes | None, index: int) -> bytes | None:
         """A constant as a field; None: it is none, and the masker is asked for each row."""

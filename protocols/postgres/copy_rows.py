@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from protocols.base import ConstantMasker, Peer, ProtocolError
+from protocols.base import Peer, ProtocolError, constant_of
 from protocols.postgres.rows import int32
 
 FieldRewriter = Callable[[bytes | None], bytes | None]
@@ -36,9 +36,10 @@ class Change:
         self.rewriter = rewriter
         self.constant: bytes | None = None  # as it is written, where it is the same for every row
         self.keeps_null = False
-        if isinstance(rewriter, ConstantMasker):
-            self.constant = written(rewriter.value)
-            self.keeps_null = rewriter.keeps_null
+        constant = constant_of(rewriter)
+        if constant is not None:
+            self.constant = written(constant[0])
+            self.keeps_null = constant[1]
 
 
 def changes_of(plan: Plan, written: Callable[[bytes | None], bytes]) -> list[Change]:

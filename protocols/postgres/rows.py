@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
-from protocols.base import ConstantMasker, Masker, Peer, ProtocolError, RowPlan
+from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -74,12 +74,9 @@ class RowRewriter:
                 continue
             self._gaps.append(gap)
             self._maskers.append(masker)
-            if isinstance(masker, ConstantMasker):
-                self._constants.append(encode_field(masker.value))
-                self._keep_null.append(masker.keeps_null)
-            else:
-                self._constants.append(None)
-                self._keep_null.append(False)
+            constant = constant_of(masker)
+            self._constants.append(None if constant is None else encode_field(constant[0]))
+            self._keep_null.append(constant is not None and constant[1])
             gap = 0
         self._rest = gap  # behind the last masked column
 
