@@ -41,7 +41,7 @@ from wireproxy.wire import BrokenWire
 if TYPE_CHECKING:
     from wireproxy.judging import Weighed
 
-__all__ = ["Bench", "CatalogError", "Target", "Unreachable", "quoted_path", "search_path_of"]
+__all__ = ["Bench", "CatalogError", "Target", "Unreachable", "quoted_path", "search_path_of", "split_words"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
 _ATTEMPTS = 3  # a view that is dropped while its definition is read makes a read fail, and the next one go well
@@ -280,11 +280,19 @@ def quoted_path(path: Sequence[str]) -> str:
 
 def search_path_of(binding: Binding) -> tuple[str, ...]:
     """The search_path under which the statement was held, from the binding's length-prefixed form of it."""
-    names: list[str] = []
     for word in binding.meaning:
-        rest = word.removeprefix("search_path=")
-        while rest and rest != word:
-            length, _, tail = rest.partition(":")
-            names.append(tail[: int(length)])
-            rest = tail[int(length) :]
+        name, found, words = word.partition("=")
+        if found and name == "search_path":
+            return split_words(words)
+    return ()
+
+
+def split_words(joined: str) -> tuple[str, ...]:
+    """Of the length-prefixed form in which a binding has several."""
+    names: list[str] = []
+    rest = joined
+    while rest:
+        length, _, tail = rest.partition(":")
+        names.append(tail[: int(length)])
+        rest = tail[int(length) :]
     return tuple(names)

@@ -40,11 +40,14 @@ from wireproxy.mysql.killing import (
 )
 from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
 from wireproxy.mysql.reentry import FrontDoor, Reentry
+from wireproxy.mysql.side import Meaning
+from wireproxy.mysql.target import MySqlTarget, not_explained
 from wireproxy.mysql.upstream import UTF8MB4, MySqlUpstream, kill_query
 from wireproxy.mysql.welcome import MySqlArrival, shown_attributes
 from wireproxy.pump import Hub
-from wireproxy.session import Session
-from wireproxy.target import Bench, Target
+from wireproxy.session import ESTIMATE_S, Session
+from wireproxy.side import Parameters
+from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.upstream import UpstreamError
 
 Heard = Callable[[Answered], None]
@@ -166,6 +169,27 @@ class MySqlSession(Session):
     def _ended_here(self) -> bool:
         """Access was withdrawn, the log cannot be written, masks came: not a byte passes any more, in either direction."""
         return self._over is not None and not self.relay.terminated and not self._client_left
+
+    async def estimate(self, question: Question, weighed: Weighed) -> float | None:
+        """Rows that the optimizer expects the question's only statement to look at; None when it is not asked, or cannot say."""
+        statements = weighed.judgement.statements
+        target = self.target
+        if len(statements) != 1 or statements[0].opaque is not None or weighed.sites.mends:
+            return None
+        if (
+            not isinstance(target, MySqlTarget)
+            or not_explained(statements[0]) is not None
+            or self.namespace.current.temporary
+        ):
+            return None
+        parameters = Parameters(question.parameters or (), question.formats, question.types)
+        try:
+            meaning = Meaning.of(self.namespace.current, self.namespace.values_read_by.get("time_zone", "SYSTEM"))
+        except CatalogError:
+            return None
+        with trio.move_on_after(ESTIMATE_S):
+            return await target.estimate_in(statements[0].text.encode(), parameters, meaning)
+        return None
 
     # -- effects
 

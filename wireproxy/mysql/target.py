@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
+from typing import Final
 
 import trio
+from attrs import frozen
 
 from rules.catalog import Catalog
 from rules.masking import MaskSet
 from rules.masking.mysql.mask_set import compile_mysql_masks
-from rules.model import Identity
+from rules.model import Access, Effect, Identity, Namespace, Statement
 from rules.policy import Policy
 from wireproxy.approvals import Binding, Request
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError
 from wireproxy.mysql.catalog import load_mysql
+from wireproxy.mysql.namespace import version_number
+from wireproxy.mysql.side import Meaning, estimate_rows, preview
 from wireproxy.side import Parameters
-from wireproxy.target import CatalogError, Target
+from wireproxy.target import ROLLED_BACK, CatalogError, Target, split_words
+
+_OF_THE_SESSION: Final = frozenset({"last_insert_id", "found_rows", "row_count", "connection_id"})
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`", re.DOTALL)
+_VARIABLE: Final = re.compile(r"@")
 
 
 class MySqlTarget(Target):
-    """What differs: where the catalog is read, and that neither estimates nor dry runs are to be had yet."""
+    """What differs: where the catalog is read, and how a statement is explained or tried."""
 
     server_version: str | None = None  # as the server said it last
 
@@ -44,9 +53,82 @@ class MySqlTarget(Target):
         name, shown = self.database.name, self._shown_to(identity)
         return compile_mysql_masks(self._config.masks, name, identity, catalog, policy, self._mask_key, shown)
 
-    async def estimate(self, text: str, parameters: Parameters, search_path: Sequence[str]) -> float | None:  # noqa: ARG002
-        """MySQL's EXPLAIN takes no parameters, and its estimates are of rows read: an approver is told none."""
-        return None
+    async def estimate_in(self, text: bytes, parameters: Parameters, meaning: Meaning) -> float | None:
+        """Rows that the optimizer expects a statement to look at; None when it cannot say."""
+        try:
+            return await estimate_rows(self.database, await self.password(), text, parameters, meaning)
+        except (CatalogError, CredentialError):
+            return None
 
-    async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:  # noqa: ARG002
-        raise ControlRefused("a dry run is not available for MySQL and MariaDB")
+    async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:
+        bound = Bound.of(binding)
+        namespace = bound.namespace(self.database.user, self.server_version or "")
+        bench = await self.bench(request.facts.identity)
+        judgement = bench.judge.judge(binding.statement, namespace)
+        if len(judgement.statements) != 1 or (reason := not_undone(judgement.statements[0])) is not None:
+            what = "several statements" if len(judgement.statements) != 1 else reason
+            raise ControlRefused(
+                f"a single INSERT, UPDATE, DELETE or REPLACE can be tried and rolled back; this is {what}"
+            )
+        (statement,) = judgement.statements
+        if any(relation.name in namespace.temporary for relation in statement.relations):
+            raise ControlRefused("it names a temporary table, which another connection does not see")
+        written = [(each.schema, each.name) for each in statement.relations if each.access is Access.WRITE]
+        parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
+        try:
+            meaning = Meaning.of(namespace, bound.context.get("time_zone", "SYSTEM"))
+            seen = await preview(self.database, await self.password(), binding.statement, parameters, meaning, written)
+        except (CatalogError, CredentialError) as error:
+            raise ControlRefused(f"the dry run failed: {error}") from error
+        return {"rows": seen.rows, "tag": f"{statement.kind.value.upper()} {seen.rows}"}
+
+
+@frozen
+class Bound:
+    """The session that a statement was held in, read back from what its approval is bound to."""
+
+    words: Mapping[str, str]
+    context: Mapping[str, str]
+
+    @classmethod
+    def of(cls, binding: Binding) -> Bound:
+        words: dict[str, str] = {}
+        context: dict[str, str] = {}
+        for word in binding.meaning:
+            name, _, value = word.partition("=")
+            if name == "context":
+                key, *values = split_words(value)
+                context[key] = values[0] if values else ""
+            else:
+                words[name] = value
+        return cls(words, context)
+
+    def namespace(self, user: str, version: str) -> Namespace:
+        database = self.words.get("database", "")
+        return Namespace(
+            search_path=split_words(self.words.get("search_path", "")),
+            user=user,
+            sql_mode=frozenset(split_words(self.words.get("sql_mode", ""))),
+            charset=self.words.get("charset", ""),
+            database=database.removeprefix("=") if database else None,
+            server_version=version_number(version),
+            mariadb="mariadb" in version.lower(),
+            lexing_known=self.words.get("lexing_known") == "True",
+            temporary=frozenset(split_words(self.words.get("temporary", ""))),
+        )
+
+
+def not_undone(statement: Statement) -> str | None:
+    """Why trying it could leave something behind, or could show something else than running it; None: it can be tried."""
+    return "something else" if Effect.WRITE not in statement.effects else not_explained(statement)
+
+
+def not_explained(statement: Statement) -> str | None:
+    """Why the optimizer is not asked: servers run parts of what they explain."""
+    if not statement.effects <= ROLLED_BACK:
+        return "something else"
+    if any(function.name.lower() in _OF_THE_SESSION for function in statement.functions):
+        return "one that hangs on what its session did before"
+    if _VARIABLE.search(_QUOTED.sub("''", statement.text)):
+        return "one with variables of its session"
+    return None

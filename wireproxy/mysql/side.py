@@ -1,0 +1,184 @@
+"""What an approver may want to know of a statement for MySQL or MariaDB: the optimizer's estimate, or what it does when tried.
+
+Both run over a side connection, in a transaction that is rolled back, with timeouts. The values go in as user variables of the type
+that the client bound: neither server explains a statement with parameters otherwise. What a rollback would not undo is not tried:
+tables of another engine than InnoDB, and tables with triggers, which may write to such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pymysql
+from attrs import frozen
+
+from protocols.mysql.values import DOUBLE, FLOAT
+from rules.model import Namespace
+from wireproxy.catalog import CatalogError, in_thread
+from wireproxy.config.model import Database
+from wireproxy.mysql.catalog import side_connection
+from wireproxy.side import ESTIMATE_TIMEOUT_MS, PREVIEW_TIMEOUT_MS, Parameters, Preview
+
+LOCK_TIMEOUT_S: Final = 1  # an approver's look must not queue up behind, or in front of, the application
+ENGINE: Final = "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+TRIGGERS: Final = (
+    "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s"
+)
+MOST_PARAMETERS: Final = 1_000
+_INTEGERS: Final = frozenset({1, 2, 3, 8, 9, 13})
+_DECIMALS: Final = frozenset({0, 246})
+_BLOBS: Final = frozenset({249, 250, 251, 252})
+_UTF8: Final = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
+_NUMBER: Final = re.compile(rb"-?\d{1,65}(\.\d{1,38})?\Z")
+_FLOAT: Final = re.compile(rb"-?\d+(\.\d+)?(e[-+]?\d+)?\Z")
+_WORDS: Final = re.compile(r"[A-Za-z0-9_,]*\Z")
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+:/-]{1,64}\Z")
+
+
+@frozen
+class Meaning:
+    """The session in which the client's text is read."""
+
+    database: str | None
+    sql_mode: str
+    time_zone: str
+
+    @classmethod
+    def of(cls, namespace: Namespace, time_zone: str = "SYSTEM") -> Meaning:
+        """Raises CatalogError for a session whose text cannot be said over a connection in UTF-8."""
+        if namespace.charset not in _UTF8 or not namespace.lexing_known:
+            raise CatalogError(f"its text is in {namespace.charset}")
+        return cls(namespace.database, ",".join(sorted(namespace.sql_mode)), time_zone)
+
+
+async def estimate_rows(
+    database: Database, password: str | None, text: bytes, parameters: Parameters, meaning: Meaning
+) -> float | None:
+    """Rows that the optimizer expects to look at, None when it says none. Raises CatalogError."""
+
+    def work() -> float | None:
+        with _tried(database, password, meaning, ESTIMATE_TIMEOUT_MS) as cursor:
+            _run(cursor, b"EXPLAIN FORMAT=TRADITIONAL " + text, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return rows_of([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
+
+    return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
+
+
+def rows_of(plan: Sequence[dict[str, Any]]) -> float | None:
+    """Of the plan's first SELECT, UPDATE or DELETE: tables that are joined multiply, and what is filtered out does not count."""
+    total: float | None = None
+    first = plan[0].get("id") if plan else None
+    for step in plan:
+        rows = step.get("rows")
+        if rows is None or step.get("id") != first:
+            continue
+        filtered = step.get("filtered")
+        total = (1.0 if total is None else total) * float(rows) * (100.0 if filtered is None else float(filtered)) / 100
+    return total
+
+
+async def preview(
+    database: Database,
+    password: str | None,
+    text: bytes,
+    parameters: Parameters,
+    meaning: Meaning,
+    tables: Sequence[tuple[str | None, str]],
+) -> Preview:
+    """Runs one INSERT, UPDATE, DELETE or REPLACE, counts its rows and rolls it back. `tables`: those that it writes to.
+
+    Raises CatalogError. The caller has made sure that it calls nothing that reaches outside the transaction.
+    """
+
+    def work() -> Preview:
+        with _tried(database, password, meaning, PREVIEW_TIMEOUT_MS) as cursor:
+            for schema, name in tables:
+                _check_undone(cursor, schema or meaning.database or "", name)
+            rows = _run(cursor, text, parameters)
+            return Preview(rows, f"{rows} rows")
+
+    return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
+
+
+def _check_undone(cursor: Any, schema: str, name: str) -> None:
+    cursor.execute(ENGINE, (schema, name))
+    found = cursor.fetchone()
+    if found is None or found[0] != "InnoDB":
+        raise CatalogError(f"{name} is no table of InnoDB, which alone can take a change back")
+    cursor.execute(TRIGGERS, (schema, name))
+    if cursor.fetchone() != (0,):
+        raise CatalogError(f"{name} has triggers, and what they do may not be taken back")
+
+
+@contextmanager
+def _tried(database: Database, password: str | None, meaning: Meaning, timeout_ms: int) -> Iterator[Any]:
+    """A cursor in a transaction that is rolled back, whatever happens."""
+    with side_connection(database, password) as connection:
+        number = connection.thread_id()
+        with connection.cursor() as cursor:
+            try:
+                _begin(cursor, meaning, timeout_ms)
+                yield cursor
+            except (pymysql.err.OperationalError, OSError):
+                _end(
+                    database, password, number
+                )  # MySQL has no time limit for a change: it would go on after its reader left
+                raise
+            finally:
+                with suppress(pymysql.err.MySQLError, OSError):
+                    connection.rollback()
+
+
+def _end(database: Database, password: str | None, number: int) -> None:
+    with suppress(CatalogError, pymysql.err.MySQLError, OSError), side_connection(database, password) as other:
+        other.kill(number)
+
+
+def _begin(cursor: Any, meaning: Meaning, timeout_ms: int) -> None:
+    if not _WORDS.match(meaning.sql_mode) or not _ZONE.match(meaning.time_zone):
+        raise CatalogError("its settings are not known")
+    cursor.execute(f"SET SESSION sql_mode = '{meaning.sql_mode}', time_zone = '{meaning.time_zone}'")
+    cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT_S}, lock_wait_timeout = {LOCK_TIMEOUT_S}")
+    cursor.execute("SELECT VERSION()")
+    if "mariadb" in str(cursor.fetchone()[0]).lower():
+        cursor.execute(f"SET SESSION max_statement_time = {timeout_ms / 1000}")
+    else:
+        cursor.execute(f"SET SESSION max_execution_time = {timeout_ms}")
+    if meaning.database is not None:
+        cursor.connection.select_db(meaning.database)
+    cursor.execute("START TRANSACTION")
+
+
+def _run(cursor: Any, text: bytes, parameters: Parameters) -> int:
+    """The rows that it touched. The text is the client's: it is given to the server as it is, never put together."""
+    if not parameters.values:
+        return int(cursor.execute(text))
+    if len(parameters.values) > MOST_PARAMETERS or any(parameters.formats):
+        raise CatalogError("it has more values than can be tried")
+    names = [f"@wireproxy_{index}" for index in range(len(parameters.values))]
+    types = [*parameters.types, *[254] * (len(names) - len(parameters.types))]
+    literals = [literal(value, kind & 0xFF) for value, kind in zip(parameters.values, types, strict=False)]
+    given = ", ".join(f"{name} = {value}" for name, value in zip(names, literals, strict=True))
+    cursor.execute(f"SET @wireproxy = _utf8mb4 x'{text.hex()}', {given}")
+    cursor.execute("PREPARE wireproxy FROM @wireproxy")
+    return int(cursor.execute(f"EXECUTE wireproxy USING {', '.join(names)}"))
+
+
+def literal(value: bytes | None, kind: int) -> str:
+    """A bound value in SQL's words, of the same type. Raises CatalogError for what has none."""
+    if value is None:
+        return "NULL"
+    if kind in _INTEGERS or kind in _DECIMALS:
+        if not _NUMBER.match(value):
+            raise CatalogError("a number that cannot be written down")
+        return value.decode("ascii")
+    if kind in (FLOAT, DOUBLE):
+        if not _FLOAT.match(value):
+            raise CatalogError("a number that cannot be written down")
+        text = value.decode("ascii")
+        return text if "e" in text else f"{text}e0"
+    return f"x'{value.hex()}'" if kind in _BLOBS else f"_utf8mb4 x'{value.hex()}'"
