@@ -25,7 +25,7 @@ from wireproxy.dialects import DIALECTS
 from wireproxy.exemptions import POLL_S, Exemptions
 from wireproxy.face import Face
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
-from wireproxy.judgement import Workers
+from wireproxy.judgement.workers import Workers
 from wireproxy.life import where
 from wireproxy.live import Greeting, LiveSessions
 from wireproxy.log import (

@@ -32,7 +32,7 @@ from wireproxy.credential import CredentialError, read_password
 from wireproxy.exchanging import NOWHERE, in_one_piece, sites_of
 from wireproxy.exemptions import Exemptions, Unmasking
 from wireproxy.identity import policy_for
-from wireproxy.judgement import Workers
+from wireproxy.judgement.workers import Workers
 from wireproxy.side import Parameters, estimate_rows, preview
 from wireproxy.tls import TlsError
 from wireproxy.upstream import open_wire

@@ -19,7 +19,7 @@ from rules.judge import Judge
 from rules.model import Dialect, Hold, Identity, Kind, Namespace
 from rules.policy import MaskRule, Policy, Rule, When
 from tests.rules.mask_catalog import CATALOG, MASKS, mask_set
-from wireproxy.judgement import Workers, workers
+from wireproxy.judgement import workers
 from wireproxy.judgement.crossing import (
     NotAnAnswer,
     catalog_pieces,
@@ -29,6 +29,7 @@ from wireproxy.judgement.crossing import (
     encode_judgement,
 )
 from wireproxy.judgement.process import Worker
+from wireproxy.judgement.workers import Workers
 
 NAMESPACE = Namespace(user="app", database="shop")
 MEMORY = 1024 * 1024 * 1024
