@@ -19,7 +19,7 @@ _SAFE_VALUES: dict[str, frozenset[str]] = {
     "escape_string_warning": frozenset({"on", "off", "true", "false", "1", "0"}),
     "character_set_client": _UTF8,
     "character_set_connection": _UTF8,
-    "character_set_results": _UTF8 | {"null", ""},
+    "character_set_results": _UTF8 | {"null", "", "binary"},  # the last two: as it is stored
     "character set": _UTF8,
 }
 # modes that leave quotes, backslashes and operators as they are (not ANSI_QUOTES, NO_BACKSLASH_ESCAPES, PIPES_AS_CONCAT,

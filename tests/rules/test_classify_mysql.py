@@ -160,7 +160,9 @@ def test_a_scope_goes_on_to_hold() -> None:
 def test_a_value_that_is_not_in_the_text_has_none() -> None:
     assert settings("SET sql_mode = DEFAULT") == [("sql_mode", None, "session")]
     assert settings("SET NAMES DEFAULT") == [("names", None, "session")]
-    assert settings("SET sql_mode = CONCAT(@@sql_mode, ',ANSI')") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = CONCAT(@@sql_mode, SLEEP(1))") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = CONCAT(@@global.sql_mode, ',ANSI')") == [("sql_mode", None, "session")]
+    assert settings("SET sql_mode = CONCAT(@@sql_mode, ',A') + 1") == [("sql_mode", None, "session")]
     assert settings("SET sql_mode = 'a' 'b'") == [("sql_mode", None, "session")]
     assert settings("SET sql_mode = _utf8'ANSI'") == [("sql_mode", None, "session")]
     assert settings("SET sql_mode = -4, @A = x'41'") == [("sql_mode", "-4", "session"), ("@a", "x'41'", "session")]
@@ -398,3 +400,53 @@ def test_a_condition_that_every_row_passes_is_trivial(condition: str) -> None:
 def test_a_condition_that_excludes_something_is_not_trivial(condition: str) -> None:
     statement = one(f"DELETE FROM t WHERE {condition}")
     assert (statement.has_where, statement.trivial_where, statement.opaque) == (True, False, None)
+
+
+def test_what_is_added_to_the_sql_mode_is_added_to_what_it_is() -> None:
+    """As Rails and JDBC drivers begin a session. Where the mode is not known, neither is the sum."""
+    (found,) = one(
+        "SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')", modes("ANSI_QUOTES", "IGNORE_SPACE")
+    ).settings
+    assert found.value == "ANSI_QUOTES,IGNORE_SPACE,STRICT_ALL_TABLES"
+    (found,) = one("SET @@session.sql_mode = concat(@@SESSION.sql_mode, ',ANSI')").settings
+    assert found.value == ",ANSI"
+    assert one("SET sql_mode = CONCAT(@@sql_mode, ',ANSI')", Namespace(lexing_known=False)).opaque is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("/*!40100 SET @@SQL_MODE='' */", Kind.SET),
+        ("/*!40103 SET TIME_ZONE='+00:00' */", Kind.SET),
+        ("START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */", Kind.TRANSACTION),
+        ("show /*!32332 FULL */ columns from `orders`", Kind.SHOW),
+        ("LOCK TABLES `orders` READ /*!32311 LOCAL */", Kind.LOCK),
+    ],
+)
+def test_what_dump_programs_write_as_executable_comments_is_read(text: str, kind: Kind) -> None:
+    found = one(text)
+    assert (found.kind, found.opaque) == (kind, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/*!40100 SET @@SQL_MODE='ANSI' */",
+        "/*!40100  SET @@SQL_MODE='' */",
+        "/*!40100 SET @@SQL_MODE='' , @@sql_log_bin=0 */",
+        "/*!40101 SET @@SQL_MODE='' */",
+        "SELECT /*!32332 FULL */ 1",
+        "DELETE FROM t /*!32332 FULL */",
+        "/*!40100 SET @@SQL_MODE='' */ DELETE FROM t",
+        "/*!40100 SET @@SQL_MODE='' */ /*! DELETE FROM t */",
+        "START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT /* */",
+    ],
+)
+def test_no_other_executable_comment_is(text: str) -> None:
+    assert any(found.opaque is not None for found in classify(text, SHOP))
+
+
+def test_a_comment_that_is_read_ends_where_it_ends() -> None:
+    first, second = classify("/*!40103 SET TIME_ZONE='+00:00' */; DROP TABLE t", SHOP)
+    assert (first.kind, second.kind) == (Kind.SET, Kind.DDL)
+    assert one("SELECT '/*!40100 SET @@SQL_MODE=', 1").opaque is None

@@ -103,7 +103,11 @@ def lex(text: str, lexing: Lexing) -> Text:
     comments = False
     position, length, depth = 0, len(text), 0
     after_dot = False
+    closing = -1  # where a comment whose inside is read ends
     while position < length:
+        if position == closing:
+            position, closing = position + 2, -1
+            continue
         found = match(text, position)
         if found is None:
             raise Unreadable(_why(text, position))
@@ -131,6 +135,9 @@ def lex(text: str, lexing: Lexing) -> Text:
             after_dot = part == "."
         elif kind == "comment":
             comments = True
+            if (inside := _READ_INSIDE.get(part.upper())) is not None:
+                position, closing = position + inside, end - 2
+                continue
             _check_comment(part, position, hints)
         else:
             add(_other(str(kind), part, position, end, lexing, tokens[-1] if tokens else None))
@@ -155,6 +162,19 @@ def _other(kind: str, part: str, position: int, end: int, lexing: Lexing, before
         if touching or before.word == ".":
             raise Unreadable("a name that begins with a digit after a dot")
     return Token(kind, part, "", position, end)
+
+
+# What dump programs and client libraries write. Each is harmless whether the server runs it (by the version it names) or not, so it
+# is read as if it did. The number is where what may be run begins.
+_READ_INSIDE = {
+    comment: comment.index(" ")
+    for comment in (
+        "/*!40100 SET @@SQL_MODE='' */", "/*!40103 SET TIME_ZONE='+00:00' */", "/*!40100 WITH CONSISTENT SNAPSHOT */",
+        "/*!80000 SET SESSION INFORMATION_SCHEMA_STATS_EXPIRY=0 */", "/*!32332 FULL */", "/*!32311 LOCAL */",
+        "/*!50013 CONSISTENT SNAPSHOT */", "/*!50002 FULL */",
+        "/*M!100100 SET @@MAX_STATEMENT_TIME=0.000000 */", "/*M!100100 SET WAIT_TIMEOUT=DEFAULT */",
+    )
+}  # fmt: skip
 
 
 def _check_comment(part: str, position: int, hints: list[tuple[int, int]]) -> None:

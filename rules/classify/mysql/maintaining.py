@@ -79,7 +79,7 @@ def read_unlock(reader: Reader) -> tuple[Kind, str]:
         return Kind.LOCK, "UnlockInstance"
     if not reader.accept_any(_TABLE):
         reader.fail("not understood")
-    reader.draft.effects.add(Effect.TABLE_LOCK)
+    reader.draft.effects |= {Effect.READ, Effect.TRANSACTION}
     reader.draft.transaction = "commit"  # what LOCK TABLES began is committed
     return Kind.LOCK, "UnlockTables"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rules.classify.mysql.lexer import NAME, QUOTED, SYSTEM, VARIABLE, identifier
+from rules.classify.mysql.lexer import NAME, QUOTED, STRING, SYSTEM, VARIABLE, identifier, string_value
 from rules.classify.mysql.reading import Reader, variable_name
 from rules.classify.mysql.statements import classify_rest
 from rules.classify.mysql.values import read_value
@@ -96,7 +96,7 @@ def _assignment(reader: Reader, scope: Scope) -> Scope:
         reader.advance()
         own, name = _system_name(token.text)
         _equals(reader)
-        _note(reader, Setting(name, read_value(reader, _COMMA), own))
+        _note(reader, Setting(name, _value(reader, name), own))
         return scope
     if token.kind == NAME and _charset(reader):
         return scope
@@ -108,8 +108,26 @@ def _assignment(reader: Reader, scope: Scope) -> Scope:
         return scope
     name = _name(reader)
     _equals(reader)
-    _note(reader, Setting(name, read_value(reader, _COMMA), scope))
+    _note(reader, Setting(name, _value(reader, name), scope))
     return scope
+
+
+def _value(reader: Reader, name: str) -> str | None:
+    """As JDBC drivers begin a session: `sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')`, what it is and a constant more."""
+    first = reader.position
+    if (
+        name == "sql_mode"
+        and reader.namespace.lexing_known
+        and reader.accept("CONCAT", "(")
+        and reader.peek().text.lower() in ("@@sql_mode", "@@session.sql_mode")
+    ):
+        reader.advance()
+        if reader.accept(",") and reader.peek().kind == STRING:
+            more = string_value(reader.advance(), reader.lexing)
+            if reader.accept(")") and (reader.done or reader.word == ","):
+                return ",".join(sorted(reader.namespace.sql_mode)) + more
+    reader.position = first
+    return read_value(reader, _COMMA)
 
 
 def _name(reader: Reader) -> str:

@@ -42,6 +42,7 @@ _FORMS: dict[tuple[str, ...], _Form] = {
     ("ENGINES",): _PLAIN, ("STORAGE", "ENGINES"): _PLAIN, ("PLUGINS",): _REST, ("PRIVILEGES",): _PLAIN,
     ("CHARACTER", "SET"): _PLAIN, ("CHARSET",): _PLAIN, ("COLLATION",): _PLAIN, ("LOCALES",): _PLAIN,
     ("PROCEDURE", "STATUS"): _PLAIN, ("FUNCTION", "STATUS"): _PLAIN, ("PACKAGE", "STATUS"): _PLAIN,
+    ("PACKAGE", "BODY", "STATUS"): _PLAIN,
     ("LIBRARY", "STATUS"): _PLAIN, ("PROCEDURE", "CODE"): _REST, ("FUNCTION", "CODE"): _REST,
     ("PROFILES",): _REST, ("PROFILE",): _REST, ("AUTHORS",): _PLAIN, ("CONTRIBUTORS",): _PLAIN,
     ("PROCESSLIST",): _TELLING, ("CREATE", "USER"): _TELLING, ("CREATE", "SERVER"): _TELLING,
@@ -83,7 +84,7 @@ def read_show(reader: Reader) -> tuple[Kind, str]:
 
 
 def _form(reader: Reader) -> tuple[_Form, str]:
-    for length in (2, 1):
+    for length in (3, 2, 1):
         words = tuple(reader.peek(i).word for i in range(length))
         if (form := _FORMS.get(words)) is not None:
             reader.position += length
