@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any, TypeVar
 
 import pymysql
@@ -109,3 +110,35 @@ mysql_verifier = "{VERIFIER}"
         encoding="utf-8",
     )
     return path
+
+
+@contextmanager
+def in_a_thread(server: Server, dbname: str, folder: Path, **options: Any) -> Iterator[int]:
+    """A gateway for several tests: it runs in a thread of its own. Gives its port."""
+    started: Queue[tuple[int, trio.lowlevel.TrioToken, trio.CancelScope] | BaseException] = Queue()
+
+    async def run() -> None:
+        with trio.CancelScope() as scope:
+            async with mysql_gateway(server, dbname, folder, **options) as door:
+                started.put((door.port, trio.lowlevel.current_trio_token(), scope))
+                await trio.sleep_forever()
+
+    def work() -> None:
+        try:
+            trio.run(run)
+        except BaseException as error:  # noqa: BLE001  whoever waits for the start must hear of it
+            started.put(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    found = started.get(timeout=60)
+    if isinstance(found, BaseException):
+        raise found
+    port, token, scope = found
+    try:
+        yield port
+    finally:
+        token.run_sync_soon(scope.cancel)
+        thread.join(30)
+        if not started.empty():
+            raise AssertionError("the gateway did not end well") from started.get()

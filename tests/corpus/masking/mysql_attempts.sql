@@ -1,0 +1,528 @@
+-- Ways to see a masked value, one on a line; the statements of one attempt are parted by ";;". Each leaks on a direct connection.
+-- [mariadb] and [mysql]: only one server has the syntax, or only there it leaks. [text]: it leaks in the text protocol alone.
+SELECT ssn FROM customers
+SELECT ssn AS name FROM customers
+SELECT ssn name FROM customers
+SELECT ssn AS 'name' FROM customers
+SELECT `ssn` FROM `customers`
+SELECT `wp_masking`.`customers`.`ssn` FROM `wp_masking`.`customers`
+SELECT wp_masking.customers.ssn FROM wp_masking.customers
+SELECT SSN FROM customers
+SELECT sSn AS Ssn FROM customers
+SELECT c.ssn FROM customers c
+SELECT c.SSN FROM customers AS `c`
+SELECT * FROM customers
+SELECT customers.* FROM customers
+SELECT c.* FROM customers c
+SELECT ALL ssn FROM customers
+SELECT SQL_NO_CACHE ssn FROM customers
+SELECT SQL_CALC_FOUND_ROWS ssn FROM customers LIMIT 1
+SELECT STRAIGHT_JOIN c.ssn FROM customers c JOIN orders o ON o.customer_id = c.id
+SELECT HIGH_PRIORITY ssn FROM customers
+SELECT SQL_BUFFER_RESULT ssn FROM customers
+SELECT SQL_SMALL_RESULT ssn FROM customers GROUP BY ssn
+SELECT DISTINCT ssn FROM customers
+SELECT DISTINCTROW ssn FROM customers
+SELECT ssn FROM customers USE INDEX (by_city)
+SELECT ssn FROM customers FORCE INDEX (PRIMARY) WHERE id = 1
+SELECT ssn FROM customers IGNORE INDEX (by_card) WHERE id = 1
+SELECT/**/ssn/**/FROM/**/customers
+SELECT ssn FROM customers # a comment
+SELECT ssn FROM customers WHERE id = 1 LIMIT 1
+SELECT ssn FROM customers LIMIT 1, 2
+SELECT ssn FROM customers LIMIT 2 OFFSET 1
+SELECT ssn FROM customers WHERE id = 1 FOR UPDATE
+SELECT ssn FROM customers WHERE id = 1 LOCK IN SHARE MODE
+[mysql] SELECT ssn FROM customers WHERE id = 1 FOR SHARE
+[mysql] SELECT ssn FROM customers WHERE id = 1 FOR UPDATE SKIP LOCKED
+[mysql] TABLE customers
+[mysql] TABLE customers ORDER BY id LIMIT 1
+(SELECT ssn FROM customers)
+((SELECT ssn FROM customers))
+(SELECT ssn FROM customers LIMIT 1) LIMIT 1
+SELECT /*! ssn */ FROM customers
+SELECT /*!50000 ssn */ FROM customers
+SELECT ssn /*! AS name */ FROM customers
+[mariadb] SELECT /*M! ssn */ FROM customers
+[mariadb] SELECT /*M!100100 ssn */ FROM customers
+SELECT name FROM customers /*! UNION SELECT ssn FROM customers */
+SELECT name FROM customers /*!50000 UNION ALL SELECT ssn FROM customers */
+SELECT email FROM customers
+SELECT card FROM customers
+SELECT salary FROM customers
+SELECT feeling FROM customers
+SELECT likes FROM customers
+SELECT doc FROM customers
+SELECT raw FROM customers
+SELECT born FROM customers
+SELECT seen FROM customers
+SELECT ratio FROM customers
+SELECT upper_ssn FROM customers
+SELECT secret FROM events
+SELECT secret FROM events PARTITION (low)
+SELECT e.secret FROM events PARTITION (high) AS e
+SELECT secret FROM notes
+SELECT pay FROM wp_masking_hr.staff
+SELECT staff.pay FROM wp_masking_hr.staff
+USE wp_masking_hr;;SELECT pay FROM staff;;USE wp_masking
+SELECT `Weird.Col` FROM `Odd ``Table`
+SELECT o.`Weird.Col` AS x FROM `Odd ``Table` o
+SELECT `WEIRD.COL` FROM `Odd ``Table`
+[mariadb] SELECT secret, HEX(secret) FROM ids
+[mariadb] SELECT address, HEX(address) FROM ids
+[mariadb] SELECT secret FROM system_versioned FOR SYSTEM_TIME ALL
+[mariadb] SELECT secret FROM system_versioned FOR SYSTEM_TIME AS OF NOW()
+SELECT x.name FROM (SELECT ssn AS name FROM customers) x
+[mysql] SELECT x.b FROM (SELECT id, ssn FROM customers) x (a, b)
+SELECT z.ssn FROM (SELECT y.* FROM (SELECT x.* FROM customers x) y) z
+SELECT (SELECT ssn FROM customers LIMIT 1)
+SELECT (SELECT ssn FROM customers WHERE id = n.n) FROM numbers n WHERE n.n = 1
+SELECT name, (SELECT c2.ssn FROM customers c2 WHERE c2.id = c.id) FROM customers c
+SELECT (SELECT (SELECT ssn FROM customers LIMIT 1))
+SELECT (SELECT x.ssn FROM (SELECT ssn FROM customers) x LIMIT 1) AS name
+SELECT x.v FROM numbers n JOIN (SELECT id, card AS v FROM customers) x ON x.id = n.n
+WITH x AS (SELECT ssn FROM customers) SELECT * FROM x
+WITH x AS (SELECT ssn AS name FROM customers) SELECT name FROM x
+WITH x (name) AS (SELECT ssn FROM customers) SELECT name FROM x
+WITH x AS (SELECT ssn FROM customers), y AS (SELECT ssn AS b FROM x) SELECT b FROM y
+WITH customers AS (SELECT id, ssn AS name FROM customers) SELECT name FROM customers
+WITH orders AS (SELECT ssn AS note FROM customers) SELECT note FROM orders
+WITH RECURSIVE r (n, v) AS (SELECT 1, CAST('' AS char(200)) UNION ALL SELECT n + 1, CONCAT(r.v, c.ssn) FROM r JOIN customers c ON c.id = r.n WHERE n < 4) SELECT v FROM r
+WITH RECURSIVE r (n, v) AS (SELECT id, ssn FROM customers UNION ALL SELECT n + 1, v FROM r WHERE n < 3) SELECT v FROM r
+WITH RECURSIVE r (a, b, c) AS (SELECT 1, ssn, CAST('x' AS char(30)) FROM customers UNION ALL SELECT a + 1, c, b FROM r WHERE a < 3) SELECT c FROM r
+WITH RECURSIVE r (n, v) AS (SELECT 1, card FROM customers UNION SELECT n + 1, v + 0 FROM r WHERE n < 3) SELECT v FROM r
+SELECT name FROM customers UNION SELECT ssn FROM customers
+SELECT name FROM customers UNION ALL SELECT ssn FROM customers
+SELECT ssn FROM customers UNION ALL SELECT name FROM customers
+SELECT 1, 'x' UNION SELECT id, ssn FROM customers
+(SELECT name FROM customers) UNION ALL (SELECT ssn FROM customers LIMIT 1)
+SELECT x.name FROM (SELECT name FROM customers UNION ALL SELECT ssn FROM customers) x
+SELECT name FROM customers UNION DISTINCT SELECT email FROM customers ORDER BY 1 LIMIT 5
+SELECT ssn FROM customers EXCEPT SELECT 'x'
+SELECT ssn FROM customers INTERSECT SELECT ssn FROM customers
+[mysql] SELECT name FROM customers UNION TABLE v_ssn;;SELECT ssn FROM customers
+[mysql] VALUES ROW(1, 'x') UNION SELECT id, ssn FROM customers
+[mariadb] VALUES (1, 'x') UNION SELECT id, ssn FROM customers
+[mysql] VALUES ROW((SELECT ssn FROM customers LIMIT 1))
+[mariadb] VALUES ((SELECT ssn FROM customers LIMIT 1))
+SELECT a.ssn FROM customers a JOIN customers b USING (ssn)
+SELECT ssn FROM customers a JOIN customers b USING (ssn)
+SELECT * FROM customers a JOIN customers b USING (ssn)
+SELECT * FROM customers a NATURAL JOIN customers b
+SELECT ssn FROM customers NATURAL JOIN v_merge
+SELECT ssn FROM (SELECT name AS ssn, id FROM customers WHERE 1 = 0) a NATURAL RIGHT JOIN (SELECT ssn, id FROM customers) b
+SELECT ssn FROM v_merge NATURAL LEFT JOIN customers
+SELECT c.ssn FROM orders o LEFT JOIN customers c ON c.id = o.customer_id
+SELECT c.ssn FROM orders o, customers c WHERE c.id = o.customer_id
+SELECT c.ssn FROM orders o CROSS JOIN customers c
+SELECT c.ssn FROM orders o INNER JOIN (customers c, numbers n) ON c.id = o.customer_id AND n.n = c.id
+SELECT c.ssn FROM orders o RIGHT JOIN customers c ON c.id = o.customer_id
+SELECT c.ssn FROM orders o STRAIGHT_JOIN customers c ON c.id = o.customer_id
+SELECT c.ssn FROM { OJ orders o LEFT OUTER JOIN customers c ON c.id = o.customer_id }
+[mysql] SELECT l.v FROM customers c, LATERAL (SELECT c.ssn AS v) l
+[mysql] SELECT l.v FROM customers c JOIN LATERAL (SELECT CONCAT(c.ssn, o.note) AS v FROM orders o WHERE o.customer_id = c.id) l
+[mysql] SELECT l.v FROM customers c LEFT JOIN LATERAL (SELECT c.card + 0 AS v) l ON TRUE
+SELECT JSON_OBJECT('k', ssn) FROM customers
+SELECT JSON_OBJECT(ssn, 1) FROM customers
+SELECT JSON_ARRAY(ssn, id) FROM customers
+SELECT JSON_ARRAY(card) FROM customers
+SELECT JSON_ARRAYAGG(ssn) FROM customers
+SELECT JSON_ARRAYAGG(JSON_OBJECT('a', email, 'b', id)) FROM customers
+SELECT JSON_OBJECTAGG(id, ssn) FROM customers
+SELECT JSON_OBJECTAGG(ssn, id) FROM customers
+SELECT JSON_QUOTE(ssn) FROM customers
+SELECT JSON_UNQUOTE(JSON_QUOTE(ssn)) FROM customers
+SELECT JSON_EXTRACT(doc, '$.k') FROM customers
+SELECT JSON_UNQUOTE(JSON_EXTRACT(doc, '$.k')) FROM customers
+SELECT JSON_VALUE(doc, '$.k') FROM customers
+[mysql] SELECT doc -> '$.k' FROM customers
+[mysql] SELECT doc ->> '$.k' FROM customers
+[mysql] SELECT doc ->> '$[0].k' FROM customers
+[mariadb] SELECT JSON_QUERY(doc, '$') FROM customers WHERE JSON_VALUE(doc, '$.k') IS NOT NULL
+SELECT JSON_SET('{}', '$.a', ssn) FROM customers
+SELECT JSON_INSERT('{}', '$.a', ssn) FROM customers
+SELECT JSON_REPLACE('{"a": 1}', '$.a', ssn) FROM customers
+SELECT JSON_ARRAY_APPEND('[]', '$', ssn) FROM customers
+SELECT JSON_ARRAY_INSERT('[1]', '$[0]', ssn) FROM customers
+SELECT JSON_MERGE_PRESERVE(doc, '{"x": 1}') FROM customers
+SELECT JSON_MERGE_PATCH('{"x": 1}', doc) FROM customers
+SELECT JSON_REMOVE(doc, '$.x') FROM customers
+SELECT JSON_SEARCH(doc, 'one', 'canarydoc1') , doc FROM customers
+SELECT JSON_PRETTY(doc) FROM customers
+[mariadb] SELECT JSON_DETAILED(doc) FROM customers
+[mariadb] SELECT JSON_COMPACT(doc) FROM customers
+[mariadb] SELECT JSON_LOOSE(doc) FROM customers
+[mariadb] SELECT JSON_NORMALIZE(doc) FROM customers
+SELECT JSON_KEYS(JSON_OBJECT(ssn, 1)) FROM customers
+SELECT j.v FROM customers c, JSON_TABLE(c.doc, '$' COLUMNS (v varchar(40) PATH '$.k')) j
+SELECT j.v FROM customers c JOIN JSON_TABLE(CONCAT('["', c.ssn, '"]'), '$[*]' COLUMNS (n FOR ORDINALITY, v varchar(40) PATH '$')) j
+[mariadb] SELECT j.* FROM JSON_TABLE((SELECT JSON_ARRAYAGG(ssn) FROM customers), '$[*]' COLUMNS (v varchar(40) PATH '$')) j
+SELECT GROUP_CONCAT(ssn) FROM customers
+SELECT GROUP_CONCAT(DISTINCT ssn ORDER BY ssn DESC SEPARATOR '|') FROM customers
+SELECT GROUP_CONCAT(id, ssn) FROM customers
+SELECT GROUP_CONCAT('x' SEPARATOR 'y'), GROUP_CONCAT(email SEPARATOR '') FROM customers
+SELECT city, GROUP_CONCAT(ssn) FROM customers GROUP BY city
+SELECT city, MAX(ssn) FROM customers GROUP BY city WITH ROLLUP
+SELECT MAX(ssn), MIN(ssn) FROM customers
+SELECT MAX(card) FROM customers
+SELECT MIN(born) FROM customers
+SELECT AVG(card) FROM customers WHERE id = 1
+SELECT SUM(card) FROM customers WHERE id = 1
+SELECT SUM(salary) FROM customers WHERE id = 1
+SELECT BIT_OR(card) FROM customers WHERE id = 1
+SELECT BIT_XOR(card) FROM customers WHERE id = 1
+SELECT BIT_AND(card) FROM customers WHERE id = 1
+[mysql] SELECT ANY_VALUE(ssn) FROM customers GROUP BY city
+SELECT MAX(ssn) AS m FROM customers HAVING m IS NOT NULL
+SELECT ssn FROM customers GROUP BY ssn
+SELECT ssn, COUNT(*) FROM customers GROUP BY ssn WITH ROLLUP
+SELECT CONCAT(ssn) FROM customers
+SELECT CONCAT('x', ssn, 'y') FROM customers
+SELECT CONCAT_WS('-', id, ssn) FROM customers
+SELECT UPPER(ssn) FROM customers
+SELECT UCASE(ssn), LCASE(ssn), LOWER(ssn) FROM customers
+SELECT REVERSE(ssn) FROM customers
+SELECT HEX(ssn) FROM customers
+SELECT UNHEX(HEX(ssn)) FROM customers
+SELECT TO_BASE64(ssn) FROM customers
+SELECT FROM_BASE64(TO_BASE64(ssn)) FROM customers
+SELECT LEFT(ssn, 7), RIGHT(ssn, 30) FROM customers
+SELECT SUBSTRING(ssn, 1), SUBSTR(ssn FROM 1), MID(ssn, 1, 20) FROM customers
+SELECT SUBSTRING_INDEX(ssn, 'q', 1) FROM customers
+SELECT TRIM(ssn), LTRIM(ssn), RTRIM(ssn) FROM customers
+SELECT TRIM(BOTH 'x' FROM ssn) FROM customers
+SELECT LPAD(ssn, 20, 'x'), RPAD(ssn, 20, 'x') FROM customers
+SELECT REPEAT(ssn, 2) FROM customers
+SELECT REPLACE(ssn, 'q', 'r') FROM customers
+SELECT REPLACE('x', 'x', ssn) FROM customers
+SELECT INSERT(ssn, 1, 0, 'x') FROM customers
+SELECT INSERT('abc', 2, 1, ssn) FROM customers
+SELECT QUOTE(ssn) FROM customers
+SELECT ELT(1, ssn) FROM customers
+SELECT ELT(2, 'x', ssn) FROM customers
+SELECT MAKE_SET(1, ssn) FROM customers
+SELECT EXPORT_SET(1, ssn, 'x', ',', 1) FROM customers
+SELECT COALESCE(ssn, 'x') FROM customers
+SELECT COALESCE(NULL, ssn) FROM customers
+SELECT IFNULL(ssn, 'x'), IFNULL(NULL, ssn) FROM customers
+SELECT NULLIF(ssn, 'x') FROM customers
+SELECT IF(id > 0, ssn, 'x') FROM customers
+SELECT CASE WHEN id > 0 THEN ssn END FROM customers
+SELECT CASE id WHEN 1 THEN ssn ELSE email END FROM customers
+SELECT CASE ssn WHEN 'x' THEN 1 ELSE ssn END FROM customers
+SELECT GREATEST(ssn, ''), LEAST(ssn, 'x') FROM customers
+SELECT CAST(ssn AS char) FROM customers
+SELECT CAST(ssn AS binary) FROM customers
+SELECT CAST(card AS char) FROM customers
+SELECT CAST(card AS unsigned), CAST(card AS signed), CAST(card AS decimal(20, 3)) FROM customers
+SELECT CAST(card AS double) FROM customers
+SELECT CAST(salary AS decimal(20, 5)) FROM customers
+SELECT CAST(born AS char), CAST(born AS datetime), CAST(born AS unsigned) FROM customers
+SELECT CAST(JSON_OBJECT('k', ssn) AS char) FROM customers
+[mysql] SELECT CAST(JSON_QUOTE(ssn) AS json) FROM customers
+[mysql] SELECT JSON_VALUE(JSON_OBJECT('k', ssn), '$.k' RETURNING char(40)) FROM customers
+SELECT CONVERT(ssn, char) FROM customers
+SELECT CONVERT(ssn USING utf8mb4) FROM customers
+SELECT CONVERT(ssn USING latin1) FROM customers
+SELECT CONVERT(CONVERT(ssn USING ucs2) USING utf8mb4) FROM customers
+SELECT BINARY ssn FROM customers
+SELECT ssn COLLATE utf8mb4_bin FROM customers
+SELECT CONCAT(_utf8mb4'x', ssn) COLLATE utf8mb4_unicode_ci FROM customers
+SELECT CHAR(ASCII(ssn), ASCII(SUBSTR(ssn, 2)), ASCII(SUBSTR(ssn, 3)), ASCII(SUBSTR(ssn, 4)), ASCII(SUBSTR(ssn, 5)), ASCII(SUBSTR(ssn, 6))) FROM customers
+SELECT CHAR(ORD(LEFT(ssn, 1)), 97, 110, 97, 114, 121) FROM customers
+SELECT CONV(HEX(ssn), 16, 16) , HEX(ssn) FROM customers
+SELECT CONV(card, 10, 10) FROM customers
+SELECT FORMAT(card, 0), REPLACE(FORMAT(card, 0), ',', '') FROM customers
+SELECT FORMAT(salary, 1), REPLACE(FORMAT(salary, 1), ',', '') FROM customers
+SELECT CONCAT(ssn, card, born) FROM customers
+SELECT card + 0 FROM customers
+SELECT card * 1, card / 1, card - 0, -(-card) FROM customers
+SELECT card DIV 1, card MOD 100000000000000 FROM customers
+SELECT card | 0, card ^ 0, card & 0xFFFFFFFFFFFF FROM customers
+SELECT ~(~card) FROM customers
+SELECT card << 0, card >> 0 FROM customers
+SELECT ABS(card), FLOOR(card), CEIL(card), CEILING(card) FROM customers
+SELECT ROUND(salary, 1), TRUNCATE(salary, 1), ROUND(salary) FROM customers
+SELECT POW(card, 1), POWER(card, 1) FROM customers
+SELECT MOD(card, 100000000000000) FROM customers
+SELECT SQRT(card * 1.0 * card) FROM customers
+SELECT DEGREES(RADIANS(card)) + 0.0, card + 0.0 FROM customers
+SELECT BIN(card), OCT(card), card + 0 FROM customers
+SELECT INET_NTOA(card), card + 1 - 1 FROM customers
+SELECT DATE(born), DATE(seen), TIMESTAMP(born) FROM customers
+SELECT DATE_FORMAT(born, '%Y-%m-%d') FROM customers
+SELECT DATE_FORMAT(seen, '%Y%m%d') FROM customers
+SELECT born + INTERVAL 0 DAY FROM customers
+SELECT born + 0 FROM customers
+SELECT DATE_ADD(born, INTERVAL 0 DAY), ADDDATE(born, 0), SUBDATE(born, 0), DATE_SUB(seen, INTERVAL 0 DAY) FROM customers
+SELECT STR_TO_DATE(born, '%Y-%m-%d') FROM customers
+SELECT MAKEDATE(YEAR(born), DAYOFYEAR(born)) FROM customers
+SELECT FROM_DAYS(TO_DAYS(born)) FROM customers
+SELECT CONCAT(YEAR(born), '-0', MONTH(born), '-', DAY(born)) FROM customers
+SELECT EXTRACT(YEAR_MONTH FROM born), born + 0 FROM customers
+SELECT TIMESTAMPADD(DAY, 0, born) FROM customers
+SELECT LAST_DAY(born), DATE_SUB(born, INTERVAL 0 HOUR) FROM customers
+SELECT CONVERT_TZ(seen, '+00:00', '+00:00') FROM customers
+SELECT FROM_UNIXTIME(card / 10000), card FROM customers
+[mariadb] SELECT TO_CHAR(seen, 'YYYY-MM-DD') FROM customers
+SELECT ratio * 1, ratio + 0 FROM customers
+SELECT REGEXP_REPLACE(ssn, 'q', 'r') FROM customers
+SELECT REGEXP_SUBSTR(ssn, '.*') FROM customers
+SELECT WEIGHT_STRING(CAST(ssn AS binary)) FROM customers
+SELECT AES_DECRYPT(AES_ENCRYPT(ssn, 'k'), 'k') FROM customers
+SELECT UNCOMPRESS(COMPRESS(ssn)) FROM customers
+[mariadb] SELECT DECODE(ENCODE(ssn, 'k'), 'k') FROM customers
+[mariadb] SELECT DES_DECRYPT(DES_ENCRYPT(ssn)) , ssn FROM customers
+SELECT COMPRESS(ssn), ssn FROM customers
+SELECT EXTRACTVALUE(CONCAT('<a>', ssn, '</a>'), '/a') FROM customers
+SELECT UPDATEXML('<a>x</a>', '/a', CONCAT('<a>', ssn, '</a>')) FROM customers
+SELECT SOUNDEX('x'), ssn FROM customers
+SELECT NAME_CONST('x', 1), ssn FROM customers
+[mariadb] SELECT ssn || 'x' FROM customers WHERE (SELECT 1);;SELECT ssn FROM customers
+SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');;SELECT 'x' || ssn FROM customers;;SET sql_mode = DEFAULT
+SET sql_mode = 'ANSI_QUOTES';;SELECT "ssn" FROM "customers";;SET sql_mode = DEFAULT
+SET sql_mode = 'ANSI';;SELECT "ssn" || 'x' FROM customers;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;SELECT ssn FROM customers WHERE ROWNUM() < 3;;SET sql_mode = DEFAULT
+[mariadb] SET STATEMENT max_statement_time = 10 FOR SELECT ssn FROM customers
+SELECT @a1 := ssn FROM customers
+SELECT @a2 := ssn FROM customers LIMIT 1;;SELECT @a2
+SELECT ssn INTO @a3 FROM customers LIMIT 1;;SELECT @a3
+SELECT MAX(ssn) FROM customers INTO @a4;;SELECT @a4
+SET @a5 = (SELECT ssn FROM customers LIMIT 1);;SELECT @a5
+SET @a6 := (SELECT MAX(card) FROM customers);;SELECT @a6 + 0
+SELECT id, ssn INTO @a7, @a8 FROM customers LIMIT 1;;SELECT CONCAT(@a8)
+SET @a9 = (SELECT ssn FROM customers LIMIT 1);;SET @a10 = @a9;;SELECT UPPER(@a10)
+SET @a11 = '';;SELECT @a11 := CONCAT(@a11, ssn) FROM customers;;SELECT @a11
+DO (SELECT @a12 := ssn FROM customers LIMIT 1);;SELECT @a12
+SELECT 1 FROM customers WHERE (@a13 := ssn) IS NOT NULL;;SELECT @a13
+SELECT 1 FROM customers ORDER BY (@a14 := email) LIMIT 1;;SELECT @a14
+[mysql] SELECT @a15 := ssn FROM customers LIMIT 1;;SELECT VARIABLE_VALUE FROM performance_schema.user_variables_by_thread WHERE VARIABLE_NAME = 'a15'
+[mariadb] SELECT @a15 := ssn FROM customers LIMIT 1;;SELECT VARIABLE_VALUE FROM information_schema.USER_VARIABLES
+[mariadb] SELECT @a16 := ssn FROM customers LIMIT 1;;SHOW USER_VARIABLES LIKE 'a16'
+SET @a17 = 'SELECT ssn FROM customers';;PREPARE zz FROM @a17;;EXECUTE zz
+PREPARE zz FROM 'SELECT ssn FROM customers';;EXECUTE zz
+PREPARE zz FROM 'SELECT ssn FROM customers WHERE id = ?';;SET @a18 = 1;;EXECUTE zz USING @a18
+PREPARE zz FROM 'SELECT CONCAT(ssn, ?) FROM customers';;SET @a19 = 'x';;EXECUTE zz USING @a19
+SET @a20 = CONCAT('SELECT s', 'sn FROM custo', 'mers');;PREPARE zz FROM @a20;;EXECUTE zz;;DEALLOCATE PREPARE zz
+[mariadb] EXECUTE IMMEDIATE 'SELECT ssn FROM customers'
+[mariadb] EXECUTE IMMEDIATE CONCAT('SELECT s', 'sn FROM custo', 'mers')
+[mariadb] EXECUTE IMMEDIATE 'SELECT ssn FROM customers WHERE id = ?' USING 1
+[mariadb] EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT ssn FROM customers LIMIT 1);;SELECT ssn FROM customers
+[mariadb] PREPARE zz FROM CONCAT('SELECT s', 'sn FROM customers');;EXECUTE zz
+SET @a21 = (SELECT ssn FROM customers LIMIT 1);;PREPARE zz FROM 'SELECT ?';;EXECUTE zz USING @a21
+[mariadb] BEGIN NOT ATOMIC SELECT ssn FROM customers; END
+[mariadb] BEGIN NOT ATOMIC DECLARE v varchar(40); SELECT ssn INTO v FROM customers LIMIT 1; SELECT v; END
+[mariadb] BEGIN NOT ATOMIC DECLARE v varchar(40); SELECT ssn INTO v FROM customers LIMIT 1; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v; END
+[mariadb] BEGIN NOT ATOMIC FOR r IN (SELECT ssn FROM customers) DO SELECT r.ssn; END FOR; END
+[mariadb] BEGIN NOT ATOMIC DECLARE r ROW TYPE OF customers; SELECT * INTO r FROM customers LIMIT 1; SELECT r.ssn; END
+[mariadb] IF 1 THEN SELECT ssn FROM customers; END IF
+SELECT get_ssn(1)
+SELECT get_ssn(id) FROM customers
+SELECT wp_masking.get_ssn(1)
+SELECT `get_ssn`(1) AS x
+SELECT GET_SSN(1)
+SELECT CONCAT(get_ssn(1), 'x')
+SELECT via_variable(1)
+SELECT n FROM numbers WHERE get_ssn(1) = (@a22 := get_ssn(1)) LIMIT 1;;SELECT @a22
+SELECT keep_ssn(1);;SELECT @kept
+SET @a23 = get_ssn(1);;SELECT @a23
+CALL all_customers()
+CALL one_ssn(1)
+CALL wp_masking.one_ssn(2)
+CALL out_ssn(1, @a24);;SELECT @a24
+CALL by_cursor()
+CALL run_text('SELECT ssn FROM customers')
+CALL raise_ssn(1)
+CALL raise_as_server(1)
+SELECT number FROM v_customers
+SELECT mail FROM v_customers
+SELECT * FROM v_customers
+SELECT number FROM v_temptable
+SELECT ssn FROM v_merge
+SELECT deep FROM v_two
+SELECT label FROM v_union
+SELECT last FROM v_total
+SELECT v.number AS id FROM v_customers v JOIN orders o ON o.customer_id = v.id
+SELECT CONCAT(deep, id) FROM v_two
+SELECT ROW_NUMBER() OVER (ORDER BY id), ssn FROM customers
+SELECT LAG(ssn, 1) OVER (ORDER BY id) FROM customers
+SELECT LEAD(ssn) OVER (ORDER BY id) FROM customers
+SELECT FIRST_VALUE(ssn) OVER (ORDER BY id) FROM customers
+SELECT LAST_VALUE(ssn) OVER (ORDER BY id) FROM customers
+SELECT NTH_VALUE(ssn, 1) OVER (ORDER BY id) FROM customers
+SELECT MAX(ssn) OVER () FROM customers
+SELECT FIRST_VALUE(ssn) OVER w FROM customers WINDOW w AS (PARTITION BY city ORDER BY id)
+SELECT SUM(card) OVER (PARTITION BY id) FROM customers
+SELECT MAX(MAX(ssn)) OVER () FROM customers GROUP BY city
+[mysql] SELECT JSON_ARRAYAGG(ssn) OVER () FROM customers
+[mariadb] SELECT PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY card) OVER (PARTITION BY id) FROM customers
+[mariadb] INSERT INTO notes (id, label, secret) VALUES (90, 'x', 'canaryreturned') RETURNING secret;;DELETE FROM notes WHERE id = 90
+[mariadb] DELETE FROM notes WHERE id = 91 OR id = 1 RETURNING secret;;REPLACE INTO notes (id, label, body, secret) VALUES (1, 'label1', 'body of note 1', 'canarynote1 word')
+[mariadb] REPLACE INTO notes (id, label, secret) VALUES (92, 'x', 'canaryreturned') RETURNING CONCAT(secret, 1);;DELETE FROM notes WHERE id = 92
+[mariadb] START TRANSACTION;;DELETE FROM customers WHERE id = 6 RETURNING ssn;;ROLLBACK
+[mariadb] START TRANSACTION;;DELETE FROM customers RETURNING *;;ROLLBACK
+[mariadb] START TRANSACTION;;INSERT INTO orders (customer_id, note) VALUES (1, 'x') RETURNING (SELECT ssn FROM customers LIMIT 1);;ROLLBACK
+[text] HANDLER customers OPEN;;HANDLER customers READ FIRST;;HANDLER customers CLOSE
+HANDLER customers OPEN AS h;;HANDLER h READ `PRIMARY` = (1);;HANDLER h CLOSE
+HANDLER customers OPEN AS h;;HANDLER h READ by_card FIRST;;HANDLER h CLOSE
+SELECT ssn INTO OUTFILE '/tmp/FILE1' FROM customers;;SELECT LOAD_FILE('/tmp/FILE1')
+SELECT ssn FROM customers WHERE id = 1 INTO DUMPFILE '/tmp/FILE2';;SELECT LOAD_FILE('/tmp/FILE2')
+SELECT ssn INTO OUTFILE '/tmp/FILE3' FROM customers;;START TRANSACTION;;LOAD DATA INFILE '/tmp/FILE3' INTO TABLE orders (note);;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (note) SELECT ssn FROM customers;;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (note) VALUES ((SELECT ssn FROM customers LIMIT 1));;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders SET note = (SELECT email FROM customers LIMIT 1);;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+START TRANSACTION;;REPLACE INTO orders (id, note) SELECT id, ssn FROM customers;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET name = ssn;;SELECT name FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET name = CONCAT(email, 'x') WHERE id = 1;;SELECT name FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE orders o JOIN customers c ON c.id = o.customer_id SET o.note = c.ssn;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;UPDATE orders SET note = (SELECT ssn FROM customers WHERE customers.id = orders.customer_id);;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (id, note) SELECT 1, ssn FROM customers ON DUPLICATE KEY UPDATE note = VALUES(note);;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (id, note) VALUES (1, 'x') ON DUPLICATE KEY UPDATE note = (SELECT ssn FROM customers LIMIT 1);;SELECT note FROM orders;;ROLLBACK
+[mysql] START TRANSACTION;;INSERT INTO orders (id, note) VALUES (1, 'x') AS new ON DUPLICATE KEY UPDATE note = (SELECT CONCAT(ssn, new.note) FROM customers LIMIT 1);;SELECT note FROM orders;;ROLLBACK
+[mysql] START TRANSACTION;;INSERT INTO orders (id, note) TABLE zz_pairs;;ROLLBACK;;SELECT ssn FROM customers
+CREATE TABLE zz_a AS SELECT ssn FROM customers;;SELECT ssn FROM zz_a
+CREATE TABLE zz_b AS SELECT ssn AS label FROM customers;;SELECT label FROM zz_b
+CREATE TABLE zz_c (label varchar(40)) SELECT ssn AS label FROM customers;;SELECT * FROM zz_c
+CREATE TEMPORARY TABLE zz_d AS SELECT ssn AS label FROM customers;;SELECT label FROM zz_d;;DROP TEMPORARY TABLE zz_d
+CREATE TEMPORARY TABLE zz_e (label varchar(60));;INSERT INTO zz_e SELECT email FROM customers;;SELECT label FROM zz_e;;DROP TEMPORARY TABLE zz_e
+CREATE TABLE zz_f LIKE customers;;INSERT INTO zz_f (id, ssn) SELECT id, ssn FROM customers;;SELECT ssn FROM zz_f
+CREATE TEMPORARY TABLE orders LIKE customers;;INSERT INTO orders (id, ssn) SELECT id, ssn FROM customers;;SELECT ssn FROM orders;;DROP TEMPORARY TABLE orders
+CREATE TEMPORARY TABLE numbers AS SELECT id AS n, ssn AS label FROM customers;;SELECT label FROM numbers;;DROP TEMPORARY TABLE numbers
+CREATE VIEW zz_g AS SELECT ssn AS label FROM customers;;SELECT label FROM zz_g
+CREATE OR REPLACE VIEW zz_h AS SELECT CONCAT(ssn, 'x') AS label FROM customers;;SELECT * FROM zz_h
+CREATE ALGORITHM = TEMPTABLE VIEW zz_i (label) AS SELECT ssn FROM customers;;SELECT label FROM zz_i
+CREATE VIEW zz_j AS SELECT * FROM v_customers;;SELECT number FROM zz_j
+CREATE FUNCTION zz_k(i int) RETURNS varchar(40) READS SQL DATA RETURN (SELECT ssn FROM customers WHERE id = i);;SELECT zz_k(1)
+CREATE PROCEDURE zz_l() SELECT ssn FROM customers;;CALL zz_l()
+RENAME TABLE customers TO zz_m;;SELECT ssn FROM zz_m;;RENAME TABLE zz_m TO customers
+ALTER TABLE customers RENAME TO zz_n;;SELECT ssn FROM zz_n;;ALTER TABLE zz_n RENAME TO customers
+ALTER TABLE customers RENAME COLUMN email TO zz;;SELECT zz FROM customers;;ALTER TABLE customers RENAME COLUMN zz TO email
+ALTER TABLE customers CHANGE email zz varchar(80);;SELECT zz FROM customers;;ALTER TABLE customers CHANGE zz email varchar(80)
+ALTER TABLE customers ADD COLUMN zz varchar(80) GENERATED ALWAYS AS (CONCAT(ssn, 'x')) VIRTUAL;;SELECT zz FROM customers;;ALTER TABLE customers DROP COLUMN zz
+CREATE TABLE zz_o (id int PRIMARY KEY, n int);;CREATE TRIGGER zz_p BEFORE INSERT ON zz_o FOR EACH ROW SET @a30 = (SELECT ssn FROM customers LIMIT 1);;INSERT INTO zz_o VALUES (1, 1);;SELECT @a30
+CREATE TRIGGER zz_q BEFORE UPDATE ON customers FOR EACH ROW SET NEW.name = OLD.ssn;;UPDATE customers SET city = city WHERE id = 6;;SELECT name FROM customers;;DROP TRIGGER zz_q;;UPDATE customers SET name = 'name6' WHERE id = 6
+[mysql] CREATE TABLE zz_r (n int, label varchar(60) DEFAULT (CONCAT('canary', 'x')));;INSERT INTO zz_r (n) VALUES (1);;SELECT label, ssn FROM zz_r, customers
+[mysql] SELECT HISTOGRAM FROM information_schema.COLUMN_STATISTICS
+[mysql] SELECT * FROM information_schema.COLUMN_STATISTICS WHERE TABLE_NAME = 'customers'
+[mysql] SELECT JSON_EXTRACT(HISTOGRAM, '$.buckets') FROM information_schema.column_statistics
+[mysql] ANALYZE TABLE customers UPDATE HISTOGRAM ON ratio WITH 8 BUCKETS;;SELECT HISTOGRAM FROM information_schema.COLUMN_STATISTICS WHERE COLUMN_NAME = 'ratio';;ANALYZE TABLE customers DROP HISTOGRAM ON ratio
+[mariadb] SELECT min_value, max_value FROM mysql.column_stats
+[mariadb] SELECT * FROM mysql.column_stats WHERE table_name = 'customers'
+SET optimizer_trace = 'enabled=on';;SELECT COUNT(*) FROM customers WHERE ssn = 'canaryssn1' OR email LIKE 'canary%';;SELECT TRACE FROM information_schema.OPTIMIZER_TRACE;;SET optimizer_trace = 'enabled=off'
+[mysql] EXPLAIN FORMAT=TRADITIONAL SELECT ssn FROM customers WHERE id = 1;;SHOW WARNINGS
+[mysql] EXPLAIN FORMAT=TRADITIONAL SELECT CONCAT(c.ssn, 1) FROM customers c JOIN customers d ON d.ssn = c.ssn WHERE c.id = 1;;SHOW WARNINGS
+[mariadb] EXPLAIN EXTENDED SELECT ssn FROM customers WHERE id = 1;;SHOW WARNINGS
+[mysql] EXPLAIN FORMAT=TREE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] EXPLAIN FORMAT=JSON SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] EXPLAIN ANALYZE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] EXPLAIN FORMAT=JSON INTO @a31 SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1;;SELECT @a31
+[mariadb] EXPLAIN FORMAT=JSON SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mariadb] ANALYZE FORMAT=JSON SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] DESCRIBE FORMAT=TRADITIONAL SELECT ssn FROM customers WHERE id = 1;;SHOW WARNINGS
+[text] SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))
+[text] SELECT UPDATEXML(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)), 1)
+[mariadb] SELECT CAST(ssn AS signed) FROM customers;;SHOW WARNINGS
+[mysql] SELECT CAST(ssn AS signed) FROM customers;;SHOW WARNINGS
+SELECT ssn + 0 FROM customers;;SHOW WARNINGS
+SELECT COUNT(*) FROM customers WHERE ssn = 0;;SHOW WARNINGS
+SELECT CAST(email AS date) FROM customers;;SHOW WARNINGS
+SELECT CAST(ssn AS decimal(10, 2)) FROM customers;;SHOW WARNINGS LIMIT 2
+SELECT DATE(ssn) FROM customers;;SHOW WARNINGS
+SELECT INET_ATON('1.2.3.4'), ssn * 1 FROM customers;;SHOW WARNINGS
+SELECT STR_TO_DATE(ssn, '%Y') FROM customers;;SHOW WARNINGS
+SELECT ssn + 0 FROM customers;;GET DIAGNOSTICS CONDITION 1 @a32 = MESSAGE_TEXT;;SELECT @a32
+[text] SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)));;SHOW ERRORS
+SELECT COUNT(*), CONCAT((SELECT ssn FROM customers LIMIT 1), FLOOR(RAND(0) * 2)) x FROM orders GROUP BY x
+START TRANSACTION;;INSERT INTO orders (id, note) SELECT ssn, 'x' FROM customers;;SHOW WARNINGS;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (total) SELECT ssn FROM customers;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (placed) SELECT email FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE orders SET total = (SELECT ssn FROM customers LIMIT 1);;ROLLBACK
+START TRANSACTION;;INSERT IGNORE INTO orders (total) SELECT ssn FROM customers;;SHOW WARNINGS;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET ssn = 'canaryssn1';;ROLLBACK
+START TRANSACTION;;UPDATE customers SET ssn = (SELECT * FROM (SELECT ssn FROM customers WHERE id = 1) x) WHERE id = 2;;ROLLBACK
+START TRANSACTION;;INSERT INTO customers (id, ssn) SELECT id + 100, ssn FROM customers;;ROLLBACK
+START TRANSACTION;;INSERT INTO customers (id, ssn) VALUES (101, 'canaryssn1');;ROLLBACK
+START TRANSACTION;;UPDATE customers SET card = ssn WHERE id = 1;;SHOW WARNINGS;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET id = card WHERE id = 1;;SELECT id FROM customers WHERE id > 100;;SHOW WARNINGS;;SELECT card FROM customers;;ROLLBACK
+[mysql] SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'x';;SET @a33 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @a33
+[mariadb] SET @a33 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @a33
+SET @a34 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = @a34;;SHOW WARNINGS
+SET @a35 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '42S02' SET MYSQL_ERRNO = 1146, MESSAGE_TEXT = @a35
+[mysql] SELECT BIN_TO_UUID(UUID_TO_BIN(ssn)) FROM customers
+[mysql] SELECT UUID_TO_BIN(ssn) FROM customers
+[mysql] SELECT GTID_SUBSET(ssn, 'x') FROM customers
+[mysql] SELECT GTID_SUBTRACT((SELECT ssn FROM customers LIMIT 1), 'x')
+SET lc_time_names = (SELECT ssn FROM customers LIMIT 1)
+SET time_zone = (SELECT ssn FROM customers LIMIT 1)
+SET sql_mode = (SELECT ssn FROM customers LIMIT 1)
+SET collation_connection = (SELECT email FROM customers LIMIT 1)
+SET @@default_week_format = (SELECT 1 FROM customers WHERE id = 1);;SET lc_messages = (SELECT ssn FROM customers LIMIT 1)
+[mysql] SET NAMES utf8mb4;;SET @@session.default_collation_for_utf8mb4 = (SELECT ssn FROM customers LIMIT 1)
+[mariadb] SET @@session.debug_dbug = 'x';;SET @@session.character_set_results = (SELECT ssn FROM customers LIMIT 1)
+SET @@session.rand_seed1 = 1;;SET @@session.max_join_size = (SELECT card FROM customers LIMIT 1);;SELECT @@session.max_join_size;;SET @@session.max_join_size = DEFAULT
+SET @@session.insert_id = (SELECT card FROM customers LIMIT 1);;SELECT @@session.insert_id;;SET @@session.insert_id = 0
+SET @@session.pseudo_thread_id = (SELECT salary * 10 FROM customers LIMIT 1);;SELECT @@session.max_join_size, CAST((SELECT salary FROM customers LIMIT 1) AS char)
+SELECT LAST_INSERT_ID(card) FROM customers WHERE id = 1;;SELECT LAST_INSERT_ID()
+DO LAST_INSERT_ID((SELECT card FROM customers LIMIT 1));;SELECT LAST_INSERT_ID()
+START TRANSACTION;;UPDATE orders SET total = LAST_INSERT_ID((SELECT card FROM customers LIMIT 1)) - LAST_INSERT_ID() WHERE id = 1;;SELECT LAST_INSERT_ID();;ROLLBACK
+SELECT GET_LOCK(ssn, 0) FROM customers WHERE id = 1;;SELECT RELEASE_ALL_LOCKS(), ssn FROM customers WHERE id = 1
+SELECT DEFAULT(name), ssn FROM customers
+[mysql] SELECT VALUES(ssn), ssn FROM customers
+SELECT ssn AS `name` FROM customers HAVING name > ''
+SELECT name AS id, ssn AS name FROM customers ORDER BY id
+SELECT (id, ssn) IN (SELECT id, ssn FROM customers), ssn FROM customers
+[mariadb] SELECT * FROM customers PROCEDURE ANALYSE()
+[mariadb] SELECT ssn FROM customers PROCEDURE ANALYSE(10, 2000)
+[mariadb] SELECT COLUMN_GET(COLUMN_CREATE('a', ssn), 'a' AS char) FROM customers
+[mariadb] SELECT COLUMN_JSON(COLUMN_CREATE('a', ssn)) FROM customers
+[mariadb] SELECT COLUMN_CREATE('a', ssn) FROM customers
+[mariadb] SELECT SFORMAT('{}', ssn) FROM customers
+[mariadb] SELECT NATURAL_SORT_KEY(ssn) FROM customers
+[mariadb] SELECT NVL(ssn, 'x'), NVL2(ssn, ssn, 'x') FROM customers
+[mariadb] SELECT DECODE_ORACLE(id, 1, ssn, email) FROM customers
+[mariadb] SELECT CHR(ASCII(ssn)), ssn FROM customers
+[mariadb] SELECT CRC32(ssn), CRC32C(ssn), ssn FROM customers
+[mysql] SELECT STATEMENT_DIGEST_TEXT(CONCAT('SELECT ', ssn)) FROM customers
+[mysql] SELECT JSON_SCHEMA_VALIDATION_REPORT('{"type": "object"}', JSON_QUOTE(ssn)), ssn FROM customers
+[mysql] SELECT CAST(ssn AS char ARRAY), ssn FROM customers;;SELECT ssn FROM customers
+[mysql] SELECT ssn FROM customers QUALIFY ROW_NUMBER() OVER (ORDER BY id) = 1;;SELECT ssn FROM customers
+[mysql] SELECT ssn FROM customers ORDER BY id FETCH FIRST 1 ROWS ONLY;;SELECT ssn FROM customers
+[mariadb] SELECT ssn FROM customers ORDER BY id OFFSET 1 ROW FETCH FIRST 1 ROWS ONLY
+[mariadb] SELECT ssn FROM customers FETCH FIRST 2 ROWS ONLY
+SELECT MATCH (secret) AGAINST ('word'), secret FROM notes
+SELECT secret FROM notes WHERE MATCH (secret) AGAINST ('canarynote1' IN BOOLEAN MODE)
+SELECT (SELECT GROUP_CONCAT(COALESCE(ssn, ''), id ORDER BY id) FROM customers)
+SELECT n.label, x.v FROM numbers n LEFT JOIN (SELECT 1 AS k, MAX(ssn) AS v FROM customers) x ON x.k = n.n
+SELECT ssn FROM customers WHERE id IN (SELECT customer_id FROM orders)
+SELECT EXISTS (SELECT 1), (SELECT ssn FROM customers ORDER BY id LIMIT 1) AS e
+SELECT 1 AS a, (SELECT JSON_ARRAYAGG(x.ssn) FROM (SELECT ssn FROM customers) x) AS b
+SELECT CONCAT(SUBSTR(ssn, 1, 3), SUBSTR(ssn, 4)) FROM customers
+SELECT IF(SUBSTR(ssn, 1, 1) = 'c', ssn, '') FROM customers
+SELECT COALESCE((SELECT NULL), (SELECT ssn FROM customers LIMIT 1))
+SELECT INTERVAL(1, 2), ssn FROM customers
+SELECT ROW(1, 2) = ROW(1, 2), ssn FROM customers
+SELECT NOT ssn, ssn FROM customers
+SELECT FIELD(ssn, 'x'), FIND_IN_SET('x', ssn), email FROM customers
+SELECT CHARSET(ssn), COLLATION(ssn), ssn FROM customers
+SELECT 1; SELECT ssn FROM customers
+SELECT 1; SELECT 2; SELECT ssn FROM customers; SELECT 3
+SET @a36 = 1; SELECT ssn FROM customers
+SET character_set_results = utf16;;SELECT ssn FROM customers;;SET character_set_results = utf8mb4
+SET character_set_results = ucs2;;SELECT CONCAT(ssn, 'x') FROM customers;;SET character_set_results = utf8mb4
+SET character_set_results = NULL;;SELECT ssn FROM customers;;SET character_set_results = utf8mb4
+SET NAMES latin1;;SELECT ssn FROM customers;;SET NAMES utf8mb4
+SET NAMES gbk;;SELECT ssn FROM customers;;SET NAMES utf8mb4
+[mysql] SELECT SQL_TEXT FROM performance_schema.events_statements_history_long;;SELECT ssn FROM customers
+[mysql] SELECT ssn + 0 FROM customers;;SELECT MESSAGE_TEXT FROM performance_schema.events_statements_history;;SELECT ssn FROM customers
+[mysql] SELECT @a37 := ssn FROM customers LIMIT 1;;SELECT * FROM performance_schema.user_variables_by_thread
+[mysql] SELECT 1 FROM customers WHERE ssn = 'canaryssn1';;SELECT DIGEST_TEXT, QUERY_SAMPLE_TEXT FROM performance_schema.events_statements_summary_by_digest WHERE QUERY_SAMPLE_TEXT LIKE '%canary%'
+[mysql] SELECT GROUP_CONCAT(SQL_TEXT) FROM performance_schema.events_statements_current;;SELECT ssn FROM customers
+[mysql] SELECT statement_analysis.query FROM sys.statement_analysis LIMIT 1;;SELECT ssn FROM customers
+[mysql] WITH x AS (SELECT ssn, ROW_NUMBER() OVER () AS n FROM customers) SELECT a.ssn FROM x a JOIN x b USING (n)
+[mysql] SELECT t.ssn FROM customers AS t WHERE t.id = ANY (SELECT id FROM customers)
+[mysql] SELECT GROUPING(city), MAX(ssn) FROM customers GROUP BY city WITH ROLLUP
+[mysql] SELECT JSON_OVERLAPS(doc, doc), doc FROM customers
+[mysql] SELECT 'x' MEMBER OF (doc), doc FROM customers
+[mysql] SELECT JSON_STORAGE_SIZE(doc), JSON_TYPE(doc), doc FROM customers
+[mysql] SELECT BIT_COUNT(card), card FROM customers
+[mysql] SELECT INET6_NTOA(INET6_ATON('::1')), ssn FROM customers
