@@ -8,7 +8,16 @@ from typing import Final
 
 WORD: Final = b"canary"
 # cards, salaries and pays, as far as all of one kind are alike; a date with its month, in whatever way it is parted
-DIGITS: Final = [b"765432100000", b"876543", b"543210", b"7654322.25", b"7654323.25", b"1917-03-1", b"19170301", b"1917031"]
+DIGITS: Final = [
+    b"765432100000",
+    b"876543",
+    b"543210",
+    b"7654322.25",
+    b"7654323.25",
+    b"1917-03-1",
+    b"19170301",
+    b"1917031",
+]
 _INTEGERS: Final = [*range(7654321000001, 7654321000007)]
 _SMALL: Final = [*range(8765433, 8765440), *range(5432101, 5432106)]
 BINARY: Final = [

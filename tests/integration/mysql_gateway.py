@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -115,18 +116,18 @@ mysql_verifier = "{VERIFIER}"
 @contextmanager
 def in_a_thread(server: Server, dbname: str, folder: Path, **options: Any) -> Iterator[int]:
     """A gateway for several tests: it runs in a thread of its own. Gives its port."""
-    started: Queue[tuple[int, trio.lowlevel.TrioToken, trio.CancelScope] | BaseException] = Queue()
+    started: Queue[tuple[int, trio.lowlevel.TrioToken, trio.Event] | BaseException] = Queue()
 
     async def run() -> None:
-        with trio.CancelScope() as scope:
-            async with mysql_gateway(server, dbname, folder, **options) as door:
-                started.put((door.port, trio.lowlevel.current_trio_token(), scope))
-                await trio.sleep_forever()
+        enough = trio.Event()
+        async with mysql_gateway(server, dbname, folder, **options) as door:
+            started.put((door.port, trio.lowlevel.current_trio_token(), enough))
+            await enough.wait()
 
     def work() -> None:
         try:
             trio.run(run)
-        except BaseException as error:  # noqa: BLE001  whoever waits for the start must hear of it
+        except BaseException as error:  # whoever waits for the start or the end must hear of it
             started.put(error)
 
     thread = threading.Thread(target=work)
@@ -134,11 +135,11 @@ def in_a_thread(server: Server, dbname: str, folder: Path, **options: Any) -> It
     found = started.get(timeout=60)
     if isinstance(found, BaseException):
         raise found
-    port, token, scope = found
+    port, token, enough = found
     try:
         yield port
     finally:
-        token.run_sync_soon(scope.cancel)
+        token.run_sync_soon(enough.set)
         thread.join(30)
         if not started.empty():
             raise AssertionError("the gateway did not end well") from started.get()

@@ -66,12 +66,14 @@ class Heard:
 
     def _prepare(self, sql: str) -> int | None:
         self._send(Command.STMT_PREPARE, sql.encode())
+        begin = len(self.data)
         answer = self._packet()
         if answer[0] == ERR:
             if struct.unpack_from("<H", answer, 1)[0] == UNPREPARABLE:
                 self.text(sql)
             return None
         statement, columns, parameters = struct.unpack_from("<IHH", answer, 1)
+        self.data[begin + 1 : begin + 5] = bytes(4)  # the server counts over all sessions
         for count in (parameters, columns):
             if count:
                 for _ in range(count + 1):

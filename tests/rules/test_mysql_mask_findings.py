@@ -177,6 +177,7 @@ LAUNDERING = [
     "CALL show_orders((SELECT ssn FROM customers LIMIT 1))",
     "LOAD DATA INFILE '/x' INTO TABLE orders SET note = (SELECT ssn FROM customers LIMIT 1)",
     "EXPLAIN UPDATE customers SET name = ssn",
+    "EXPLAIN FORMAT=JSON INTO @plan SELECT d.id FROM customers c JOIN customers d ON d.ssn = c.ssn WHERE c.id = 1",
     "PREPARE s FROM 'UPDATE customers SET name = ssn'",
 ]
 
@@ -246,6 +247,8 @@ FINE = [
     "CALL show_orders()",
     "CREATE PROCEDURE p() SELECT note FROM orders",
     "EXPLAIN SELECT id FROM customers WHERE ssn = 'x'",
+    "EXPLAIN FORMAT=JSON INTO @plan SELECT note FROM orders WHERE id = 1",
+    "EXPLAIN INSERT INTO orders (note) VALUES ('x')",
     "PREPARE s FROM 'SELECT ssn FROM customers WHERE id = ?'",
     "EXECUTE s USING @a",
     "SHOW TABLES",

@@ -36,7 +36,9 @@ _PLACES: Final = {
     "#": ("number", r"-?\d{1,20}"),
 }
 _MARKS: Final = re.compile("|".join(map(re.escape, _PLACES)))
-_INFO: Final = re.compile(rb"(?:(?:Records|Duplicates|Warnings|Rows matched|Changed|Deleted|Skipped): \d{1,20} {0,2})*")
+_INFO: Final = re.compile(
+    rb"(?:(?:Records|Duplicates|Warnings|Rows matched|Changed|Deleted|Skipped): \d{1,20} {0,2})*|Statement prepared"
+)
 _QUALIFIER: Final = re.compile(r"(?:[\w$-]{1,64}\.){0,2}")
 
 

@@ -139,6 +139,8 @@ class MySqlMaskSet(MaskSet):
         if statement.root.startswith("Explain"):
             # the optimizer reads rows of which it knows the key, and prints their values in their columns' place
             read_ones = Value(frozenset(follow.read) | inside.columns.everything().masked)
+            if "INTO" in statement.text.removesuffix(inner.text).upper():
+                follow.laundered(read_ones, "a user variable")
             return Followed(Columns((), read_ones), harmless=PLANS)
         return inside
 
