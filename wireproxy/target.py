@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "CatalogError", "Target", "Unreachable", "quoted_path", "search_path_of", "split_words"]
 
 CATALOG_MAX_AGE_S = 60.0  # a change made past the gateway is noticed this late
-_ATTEMPTS = 3  # a view that is dropped while its definition is read makes a read fail, and the next one go well
-_PAUSE_S = 0.2
+ATTEMPTS = 3  # a view that is dropped while its definition is read makes a read fail, and the next one go well
+PAUSE_S = 0.2
 _FAILURES_BORNE = 5  # ages after which a catalog that cannot be renewed is not judged against any more
 CATALOG_MIN_AGE_S = 2.0  # a name that does not exist must not make every statement read the catalog
 PROBE_MIN_AGE_S = 5.0  # somebody who asks for readiness in a loop does not become a flood of connections
@@ -139,7 +139,7 @@ class Target:
                 raise
 
     async def _load(self) -> Catalog:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
                 break
@@ -150,9 +150,9 @@ class Target:
                         f'the gateway cannot connect to the target of database "{self.database.name}"'
                     ) from error
                 self._log.warning("catalog_unreadable", reason=str(error))
-                if attempt + 1 == _ATTEMPTS:
+                if attempt + 1 == ATTEMPTS:
                     raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
-            await trio.sleep(_PAUSE_S)
+            await trio.sleep(PAUSE_S)
         self._loaded_at = trio.current_time()
         old = self._catalog
         if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:

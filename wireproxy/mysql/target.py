@@ -21,7 +21,7 @@ from wireproxy.mysql.catalog import load_mysql
 from wireproxy.mysql.namespace import version_number
 from wireproxy.mysql.side import Meaning, estimate_rows, preview
 from wireproxy.side import Parameters
-from wireproxy.target import ROLLED_BACK, CatalogError, Target, split_words
+from wireproxy.target import ATTEMPTS, PAUSE_S, ROLLED_BACK, CatalogError, Target, split_words
 
 _OF_THE_SESSION: Final = frozenset({"last_insert_id", "found_rows", "row_count", "connection_id"})
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`", re.DOTALL)
@@ -34,11 +34,17 @@ class MySqlTarget(Target):
     server_version: str | None = None  # as the server said it last
 
     async def _load(self) -> Catalog:
-        try:
-            catalog, self.server_version = await load_mysql(self.database, await self.password(), self._versions + 1)
-        except (CatalogError, CredentialError) as error:
-            self._log.warning("catalog_unreadable", reason=str(error))
-            raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
+        for attempt in range(ATTEMPTS):  # information_schema fails over a table that is being defined at the moment
+            try:
+                catalog, self.server_version = await load_mysql(
+                    self.database, await self.password(), self._versions + 1
+                )
+                break
+            except (CatalogError, CredentialError) as error:
+                self._log.warning("catalog_unreadable", reason=str(error))
+                if attempt + 1 == ATTEMPTS or isinstance(error, CredentialError):
+                    raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
+            await trio.sleep(PAUSE_S)
         self._loaded_at = trio.current_time()
         old = self._catalog
         if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:
