@@ -64,6 +64,7 @@ class Findings:
     counts: Counter[str] = Factory(Counter)
     wrong: list[tuple[str, str, str]] = Factory(list)  # said to read, and changed: file, aspect, statement
     idle: Counter[str] = Factory(Counter)  # said to change, and nothing was seen: by kind and effects
+    unseen: list[tuple[str, str, str]] = Factory(list)  # a SELECT said to change something, of which nothing was seen
     unread: Counter[str] = Factory(Counter)  # reasons of opaque statements that the server ran
 
 
@@ -204,6 +205,7 @@ def _compare(
         findings.wrong.append((name, ", ".join(changed), " ".join(text.split())))
     if not harmless and not changed and not before[0]:
         findings.idle[f"{said.kind} {' '.join(sorted(said.effects - _HARMLESS))}"] += 1
+        findings.unseen.append((name, " ".join(sorted(said.effects - _HARMLESS)), " ".join(text.split())))
 
 
 def schedule(folder: Path) -> list[str]:
@@ -250,7 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             session.connection.close()
         if chosen.json is not None:
-            chosen.json.write_text(json.dumps(findings.wrong, indent=1), encoding="utf-8")
+            kept = {"wrong": findings.wrong, "unseen": findings.unseen}
+            chosen.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
         print(f"{name}: {time.monotonic() - started:.1f} s, wrong so far {len(findings.wrong)}", file=sys.stderr)
     report(findings)
     return 1 if findings.wrong else 0
@@ -266,6 +269,8 @@ def report(findings: Findings) -> None:
     print("SELECT said to change, and nothing was seen:")
     for kind, count in findings.idle.most_common():
         print(f"  {count:6} {kind}")
+    for name, effects, text in findings.unseen:
+        print(f"    {name}: {effects}: {text[:160]}")
     print("not understood, and the server ran it:")
     for reason, count in findings.unread.most_common():
         print(f"  {count:6} {reason}")
