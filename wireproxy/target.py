@@ -22,7 +22,7 @@ from rules.length import is_long
 from rules.limits import Usage
 from rules.masking import MaskSet, Move, compile_masks
 from rules.masking.pseudonyms import NoPseudonym
-from rules.model import Dialect, Effect, Identity, Namespace
+from rules.model import Dialect, Effect, Identity, Judgement, Namespace
 from rules.policy import Policy
 from wireproxy.approvals import Binding, Request
 from wireproxy.catalog import CatalogError, Unreachable, load_postgres
@@ -239,6 +239,12 @@ class Target:
         except (CatalogError, CredentialError):
             return None
 
+    async def judged(self, bench: Bench, text: bytes, namespace: Namespace) -> Judgement:
+        """For whoever may wait for it."""
+        if is_long(text):
+            return await self.workers.judge(bench.judge, text, namespace)
+        return bench.judge.judge(text, namespace)
+
     async def preview(self, request: Request, binding: Binding) -> Mapping[str, object]:
         """Run what is held in a transaction that is rolled back, and tell how many rows it touched.
 
@@ -247,10 +253,7 @@ class Target:
         path = search_path_of(binding)
         bench = await self.bench(request.facts.identity)
         namespace = Namespace(search_path=path, user=self.database.user)
-        if is_long(binding.statement):
-            judgement = await self.workers.judge(bench.judge, binding.statement, namespace)
-        else:
-            judgement = bench.judge.judge(binding.statement, namespace)
+        judgement = await self.judged(bench, binding.statement, namespace)
         effects = frozenset().union(*(statement.effects for statement in judgement.statements))
         if len(judgement.statements) != 1 or not effects <= ROLLED_BACK or Effect.WRITE not in effects:
             raise ControlRefused("only a single INSERT, UPDATE, DELETE or MERGE can be tried and rolled back")

@@ -20,6 +20,7 @@ from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
 from protocols.mysql.shared import Answered, ConnectionReset, Limits, LoginPacket, ResultDescribed, UserChanging
 from protocols.postgres.messages import error_fields
+from rules.length import is_long
 from rules.masking import ResultMasks
 from rules.masking.mysql.plan import MySqlResultMasks
 from rules.model import Allow, Column, Judgement, Namespace
@@ -199,13 +200,25 @@ class MySqlSession(Session):
         if question.stage in (Stage.BIND, Stage.EXECUTE) and isinstance(attached, Attached):
             prepared = attached.namespace
         self.namespace.read_as(prepared)
-        if maybe_kill(question.text) and self._killing(question):
-            return True
-        return super()._on_question(question)
+        text = question.text
+        if text is None or not maybe_kill(text):
+            return super()._on_question(question)
+        judge, namespace = self.bench.judge, self.namespace.current
+        known = judge.recall(text, namespace)
+        if known is None and is_long(text):
+            self.job(lambda: self._look_for_kill(question, text, namespace))
+            return False
+        return self._killing(question, known or judge.judge(text, namespace)) or super()._on_question(question)
 
-    def _killing(self, question: Question) -> bool:
+    async def _look_for_kill(self, question: Question, text: bytes, namespace: Namespace) -> None:
+        found = await self.target.workers.judge(self.bench.judge, text, namespace)
+        if self.relay.asking is question:
+            self._guarded(
+                lambda asked: self._killing(asked, found) or super(MySqlSession, self)._on_question(asked), question
+            )
+
+    def _killing(self, question: Question, judgement: Judgement) -> bool:
         """Whether it asks for the end of a connection: that is the gateway's to do, or to refuse."""
-        judgement = self.bench.judge.judge(question.text or b"", self.namespace.current, None)
         if question.truncated or not is_kill(judgement.statements):
             return False
         kill = read_kill(question)

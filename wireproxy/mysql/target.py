@@ -70,7 +70,7 @@ class MySqlTarget(Target):
         bound = Bound.of(binding)
         namespace = bound.namespace(self.database.user, self.server_version or "")
         bench = await self.bench(request.facts.identity)
-        judgement = bench.judge.judge(binding.statement, namespace)
+        judgement = await self.judged(bench, binding.statement, namespace)
         if len(judgement.statements) != 1 or (reason := not_undone(judgement.statements[0])) is not None:
             what = "several statements" if len(judgement.statements) != 1 else reason
             raise ControlRefused(
