@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from rules.model import Dialect
 
@@ -105,9 +106,7 @@ def redact_secrets(text: bytes, dialect: Dialect = Dialect.POSTGRES, backslash_e
 
     `backslash_escapes`: whether a backslash escapes in an ordinary literal; None: the dialect's default.
     """
-    if not may_hold_secret(text):
-        return text
-    return _Scan(text, dialect, backslash_escapes).run()
+    return _scanned(text, dialect, backslash_escapes)[0] if may_hold_secret(text) else text
 
 
 def redact_parameters(
@@ -119,12 +118,15 @@ def redact_parameters(
     """Give the parameters, those that stand in `text` where a secret stands replaced."""
     if not may_hold_secret(text):
         return tuple(parameters)
+    secret = _scanned(text, dialect, backslash_escapes)[1]
+    return tuple(REDACTED if index in secret and value is not None else value for index, value in enumerate(parameters))
+
+
+@lru_cache(maxsize=4)
+def _scanned(text: bytes, dialect: Dialect, backslash_escapes: bool | None) -> tuple[bytes, frozenset[int]]:
+    """The text, and which parameters are secrets. Asked for the text, for its parameters, and by the log and the approver."""
     scan = _Scan(text, dialect, backslash_escapes)
-    scan.run()
-    return tuple(
-        REDACTED if index in scan.secret_parameters and value is not None else value
-        for index, value in enumerate(parameters)
-    )
+    return scan.run(), frozenset(scan.secret_parameters)
 
 
 def redact_prose(text: str, dialect: Dialect = Dialect.POSTGRES) -> str:

@@ -34,9 +34,11 @@ from protocols.base import (
     Withdrawn,
 )
 from protocols.postgres.messages import error_fields
+from rules.length import LONG_BYTES
 from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Allow, Deny, Dialect, Hold, Namespace
 from rules.policy import Limit
+from rules.redaction import may_hold_secret, redact_secrets
 from rules.refusal import Refusal, limit_reached, refusal, undecodable, unreadable
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
@@ -103,6 +105,7 @@ class Session(Life):
         self._results = Results(log)
         self._record_bytes = {"none": 0, "head": config.log.head_bytes, "all": _ALL_ROWS_BYTES}[config.log.rows]
         self._stale_bench = False
+        self._redacted: bytes | None = None  # the last long text whose secrets were looked for before it was recorded
         self._renewed_for: int | None = None  # the ticket of a long statement, when it was judged by an old bench
         self._handlers: dict[type[Effect], Callable[..., bool]] = {
             Question: self._on_question,
@@ -190,6 +193,10 @@ class Session(Life):
 
         `elsewhere`: what worker processes said of the question's long texts.
         """
+        text = question.text
+        if text is not None and len(text) > LONG_BYTES and self._redacted is not text and may_hold_secret(text):
+            self.job(lambda: self._redact(question, text, estimated_rows, asked, elsewhere))
+            return False
         minute = self._minute_of_week() if self.bench.judge.needs_clock else None
         try:
             weighed = weigh(question, self.bench, self.namespace.current, self.relay, minute, estimated_rows, elsewhere)
@@ -223,6 +230,16 @@ class Session(Life):
                 self._holding = Holding(self, question, weighed, hold)
                 self.job(self._holding.run)
                 return False
+
+    async def _redact(
+        self, question: Question, text: bytes, rows: int | None, asked: bool, elsewhere: Elsewhere | None
+    ) -> None:
+        """Taking the secrets out of a long text takes up to some seconds: beside the loop, and what comes of it is kept."""
+        backslash = not self.namespace.current.standard_conforming_strings
+        await trio.to_thread.run_sync(redact_secrets, text, self.database.dialect, backslash)
+        self._redacted = text
+        if self.relay.asking is question:
+            self._guarded(lambda again: self._consider(again, rows, asked, elsewhere), question)
 
     def _judge_elsewhere(
         self,

@@ -23,6 +23,7 @@ WORST = {
     "brackets": "SELECT " + "(" * 100_000 + "1",
     "one long word": "SELECT '" + "x" * 1_000_000 + "' FROM judged_elsewhere WHERE name = 'y'",
     "negations": "SELECT " + "NOT " * 100_000 + "true",
+    "secrets": "SELECT 'password " + "x', 'y" * 100_000 + "'",
 }
 NOBODY_WAITS_S = 0.4  # on a machine that may be busy; without worker processes the longest wait is three times that
 

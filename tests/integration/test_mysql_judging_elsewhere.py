@@ -26,6 +26,7 @@ WORST = {
     "rows": "INSERT INTO t VALUES " + ",".join(f"({number})" for number in range(9_000)),
     "negations": "SELECT " + "NOT " * 1_400 + "1",
     "one long word": "SELECT '" + "x" * 500_000 + "'",
+    "secrets": "SELECT 'password " + "x', 'y" * 100_000 + "'",
 }
 NOBODY_WAITS_S = 0.4
 
