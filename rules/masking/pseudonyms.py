@@ -107,6 +107,10 @@ class Pseudonyms:
     def _round(self, domain: int, turn: int, half: int) -> int:
         return int.from_bytes(self._prf.update(struct.pack("!IIQ", domain, turn, half))[:8])
 
+    def permuted(self, number: int, bits: int, domain: int, back: bool = False) -> int:
+        """A number below 2 ** bits (an even number of them) as another one. `domain`: its type, each of which has its own order."""
+        return self._feistel(number, bits, domain, back)
+
     def integer(self, number: int, type_oid: int, back: bool = False) -> int:
         """Raises ValueError for a number that the type does not have."""
         bits = INTEGER_BITS[type_oid]

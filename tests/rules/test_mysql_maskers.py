@@ -178,8 +178,8 @@ def test_dates_keep_their_year_in_binary() -> None:
         "<HBB", 1985, 1, 1
     )
     moment = struct.pack("<HBBBBBI", 1985, 7, 14, 12, 1, 2, 3)
-    assert masked("date-to-year", Facts(DATETIME), moment, BINARY) == struct.pack("<HBB", 1985, 1, 1)
-    assert masked("date-to-year", Facts(DATETIME), b"", BINARY) == struct.pack("<HBB", 2000, 1, 1)
+    assert masked("date-to-year", Facts(DATETIME), moment, BINARY) == struct.pack("<HBBBBB", 1985, 1, 1, 0, 0, 0)
+    assert masked("date-to-year", Facts(DATETIME), b"", BINARY) == struct.pack("<HBBBBB", 2000, 1, 1, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,8 @@ def test_dates_keep_their_year_in_binary() -> None:
     [(VARCHAR, "hidden", b"hidden", b"hidden"), (UCS2, "h", b"\0h", b"\0h"), (Facts(254, 0, 45, 8), "long", None, None),
      (LATIN1, "日", None, None), (Facts(LONG), "7", b"7", struct.pack("<i", 7)), (Facts(LONG), "many", None, None),
      (Facts(TINY), "200", None, None), (Facts(TINY, UNSIGNED), "200", b"200", b"\xc8"), (PRICE, "1.5", b"1.500", b"1.500"),
-     (PRICE, "1.2345", None, None), (PRICE, "100000", None, None), (Facts(FLOAT), "1.5", b"1.5", struct.pack("<f", 1.5)),
+     (PRICE, "1.2345", None, None), (PRICE, "100000", None, None),
+     (Facts(FLOAT, decimals=31), "1.5", b"1.5", struct.pack("<f", 1.5)),
      (Facts(DATE), "2000-01-02", b"2000-01-02", struct.pack("<HBB", 2000, 1, 2)), (Facts(TIMESTAMP), "1960-01-01", None, None),
      (Facts(DATETIME), "2000-01-02 03:04:05", b"2000-01-02 03:04:05", struct.pack("<HBBBBB", 2000, 1, 2, 3, 4, 5)),
      (Facts(13), "1999", b"1999", struct.pack("<H", 1999)), (Facts(13), "999", None, None), (BLOB, "x", b"x", b"x"),
@@ -208,3 +209,51 @@ def test_types_that_only_the_catalog_knows() -> None:
     assert len(out) == 36
     assert masked("last4", uuid, b"12345678-1234-5678-1234-567812345678") == b"00000000-0000-0000-0000-000000000000"
     assert masked("redact", Facts(254, 0xA0, 45, 156, 0, "inet6"), b"::1") == b"::"
+
+
+def test_a_pseudonym_is_that_of_postgres() -> None:
+    there = Maskers(KEY)
+    for oid, facts, data in [
+        (25, VARCHAR, "grüße".encode()), (23, Facts(LONG), b"-77"), (20, Facts(LONGLONG), b"7654321"),
+        (1082, Facts(DATE), b"1985-07-14"),
+        (2950, Facts(254, 0xA0, 45, 144, 0, "uuid"), b"12345678-1234-5678-1234-567812345678"),
+    ]:  # fmt: skip
+        assert masked("pseudonym", facts, data) == there.field(Mark("pseudonym"), oid, TEXT)(data)
+    assert masked("pseudonym", LATIN1, "grüße".encode("latin-1")) == masked("pseudonym", VARCHAR, "grüße".encode())
+    assert (masked("pseudonym", VARCHAR, b"a@b.c", argument="email") or b"").endswith(b"@pseudonym.invalid")
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("flags", [0, UNSIGNED])
+def test_pseudonyms_of_integers_are_of_their_type_and_alike_in_both_protocols(kind: int, flags: int) -> None:
+    size, bits = WIDTHS[kind], {9: 24}.get(kind, WIDTHS[kind] * 8)
+    low, high = (0, 2**bits - 1) if flags else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    found = set()
+    for number in {low, high, *range(100)}:
+        text = masked("pseudonym", Facts(kind, flags), b"%d" % number)
+        assert text is not None
+        assert low <= int(text) <= high
+        found.add(text)
+        packed = number.to_bytes(size, "little", signed=not flags)
+        assert masked("pseudonym", Facts(kind, flags), packed, BINARY) == int(text).to_bytes(
+            size, "little", signed=not flags
+        )
+    assert len(found) == len({low, high, *range(100)})
+
+
+def test_pseudonyms_of_dates_in_binary() -> None:
+    text = masked("pseudonym", Facts(DATE), b"1985-07-14")
+    assert text is not None
+    year, month, day = (int(part) for part in text.split(b"-"))
+    assert masked("pseudonym", Facts(DATE), struct.pack("<HBB", 1985, 7, 14), BINARY) == struct.pack(
+        "<HBB", year, month, day
+    )
+    assert masked("pseudonym", Facts(DATE), b"", BINARY) == masked("redact", Facts(DATE), b"", BINARY)
+
+
+def test_a_text_that_may_have_to_be_json_gets_json() -> None:
+    mariadbs = Facts(252, 0x90, 45, 2**32 - 1)
+    assert masked("redact", mariadbs, b'{"a": 1}') == b'"***"'
+    assert masked("last4", mariadbs, b'{"a": 1}') == b'"***"'
+    assert masked("constant", mariadbs, b"{}", argument="{") is None
+    assert masked("redact", Facts(252, 0x10, 45, 2**32 - 1), b"text") == b"***"

@@ -4,7 +4,7 @@ The same maskers as for Postgres (`rules.masking.maskers`), and equal values giv
 masked in its type becomes NULL, in a column that is NOT NULL as well: clients tell NULL by the row, not by the column's flag.
 
 What it misses: MariaDB writes numbers in the charset of results, and MySQL JSON; where a client has asked for UTF-16, what stands
-in their place comes in ASCII. MariaDB's JSON is a text on the wire, so what stands in place of it need not be JSON.
+in their place comes in ASCII. MariaDB's JSON is a text on the wire: a LONGTEXT with a binary collation is masked as JSON would be.
 """
 
 from __future__ import annotations
@@ -18,15 +18,27 @@ import struct
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 from attrs import define, field
 
 from rules.masking import maskers
 from rules.masking.formats import year_of_text
-from rules.masking.maskers import HASH_DIGITS, FieldMasker, always, canonical, guarded, number, replaced
+from rules.masking.maskers import (
+    HASH_DIGITS,
+    SLOW,
+    FieldMasker,
+    always,
+    canonical,
+    guarded,
+    number,
+    remembered,
+    replaced,
+)
 from rules.masking.mysql import types
 from rules.masking.mysql.charsets import CHARSETS, Charset
 from rules.masking.mysql.types import Facts, finite, fitting, numbers, zero
+from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.values import Mark
 
 Change = Callable[[bytes], bytes]
@@ -38,6 +50,10 @@ class MySqlMaskers:
     """Makes field maskers. `key` is the gateway's, for keyed hashes. Nothing is kept: a client can describe columns without end."""
 
     key: bytes = field(repr=False)
+    pseudonyms: Pseudonyms = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.pseudonyms = Pseudonyms(self.key)
 
     def field(self, mark: Mark, facts: Facts, binary: bool) -> FieldMasker:
         """For a column that is a masked one, unchanged."""
@@ -47,7 +63,9 @@ class MySqlMaskers:
             return replaced(constant(mark.argument or "", facts, binary))
         nothing = zero(facts, binary)
         change = self._change(mark, facts, binary)
-        return replaced(nothing) if change is None else guarded(change, nothing)
+        if change is None:
+            return replaced(nothing)
+        return guarded(remembered(change) if mark.masker in SLOW else change, nothing)
 
     def derived(self, facts: Facts, binary: bool) -> FieldMasker:
         """For what is computed from masked columns: NULL says nothing either."""
@@ -57,6 +75,8 @@ class MySqlMaskers:
         match mark.masker:
             case "hash":
                 return hashed(self.key, facts, binary)
+            case "pseudonym":
+                return pseudonym(self.pseudonyms, facts, binary, mark.argument == "email")
             case "date-to-year":
                 return to_year(facts, binary)
             case "bucket":
@@ -119,6 +139,37 @@ def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
     return in_words(facts, lambda data: digest(data).hex()[:HASH_DIGITS].encode())
 
 
+# of the types that both dialects have, PostgreSQL's number: equal numbers have equal pseudonyms there and here
+DOMAINS: Final = {(2, False): 21, (3, False): 23, (8, False): 20, (3, True): 26}
+
+
+def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Change | None:
+    """Text is not cut to the column's length: what is left of a token would be none."""
+    charset = CHARSETS.get(facts.charset)
+    if facts.declared == "uuid" and charset is not None:
+        codec = charset.codec
+        return lambda data: str(uuid.UUID(bytes=made.block(uuid.UUID(data.decode(codec)).bytes))).encode(codec)
+    if facts.words is not None:
+        codec = facts.words.codec
+        return lambda data: made.token(data.decode(codec), mail).encode(codec)
+    if facts.type == types.DATE:
+        return lambda data: types.date(_another_day(made, types.date_of(data, binary)), facts, binary)
+    form = numbers(facts, binary)
+    if form is None or facts.type not in types.INTEGERS:
+        return None
+    bits = types.INTEGERS[facts.type][1] + 1
+    domain = DOMAINS.get((facts.type, facts.unsigned), 1000 + 2 * facts.type + facts.unsigned)
+    return lambda data: form.write(made.permuted(int(form.read(data)) - form.low, bits, domain) + form.low)
+
+
+def _another_day(made: Pseudonyms, day: datetime.date) -> datetime.datetime:
+    days = made.day(day.toordinal() - _EPOCH)
+    return datetime.datetime.fromordinal(days + _EPOCH)
+
+
+_EPOCH: Final = datetime.date(2000, 1, 1).toordinal()
+
+
 def to_year(facts: Facts, binary: bool) -> Change | None:
     if facts.type in (types.DATE, types.DATETIME, types.TIMESTAMP):
         return lambda data: types.first_of_year(types.year_of(data, binary), facts, binary)
@@ -144,6 +195,9 @@ def constant(text: str, facts: Facts, binary: bool) -> bytes | None:
 
 
 def _constant(text: str, facts: Facts, binary: bool) -> bytes | None:
+    if facts.json:
+        json.loads(text)
+        return text.encode(CHARSETS[facts.charset].codec if facts.charset in CHARSETS else "utf-8")
     if facts.words is not None:
         whole = text.encode(facts.words.codec)
         return whole if whole == fitting(text, facts.words, facts) else None
@@ -162,9 +216,6 @@ def _constant(text: str, facts: Facts, binary: bool) -> bytes | None:
         year = int(text)
         fits = 1901 <= year <= 2155
         return (year.to_bytes(2, "little") if binary else b"%d" % year) if fits else None
-    if facts.type == types.JSON:
-        json.loads(text)
-        return text.encode()
     if facts.declared == "uuid" and (charset := CHARSETS.get(facts.charset)) is not None:
         return str(uuid.UUID(text)).encode(charset.codec)
     return None
@@ -177,7 +228,9 @@ def _date(found: datetime.datetime, facts: Facts, binary: bool) -> bytes | None:
 
 
 def _float(found: Decimal, facts: Facts, binary: bool) -> bytes:
-    return struct.pack("<f" if facts.type == types.FLOAT else "<d", found) if binary else str(found).encode()
+    if binary:
+        return struct.pack("<f" if facts.type == types.FLOAT else "<d", found)
+    return str(found if facts.decimals >= types.ANY_DECIMALS else f"{found:.{facts.decimals}f}").encode()
 
 
 def _whole(found: int, facts: Facts, binary: bool) -> bytes | None:
@@ -190,8 +243,5 @@ def _decimal(found: Decimal, facts: Facts) -> bytes | None:
     if found < 0 and facts.unsigned:
         return None
     text = f"{found:.{facts.decimals if facts.decimals < types.ANY_DECIMALS else 0}f}"
-    return (
-        text.encode()
-        if Decimal(text) == found and len(text.lstrip("-").partition(".")[0]) <= max(1, facts.digits)
-        else None
-    )
+    whole = text.lstrip("-").partition(".")[0].lstrip("0")
+    return text.encode() if Decimal(text) == found and len(whole) <= facts.digits else None

@@ -24,7 +24,10 @@ INTEGERS: Final = {1: ("<b", 7), 2: ("<h", 15), 3: ("<i", 31), 8: ("<q", 63), 9:
 DECIMALS: Final = frozenset({0, 246})
 STRINGS: Final = frozenset({15, 247, 248, 249, 250, 251, 252, 253, 254})
 UNSIGNED, ZEROFILL, ENUM, SET = 0x20, 0x40, 0x100, 0x800  # flags of a column
+_BLOB, _BINARY_FLAG, _LONGTEXT_BYTES = 252, 0x80, 0xFFFFFFFF
 ANY_DECIMALS: Final = 31  # of a FLOAT without a fixed number of them, and more in expressions
+
+NO_JSON: Final = '"***"'
 
 # Types that only the catalog knows: on the wire they are strings.
 DECLARED: Final = {"uuid": b"00000000-0000-0000-0000-000000000000", "inet6": b"::", "inet4": b"0.0.0.0"}
@@ -48,13 +51,19 @@ class Facts:
     @property
     def words(self) -> Charset | None:
         """The charset of a text that may be any; None for what is no such text."""
-        if self.type not in STRINGS or self.flags & (ENUM | SET) or self.declared in DECLARED:
+        if self.type not in STRINGS or self.flags & (ENUM | SET) or self.declared in DECLARED or self.json:
             return None
         return CHARSETS.get(self.charset)
 
     @property
     def bytes(self) -> bool:
         return self.type in STRINGS and self.charset == BINARY and not self.flags & (ENUM | SET)
+
+    @property
+    def json(self) -> bool:
+        """JSON of MySQL, or a text like MariaDB's: a LONGTEXT with a binary collation, which may be checked for being JSON."""
+        text = self.type == _BLOB and self.charset != BINARY and bool(self.flags & _BINARY_FLAG)
+        return self.type == JSON or (text and self.length == _LONGTEXT_BYTES)
 
     @property
     def digits(self) -> int:
@@ -77,7 +86,7 @@ def zero(facts: Facts, binary: bool) -> bytes | None:
         return _string(facts)
     if facts.type == BIT:
         return bytes(max(1, (min(facts.length, 64) + 7) // 8))
-    return {JSON: b'"***"', VECTOR: bytes(4)}.get(facts.type)  # the vector (0.0)
+    return {JSON: NO_JSON.encode(), VECTOR: bytes(4)}.get(facts.type)  # the vector (0.0)
 
 
 def _string(facts: Facts) -> bytes | None:
@@ -88,7 +97,7 @@ def _string(facts: Facts) -> bytes | None:
         return b""  # no member, no byte
     if charset is None:
         return None
-    return fitting(DECLARED.get(facts.declared, STARS).decode(), charset, facts)
+    return fitting(NO_JSON if facts.json else DECLARED.get(facts.declared, STARS).decode(), charset, facts)
 
 
 def fitting(text: str, charset: Charset, facts: Facts) -> bytes:
@@ -169,11 +178,11 @@ def fraction(microseconds: int, decimals: int) -> bytes:
 
 
 def date(moment: datetime.datetime, facts: Facts, binary: bool) -> bytes:
-    """A DATE, DATETIME or TIMESTAMP. Of a binary one the server leaves out what is zero, from behind."""
+    """A DATE, DATETIME or TIMESTAMP. In binary the server leaves out a time of zero, and mysql2 shows it so: here it stands."""
     if binary:
         head = struct.pack("<HBB", moment.year, moment.month, moment.day)
         clock = bytes((moment.hour, moment.minute, moment.second))
-        if facts.type == DATE or not (any(clock) or moment.microsecond):
+        if facts.type == DATE:
             return head
         return head + clock + (moment.microsecond.to_bytes(4, "little") if moment.microsecond else b"")
     text = b"%04d-%02d-%02d" % (moment.year, moment.month, moment.day)
@@ -192,6 +201,13 @@ def year_of(data: bytes, binary: bool) -> int:
     if not 1 <= year <= 9999:
         raise ValueError("no year")
     return year
+
+
+def date_of(data: bytes, binary: bool) -> datetime.date:
+    """Of a DATE. ValueError for one with a zero in it."""
+    if binary:
+        return datetime.date(*struct.unpack("<HBB", data[:4]))
+    return datetime.date.fromisoformat(data.decode("ascii"))
 
 
 def first_of_year(year: int, facts: Facts, binary: bool) -> bytes:
