@@ -339,6 +339,8 @@ class Gateway:
         if changed:
             self._diagnostics.warning("needs_restart", settings=changed)
         self.config = config
+        limits = config.limits
+        self.workers.reconfigure(limits.judging_workers, limits.judging_worker_bytes, limits.judging_s)
         self.identification = gate
         self.metrics.reloads += 1
         for name in list(self.targets):

@@ -285,3 +285,21 @@ def test_where_pseudonyms_stand_and_what_is_written_where_cross_back() -> None:
         assert judged.masks is not None
         crossed = decode_judgement(encode_judgement(judged, masks), masks)
         assert crossed.masks == judged.masks
+
+
+async def test_a_worker_sees_nothing_of_the_gateways_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARGET_PASSWORD", "canary")
+    async with running() as pool:
+        found = await pool.judge(judge_for(), trap("repr(dict(__import__('os').environ)).encode()"), NAMESPACE)
+        assert "canary" not in found.statements[0].text
+        shown = await pool.judge(judge_for(), trap("b'SELECT 1 -- canary'"), NAMESPACE)
+        assert "canary" in shown.statements[0].text, "or nothing would have been seen"
+
+
+async def test_new_limits_hold_from_the_next_text_on() -> None:
+    judge = judge_for()
+    async with running(seconds=20.0) as pool:
+        await pool.judge(judge, b"SELECT 1", NAMESPACE)
+        pool.reconfigure(2, MEMORY, 0.2)
+        found = await pool.judge(judge, trap(SLEEPS), NAMESPACE)
+        assert found.statements[0].opaque == workers.LATE

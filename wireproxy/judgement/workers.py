@@ -40,6 +40,7 @@ WAIT_S: Final = 10.0  # in line, before a text is given up: somebody sends many 
 USES: Final = 500
 JUDGES_KEPT: Final = 8  # of each worker; the rest is told again
 CATALOGS_KEPT: Final = 2
+_NEEDED: Final = frozenset({"LD_LIBRARY_PATH", "PYTHONHOME"})  # by an interpreter that is not where it was built to be
 _CHUNK: Final = 64 * 1024
 
 LATE: Final = "judging it took too long"
@@ -153,6 +154,12 @@ class Workers:
         self._failed = failed
         self._log = structlog.get_logger("judging")
 
+    def reconfigure(self, number: int, memory_bytes: int, seconds: float) -> None:
+        """From the next text on; those that run already keep their memory until they are replaced."""
+        self._slots.total_tokens = number
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
+
     async def judge(
         self, judge: Judge, text: bytes, namespace: Namespace, minute: int | None = None, rows: int | None = None
     ) -> Judgement:
@@ -201,9 +208,17 @@ class Workers:
 
     async def _start(self) -> _Worker:
         """Raises _Failed."""
-        command = [sys.executable, "-m", "wireproxy.judgement.process", str(self._memory_bytes), str(self._seconds)]
-        # nothing of the gateway's environment: a password of a target may be in it
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "wireproxy.judgement.process",
+            str(self._memory_bytes),
+            str(self._seconds),
+        ]
+        # nothing else of the gateway's environment: a password of a target may be in it
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"}
+        environment |= {name: value for name, value in os.environ.items() if name in _NEEDED}
         try:
             process = await trio.lowlevel.open_process(
                 command,
