@@ -14,7 +14,7 @@ LONG_BYTES = 16 * 1024  # of few words, as a long literal: still to be decoded a
 MAX_TOKENS = 600
 MAX_DEPTH = 24  # of brackets; the parsers and the walkers recurse, or multiply, with it
 
-_TOKEN = re.compile(rb"([(\[])|([)\]])|[0-9A-Za-z_.\x80-\xff]+|[^\s]")
+_TOKEN = re.compile(rb"([(\[])|([)\]])|[0-9A-Za-z_\x80-\xff]+|[^\s]")
 
 
 def is_long(text: bytes) -> bool:

@@ -24,13 +24,18 @@ HARD = {
     "negations": lambda n: b"SELECT " + b"NOT " * (n // 4) + b"1",
     "brackets": lambda n: b"SELECT " + b"(" * (n // 2) + b"1" + b")" * (n // 2),
     "subqueries": lambda n: b"SELECT " + b"(SELECT " * (n // 9) + b"1" + b")" * (n // 9),
+    "names of many parts": lambda n: b"SELECT a" + b".b" * (n // 2),
+    "subscripts": lambda n: b"SELECT a" + b"[1]" * (n // 3),
+    "comments": lambda n: b"SELECT 1" + b"/**/" * (n // 4),
+    "literals beside each other": lambda n: b"SELECT 'a' " + b"'a'" * (n // 3),
+    "casts": lambda n: b"SELECT a" + b"::b" * (n // 3),
     "set operations": lambda n: b"SELECT 1" + b" UNION SELECT 1" * (n // 15),
 }
 
 
 def longest_in_place(shape: str) -> bytes:
     make = HARD[shape]
-    return max((text for n in range(0, 4000, 20) if not is_long(text := make(n))), key=len)
+    return max((text for n in range(0, 20_000, 40) if not is_long(text := make(n))), key=len)
 
 
 def test_the_usual_statement_is_judged_where_it_arrives() -> None:
