@@ -1,5 +1,6 @@
 -- Ways to see a masked value, one on a line; the statements of one attempt are parted by ";;". Each leaks on a direct connection.
 -- [mariadb] and [mysql]: only one server has the syntax, or only there it leaks. [text]: it leaks in the text protocol alone.
+-- [firm]: a condition that a policy may let pass; it is held under `equality`.
 SELECT ssn FROM customers
 SELECT ssn AS name FROM customers
 SELECT ssn name FROM customers
@@ -525,3 +526,44 @@ SET NAMES gbk;;SELECT ssn FROM customers;;SET NAMES utf8mb4
 [mysql] SELECT JSON_STORAGE_SIZE(doc), JSON_TYPE(doc), doc FROM customers
 [mysql] SELECT BIT_COUNT(card), card FROM customers
 [mysql] SELECT INET6_NTOA(INET6_ATON('::1')), ssn FROM customers
+[text] CALL notes_only(); SELECT ssn FROM customers
+[text] SELECT 1; CALL notes_only(); SELECT 2, 'x'; SELECT id, ssn FROM customers
+[text] CALL notes_only(); CALL all_customers()
+WITH x AS (SELECT id, ssn FROM customers) SELECT name FROM customers JOIN x USING (id) WHERE x.ssn = (@b1 := x.ssn);;SELECT @b1
+[mysql] START TRANSACTION;;WITH x AS (SELECT id, ssn FROM customers) UPDATE orders, x SET orders.note = x.ssn WHERE orders.customer_id = x.id;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;INSERT INTO customers SELECT * FROM (SELECT id, name, city, email, ssn, card, salary, feeling, likes, doc, raw, born, seen, ratio FROM customers) x ON DUPLICATE KEY UPDATE name = x.ssn;;ROLLBACK;;SELECT ssn FROM customers
+START TRANSACTION;;INSERT INTO customers (id, ssn) SELECT id, CONCAT(ssn, 'x') FROM v_merge ON DUPLICATE KEY UPDATE name = VALUES(ssn);;SELECT name FROM customers;;ROLLBACK
+[mariadb] CREATE UNIQUE INDEX zz ON customers (feeling)
+ALTER TABLE customers ADD UNIQUE KEY zz (likes)
+ALTER TABLE customers MODIFY raw varchar(40) CHARACTER SET utf8mb4, MODIFY email int
+ALTER TABLE customers MODIFY feeling date
+[text] SHOW TABLES WHERE EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))
+SHOW TABLES WHERE (SELECT @b2 := ssn FROM customers LIMIT 1) IS NOT NULL;;SELECT @b2
+[text] SHOW COLUMNS FROM orders WHERE UPDATEXML(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)), 1)
+[text] DO EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))
+[text] SET @b3 = EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))
+[text] CALL one_ssn(EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1))))
+CALL run_text((SELECT CONCAT('SELECT ''', ssn, '''') FROM customers LIMIT 1))
+PREPARE zz FROM 'SELECT 1';;SET @b4 = (SELECT ssn FROM customers LIMIT 1);;PREPARE zz FROM @b4
+[mariadb] SET @b5 = (SELECT ssn FROM customers LIMIT 1);;EXECUTE IMMEDIATE CONCAT('SELECT 1 AS `', @b5, '`')
+SET @b6 = (SELECT ssn FROM customers LIMIT 1);;SET @b6 = CONCAT('SELECT 1 AS `', @b6, '`');;PREPARE zz FROM @b6;;EXECUTE zz
+SET @b7 = (SELECT ssn FROM customers LIMIT 1);;SET @b7 = CONCAT('SELECT * FROM `', @b7, '`');;PREPARE zz FROM @b7
+(SELECT ssn FROM customers LIMIT 1) INTO @b8;;SELECT @b8
+SELECT 1, 'x' UNION SELECT id, ssn FROM customers WHERE id = 1 LIMIT 1, 1 INTO @b9, @b10;;SELECT @b10
+[mysql] TABLE v_merge LIMIT 1 INTO @b11, @b12, @b13;;SELECT @b12
+[mariadb] START TRANSACTION;;INSERT INTO fk_child VALUES (1, 'canaryssm');;ROLLBACK;;SHOW ENGINE INNODB STATUS
+[mysql] START TRANSACTION;;SELECT id FROM customers FORCE INDEX (ssn) FOR UPDATE;;SELECT LOCK_DATA FROM performance_schema.data_locks;;ROLLBACK
+[mysql] START TRANSACTION;;SELECT COUNT(ssn) FROM customers FORCE INDEX (ssn) FOR UPDATE;;SELECT LOCK_DATA FROM performance_schema.data_locks;;ROLLBACK
+[mysql] START TRANSACTION;;DELETE FROM customers WHERE ssn = 'canaryssn1';;SELECT * FROM performance_schema.data_locks;;ROLLBACK
+SET GLOBAL innodb_ft_aux_table = 'wp_masking/words';;SET GLOBAL innodb_optimize_fulltext_only = ON;;OPTIMIZE TABLE words;;SELECT WORD FROM information_schema.INNODB_FT_INDEX_TABLE;;SET GLOBAL innodb_optimize_fulltext_only = OFF
+SET GLOBAL log_output = 'TABLE';;SET GLOBAL general_log = 1;;SELECT COUNT(*) FROM customers WHERE ssn = 'canaryssn1';;SELECT argument FROM mysql.general_log;;SET GLOBAL general_log = 0
+[firm] [mariadb] SELECT s.seq FROM seq_5432000_to_5433000 s JOIN wp_masking_hr.staff t ON t.pay = s.seq
+[firm] [mariadb] SELECT seq FROM seq_5432000_to_5433000 WHERE seq IN (SELECT pay FROM wp_masking_hr.staff)
+[firm] WITH RECURSIVE r (n) AS (SELECT 5432100 UNION ALL SELECT n + 1 FROM r WHERE n < 5432110) SELECT r.n FROM r JOIN wp_masking_hr.staff s ON s.pay = r.n
+[firm] WITH RECURSIVE r (n) AS (SELECT 5432100 UNION ALL SELECT n + 1 FROM r WHERE n < 5432110) SELECT n FROM r WHERE EXISTS (SELECT 1 FROM wp_masking_hr.staff s WHERE s.pay = r.n)
+[mariadb] ANALYZE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1;;SELECT ssn FROM customers
+SELECT DEFAULT(secret) FROM defaults
+SELECT DEFAULT(d.secret) AS x FROM defaults d
+SELECT IFNULL(secret, DEFAULT(secret)) FROM defaults
+START TRANSACTION;;INSERT INTO defaults (id) VALUES (2);;SELECT secret FROM defaults;;ROLLBACK
+START TRANSACTION;;UPDATE defaults SET label = DEFAULT(secret);;SELECT label FROM defaults;;ROLLBACK

@@ -6,6 +6,9 @@ CREATE TABLE events (id int, label varchar(40), secret varchar(40)) PARTITION BY
 CREATE TABLE notes (id int PRIMARY KEY, label varchar(40), body text, secret varchar(60), FULLTEXT KEY words (secret)) ENGINE=MyISAM
 CREATE TABLE `Odd ``Table` (id int, `Weird.Col` varchar(40), label varchar(40))
 CREATE TABLE numbers (n int PRIMARY KEY, label varchar(40))
+CREATE TABLE fk_child (id int PRIMARY KEY, ssn varchar(30), FOREIGN KEY (ssn) REFERENCES customers (ssn))
+CREATE TABLE words (id int PRIMARY KEY, label varchar(40), secret varchar(60), FULLTEXT KEY (secret))
+CREATE TABLE defaults (id int PRIMARY KEY, label varchar(40), secret varchar(40) DEFAULT 'canarydefault')
 CREATE VIEW v_customers AS SELECT id, name AS label, ssn AS number, CONCAT(email, '!') AS mail, city FROM customers
 CREATE ALGORITHM = TEMPTABLE VIEW v_temptable AS SELECT id, name AS label, ssn AS number FROM customers
 CREATE ALGORITHM = MERGE VIEW v_merge AS SELECT id, ssn, name FROM customers
@@ -31,6 +34,8 @@ INSERT INTO numbers SELECT a.n * 10 + b.n, CONCAT('number', a.n * 10 + b.n) FROM
 INSERT INTO customers (id, name, city, email, ssn, card, salary, feeling, likes, doc, raw, born, seen, ratio) SELECT n, CONCAT('name', n), CONCAT('city', n % 3), CONCAT('canarymail', n, '@shop.test'), CONCAT('canaryssn', n), 7654321000000 + n, 8765432.5 + n, 'canarymood', 'canarylike', JSON_OBJECT('k', CONCAT('canarydoc', n)), CONCAT('canaryraw', n), CONCAT('1917-03-1', n), CONCAT('1917-03-1', n, ' 11:12:13.123'), 7654321.25 + n FROM numbers WHERE n BETWEEN 1 AND 6
 INSERT INTO orders (id, customer_id, total, note, placed) SELECT n, 1 + n % 6, n * 10, CONCAT('note', n), CONCAT('2024-01-0', n) FROM numbers WHERE n BETWEEN 1 AND 9
 INSERT INTO wp_masking_hr.staff SELECT n, CONCAT('staff', n), 5432100 + n, NULLIF(n DIV 2, 0) FROM numbers WHERE n BETWEEN 1 AND 5
+INSERT INTO words SELECT n, CONCAT('label', n), CONCAT('canarywords', n) FROM numbers WHERE n BETWEEN 1 AND 3
+INSERT INTO defaults (id, label) VALUES (1, 'l')
 INSERT INTO events SELECT n, CONCAT('event', n), CONCAT('canaryevent', n) FROM numbers WHERE n IN (1, 2, 11, 12)
 INSERT INTO notes SELECT n, CONCAT('label', n), CONCAT('body of note ', n), CONCAT('canarynote', n, ' word') FROM numbers WHERE n BETWEEN 1 AND 4
 INSERT INTO `Odd ``Table` VALUES (1, 'canaryodd', 'l')
