@@ -401,10 +401,15 @@ class Backend:
             return
         status = self._eof(payload)
         self._send(exchange, payload)
-        if status & CURSOR_EXISTS:
+        if self._opened(exchange, status):
             self._result_ended(exchange, status, exchange.position, b"CURSOR")
             return
         exchange.phase = Phase.ROWS
+
+    @staticmethod
+    def _opened(exchange: Exchange, status: int) -> bool:
+        """MariaDB sets the flag as well for what a procedure selects while a cursor of its own is open: rows follow then."""
+        return bool(status & CURSOR_EXISTS) and exchange.opens_cursor
 
     def _eof(self, payload: bytes) -> int:
         if payload[0] != EOF:
@@ -425,7 +430,8 @@ class Backend:
         else:
             status = self._eof(payload)
         self._send(exchange, payload)
-        tag = b"CURSOR" if status & CURSOR_EXISTS else b"ROWS %d" % exchange.rows
+        fetched = exchange.command is Command.STMT_FETCH and status & CURSOR_EXISTS
+        tag = b"CURSOR" if fetched or self._opened(exchange, status) else b"ROWS %d" % exchange.rows
         self._result_ended(exchange, status, exchange.position, tag)
 
     def _ok(self, exchange: Exchange, payload: bytes) -> None:
@@ -457,7 +463,7 @@ class Backend:
         if self._kept:
             self._give_kept()
         exchange.results += 1
-        if status & CURSOR_EXISTS and exchange.prepared is not None and exchange.command is Command.STMT_EXECUTE:
+        if self._opened(exchange, status) and exchange.prepared is not None:
             self._keep_cursor(exchange, exchange.prepared)
         if exchange.injected:
             if status & MORE_RESULTS:

@@ -492,6 +492,21 @@ def test_an_error_is_scrubbed_with_the_text_that_it_may_quote_and_an_ok_packet_t
     assert not any("text" in effect.fields for effect in failed if isinstance(effect, Failed))
 
 
+def test_rows_that_a_procedure_selects_while_its_own_cursor_is_open_are_masked_and_pass() -> None:
+    """MariaDB sets CURSOR_EXISTS then, though the client opened none."""
+    session = Session(OLD)
+    session.client(p.query("call p()"))
+    session.answer(Forward(look=True))
+    status = 2 | CURSOR_EXISTS | MORE_RESULTS
+    payloads = p.result([p.column()], [p.row(b"secret")], OLD, status)
+    (described,) = session.server(p.packets(*payloads, p.ok(tracks=False)))
+    assert isinstance(described, ResultDescribed)
+    session.relay.plan([lambda _: b"*"])
+    session.advance()
+    masked = p.result([p.column()], [p.row(b"*")], OLD, status)
+    assert session.to_client() == p.packets(*masked, p.ok(tracks=False))
+
+
 def test_what_an_error_says_is_scrubbed_and_its_number_stays() -> None:
     session = Session(scrub=lambda fields: {**fields, "M": b"withheld"})
     session.client(p.query("select cast(card as signed) from t"))

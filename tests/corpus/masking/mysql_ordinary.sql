@@ -148,6 +148,7 @@ SELECT get_note(1)
 SELECT id, get_note(id) FROM customers ORDER BY id
 SELECT twice(21), twice(id) FROM customers ORDER BY id
 CALL notes_only()
+CALL notes_by_cursor()
 SELECT id, name FROM customers FORCE INDEX (PRIMARY) WHERE id > 2 ORDER BY id
 SELECT SQL_NO_CACHE name FROM customers ORDER BY id
 SELECT /* a comment */ name FROM customers ORDER BY id

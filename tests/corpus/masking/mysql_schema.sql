@@ -26,6 +26,7 @@ CREATE PROCEDURE all_customers() READS SQL DATA SELECT * FROM customers
 CREATE PROCEDURE one_ssn(IN i int) READS SQL DATA SELECT ssn FROM customers WHERE id = i
 CREATE PROCEDURE out_ssn(IN i int, OUT s varchar(30)) READS SQL DATA SELECT ssn INTO s FROM customers WHERE id = i
 CREATE PROCEDURE notes_only() READS SQL DATA SELECT id, note FROM orders ORDER BY id
+CREATE PROCEDURE notes_by_cursor() READS SQL DATA BEGIN DECLARE r varchar(200); DECLARE c CURSOR FOR SELECT note FROM orders ORDER BY id; OPEN c; FETCH c INTO r; SELECT id, note FROM orders ORDER BY id; CLOSE c; END
 CREATE PROCEDURE run_text(IN t text) BEGIN SET @zz = t; PREPARE zz FROM @zz; EXECUTE zz; DEALLOCATE PREPARE zz; END
 CREATE PROCEDURE raise_ssn(IN i int) BEGIN DECLARE r varchar(128); SELECT ssn INTO r FROM customers WHERE id = i; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = r; END
 CREATE PROCEDURE raise_as_server(IN i int) BEGIN DECLARE r varchar(128); SELECT CONCAT('Duplicate entry ''', ssn, ''' for key ''x''') INTO r FROM customers WHERE id = i; SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062, MESSAGE_TEXT = r; END
