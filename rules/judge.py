@@ -116,6 +116,8 @@ class Judge:
             return found
         numberless = without_numbers(text) if self._has_shapes(text) else None
         if numberless is not None and (found := caches.numberless.get(numberless)) is not None:
+            if len(text) >= _WORTH_BYTES:
+                caches.exact.put(text, found, len(text))
             return found
         return self._by_shape(text, namespace, caches, numberless)
 
