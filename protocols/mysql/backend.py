@@ -22,6 +22,7 @@ from protocols.mysql.messages import (
     LOCAL_INFILE,
     MORE_RESULTS,
     OK,
+    PS_OUT_PARAMS,
     STATE_CHANGED,
     Command,
     Err,
@@ -401,6 +402,7 @@ class Backend:
             return
         status = self._eof(payload)
         self._send(exchange, payload)
+        exchange.out_parameters = bool(status & PS_OUT_PARAMS)
         if self._opened(exchange, status):
             self._result_ended(exchange, status, exchange.position, b"CURSOR")
             return
@@ -430,6 +432,8 @@ class Backend:
         else:
             status = self._eof(payload)
         self._send(exchange, payload)
+        if exchange.out_parameters:
+            status |= MORE_RESULTS  # MySQL says so before the rows alone
         fetched = exchange.command is Command.STMT_FETCH and status & CURSOR_EXISTS
         tag = b"CURSOR" if fetched or self._opened(exchange, status) else b"ROWS %d" % exchange.rows
         self._result_ended(exchange, status, exchange.position, tag)

@@ -76,6 +76,7 @@ class Exchange:
         "look",
         "names",
         "opens_cursor",
+        "out_parameters",
         "parameters_left",
         "phase",
         "plan",
@@ -133,6 +134,7 @@ class Exchange:
         self.position = 0  # of the result within the answer
         self.results = 0  # that ended well
         self.opens_cursor = False  # the client asked for one: what describes it is kept for COM_STMT_FETCH
+        self.out_parameters = False  # the result holds a procedure's OUT parameters, and is not the last
         self.left = 0  # definitions to come
         self.parameters_left = 0
         self.columns: list[MySqlColumn] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, field
 
-from protocols.mysql.messages import CURSOR_EXISTS, EOF, ERR, MORE_RESULTS, OK, Command
-from protocols.mysql.packets import Cursor, frame
+from protocols.mysql.messages import CURSOR_EXISTS, EOF, ERR, MORE_RESULTS, OK, PS_OUT_PARAMS, Command
+from protocols.mysql.packets import Cursor, encode_lenenc, frame
 
 UNPREPARABLE = 1295  # ER_UNSUPPORTED_PS
 DIAGNOSTICS = ("SHOW WARNINGS", "SHOW ERRORS", "GET DIAGNOSTICS")
@@ -44,6 +45,24 @@ class Heard:
             self._send(Command.STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1))
             self._results()
             self._send(Command.STMT_CLOSE, struct.pack("<I", statement))
+
+    def bound(self, sql: str, values: Sequence[str | int | None]) -> None:
+        """COM_STMT_EXECUTE with values: numbers as LONGLONG, texts as VAR_STRING."""
+        statement = self._prepare(sql)
+        if statement is None:
+            return
+        nulls, types, data = bytearray((len(values) + 7) // 8), b"", b""
+        for place, value in enumerate(values):
+            if value is None:
+                nulls[place // 8] |= 1 << place % 8
+            types += struct.pack("<H", 6 if value is None else 8 if isinstance(value, int) else 253)
+            if isinstance(value, int):
+                data += struct.pack("<q", value)
+            elif value is not None:
+                data += encode_lenenc(value.encode())
+        self._send(Command.STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1) + bytes(nulls) + b"\1" + types + data)
+        self._results()
+        self._send(Command.STMT_CLOSE, struct.pack("<I", statement))
 
     def cursor(self, sql: str) -> None:
         """The same with a cursor of the server's, read two rows at a time."""
@@ -106,7 +125,8 @@ class Heard:
                 found = self._rows()
                 if found is None:
                     return None
-                status = found
+                # behind OUT parameters comes one more, of which MySQL speaks before their row alone
+                status = found | (MORE_RESULTS if opened & PS_OUT_PARAMS else 0)
             if not status & MORE_RESULTS:
                 return status
 

@@ -28,7 +28,7 @@ from tests.integration.mysql_raw import Heard
 from tests.support.servers import Server
 
 pytestmark = pytest.mark.integration
-MULTI_STATEMENTS = 1 << 16
+FLAGS = 7 << 16  # several statements, several results, several results of a prepared statement: so OUT parameters come
 SEVERAL = re.compile(r"(?:SELECT \d+|SET @\w+ = \d+);")
 FIRM = "shop"  # conditions over masked columns: equality
 OPEN = "open"  # all of them
@@ -82,12 +82,12 @@ class Family:
 
     @contextmanager
     def direct(self) -> Iterator[Heard]:
-        with closing(gateway.direct(self.server, DBNAME, client_flag=MULTI_STATEMENTS)) as connection:
+        with closing(gateway.direct(self.server, DBNAME, client_flag=FLAGS)) as connection:
             yield Heard(connection)
 
     @contextmanager
     def through(self, database: str) -> Iterator[Heard]:
-        with closing(gateway.connect(self.port, database=database, client_flag=MULTI_STATEMENTS)) as connection:
+        with closing(gateway.connect(self.port, database=database, client_flag=FLAGS)) as connection:
             yield Heard(connection)
 
 
@@ -169,6 +169,39 @@ def test_queries_come_back_masked_and_not_held_where_conditions_may_pass(family:
                 leaking.append((attempt, found))
     assert leaking == []
     assert answered > 0.9 * len(attempts)
+
+
+BOUND: list[tuple[str, list[str | int | None]]] = [
+    ("SELECT COALESCE(?, ssn) FROM customers", [None]),
+    ("SELECT ssn FROM customers WHERE id = ?", [1]),
+    ("SELECT id, ssn FROM customers WHERE ssn = ?", ["canaryssn1"]),
+    ("SELECT CONCAT(ssn, ?) FROM customers", ["x"]),
+    ("SELECT IF(?, ssn, 1) FROM customers", [1]),
+    ("SELECT ELT(?, name, ssn) FROM customers", [2]),
+    ("SELECT * FROM customers LIMIT ?", [2]),
+    ("SELECT name FROM customers UNION ALL SELECT IF(?, ssn, 1) FROM customers", [1]),
+    ("SELECT JSON_EXTRACT(doc, ?) FROM customers", ["$.k"]),
+    ("SELECT JSON_OBJECT(?, ssn) FROM customers", ["k"]),
+    ("SELECT get_ssn(?)", [1]),
+    ("CALL one_ssn(?)", [1]),
+    ("CALL out_ssn(?, ?)", [1, None]),
+    ("CALL run_text(?)", ["SELECT ssn FROM customers"]),
+]
+
+
+def test_no_values_of_parameters_show_a_canary(family: Family) -> None:
+    silent, leaking = [], []
+    with family.direct() as bare, family.through(FIRM) as firm, family.through(OPEN) as masked:
+        for sql, values in BOUND:
+            for session in (bare, firm, masked):
+                session.bound(sql, values)
+                found = canaries(session.take())
+                if session is bare and not found:
+                    silent.append(sql)
+                elif session is not bare and found:
+                    leaking.append((sql, found))
+    assert leaking == []
+    assert silent == []
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -18,8 +18,17 @@ from protocols.base import (
     Terminated,
 )
 from protocols.mysql.capabilities import Capability
-from protocols.mysql.messages import CURSOR_EXISTS, EOF, MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
-from protocols.mysql.packets import FULL_PAYLOAD, frame
+from protocols.mysql.messages import (
+    CURSOR_EXISTS,
+    EOF,
+    MORE_RESULTS,
+    PS_OUT_PARAMS,
+    STATE_CHANGED,
+    Command,
+    Ok,
+    encode_ok,
+)
+from protocols.mysql.packets import FULL_PAYLOAD, encode_lenenc_int, frame
 from protocols.mysql.shared import (
     Answered,
     ConnectionReset,
@@ -505,6 +514,25 @@ def test_rows_that_a_procedure_selects_while_its_own_cursor_is_open_are_masked_a
     session.advance()
     masked = p.result([p.column()], [p.row(b"*")], OLD, status)
     assert session.to_client() == p.packets(*masked, p.ok(tracks=False))
+
+
+def test_out_parameters_are_followed_by_an_end_that_mysql_announces_before_their_row_alone() -> None:
+    session = Session(OLD)
+    ready_statement(session, "call p(?)", columns=0)
+    session.client(p.execute(1, p.text("x")))
+    session.answer(Forward("at execute"))
+    head = [
+        encode_lenenc_int(1),
+        p.column(),
+        p.eof(2 | MORE_RESULTS | PS_OUT_PARAMS),
+        p.binary_row(p.text("y")),
+        p.eof(2),
+    ]
+    answer = p.packets(*head, p.ok(tracks=False))
+    effects = session.server(answer)
+    assert kinds(effects) == ["Completed", "Completed"]
+    assert session.to_client().endswith(answer)
+    assert not session.relay.busy
 
 
 def test_what_an_error_says_is_scrubbed_and_its_number_stays() -> None:
