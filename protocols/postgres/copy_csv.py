@@ -69,7 +69,7 @@ class CsvCopy(LineCopy):
 
     def _message(self, data: bytes) -> bytes:
         if not self._buffer and not self._header:
-            if self._quote in data:
+            if self._quote[0] in data:
                 match = self._row_shape.fullmatch(data)
                 if match is not None:
                     return self._quoted_row(data, match)
@@ -171,9 +171,10 @@ class CsvCopy(LineCopy):
         if value is None:
             return self._null_sign
         quote, escape = self._quote, self._escape
-        if value.isalnum() and value != self._null_sign and quote not in value and self._delimiter not in value:
+        plain = quote[0] not in value
+        if plain and value.isalnum() and value != self._null_sign and self._delimiter[0] not in value:
             return value
         inside = value
         if escape != quote:
             inside = inside.replace(escape, escape + escape)
-        return quote + inside.replace(quote, escape + quote) + quote
+        return quote + (inside if plain else inside.replace(quote, escape + quote)) + quote

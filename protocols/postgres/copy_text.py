@@ -91,7 +91,7 @@ class TextCopy(LineCopy):
 
     def _fields(self, line: bytes) -> list[bytes]:
         """As they are written. A backslash elsewhere than in front of a delimiter, as in the sign of NULL, hides none."""
-        if self._escaped not in line and not line.endswith(b"\\"):
+        if line.find(self._escaped) < 0 and not line.endswith(b"\\"):
             return line.split(self._delimiter)
         fields: list[bytes] = []
         at = 0
@@ -114,7 +114,7 @@ _SHORT: Final = 100  # bytes: what is longer is faster searched by what is made 
 
 def unescape(field: bytes) -> bytes:
     """The value of a field in text form."""
-    if b"\\" not in field:
+    if BACKSLASH not in field:  # as a number: `bytes in bytes` first makes an exception, and takes five times as long
         return field
     return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)
 
@@ -122,7 +122,7 @@ def unescape(field: bytes) -> bytes:
 def _plain(value: bytes, delimiter: bytes) -> bool:
     """Whether nothing in it needs an escape."""
     if not COMPILED or len(value) > _SHORT:
-        return delimiter not in value and _SPECIAL.search(value) is None
+        return delimiter[0] not in value and _SPECIAL.search(value) is None
     mark: i64 = delimiter[0]
     for at in range(len(value)):
         byte: i64 = value[at]

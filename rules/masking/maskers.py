@@ -226,7 +226,7 @@ def email(data: bytes) -> bytes:
     """`a***@example.com`: the first letter and the domain."""
     place = sole_at(data)
     if place >= 0:
-        return data[:1] + STARS + data[place:] if 2 <= place < len(data) - 1 else STARS
+        return b"%b%b%b" % (data[:1], STARS, data[place:]) if 2 <= place < len(data) - 1 else STARS
     local, at, domain = data.decode().rpartition("@")
     if not at or len(local) < 2 or "@" in local or not domain.isascii() or not domain:
         return STARS
