@@ -15,7 +15,7 @@ from attrs import evolve
 from protocols.base import AnyRelay, Exchange, NameChange, Question, Stage
 from rules.classify import opaque
 from rules.judge import may_prepare
-from rules.length import SHORT_BYTES, is_long
+from rules.length import is_long, is_short
 from rules.masking import MaskSet, ResultMasks
 from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Allow, Decision, Deny, Effect, Hold, Judgement, NameEffect, Namespace, Statement
@@ -265,7 +265,7 @@ def _judged(
 ) -> Judgement:
     """Raises Long for what could hold up other sessions."""
     judge = bench.judge
-    if len(text) <= SHORT_BYTES:
+    if is_short(text):
         return judge.judge(text, namespace, minute, rows)
     if (found := elsewhere.get((text, namespace))) is not None:
         return found

@@ -24,6 +24,8 @@ HARD = {
     "negations": lambda n: b"SELECT " + b"NOT " * (n // 4) + b"1",
     "brackets": lambda n: b"SELECT " + b"(" * (n // 2) + b"1" + b")" * (n // 2),
     "subqueries": lambda n: b"SELECT " + b"(SELECT " * (n // 9) + b"1" + b")" * (n // 9),
+    "types": lambda n: b"SELECT " + b"BINARY (" * (n // 9) + b"1" + b")" * (n // 9),
+    "types that convert": lambda n: b"SELECT " + b"CHAR(" * (n // 17) + b"1" + b" USING utf8)" * (n // 17),
     "names of many parts": lambda n: b"SELECT a" + b".b" * (n // 2),
     "subscripts": lambda n: b"SELECT a" + b"[1]" * (n // 3),
     "comments": lambda n: b"SELECT 1" + b"/**/" * (n // 4),
@@ -68,3 +70,9 @@ def test_what_is_judged_in_place_takes_a_moment(dialect: Dialect, shape: str) ->
 def test_it_answers_for_any_bytes(text: bytes) -> None:
     assert is_long(text) in (True, False)
     assert not (is_long(text) and len(text) <= SHORT_BYTES)
+
+
+def test_the_shortest_text_is_long_when_it_is_deep() -> None:
+    assert is_long(b"SELECT " + b"BINARY (" * 9 + b"1" + b")" * 9)
+    assert not is_long(b"SELECT " + b"f(1)," * 60 + b"1")
+    assert is_long(b")" * 100 + b"(" * 9), "what is closed before it was opened does not count"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,14 @@ def test_a_policy_that_is_not_there_is_said_to_be_missing(tmp_path: Path, monkey
         find_policy("agent-default", tmp_path / "none.toml")
     with pytest.raises(Failed, match="No such file"):
         find_policy("./none.toml", None)
+
+
+def test_nothing_of_a_statement_is_printed_by_a_library() -> None:
+    """sqlglot warns of what it cannot parse by quoting it."""
+    text = """SELECT a->'canary''x' FROM t"""
+    program = (
+        "import wireproxy, sys; from rules.classify.mysql import classify; from rules.model import Namespace; "
+        + ("print(len(classify(sys.argv[1], Namespace(database='shop'))))")
+    )
+    done = subprocess.run([sys.executable, "-c", program, text], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -128,7 +128,7 @@ def lex(text: str, lexing: Lexing) -> Text:
                 if depth > MAX_DEPTH:
                     raise Unreadable(f"nested deeper than {MAX_DEPTH} parentheses")
             elif part == ")":
-                depth -= 1
+                depth = max(depth - 1, 0)
             elif part == ";":
                 depth = 0
             add(Token(OPERATOR, part, part, position, end))
