@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -103,6 +104,9 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with gateway.in_a_thread(server, DBNAME, folder, wait_s=0.005, extra=masks + opened) as port:
             yield Family(server, mariadb, port)
         drop(admin.cursor())
+    for written in Path("/tmp").glob("wireproxy-masking-*"):
+        with suppress(OSError):  # another run's, or another account's
+            written.unlink()
 
 
 def tidy(admin: Any) -> None:
