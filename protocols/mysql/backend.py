@@ -75,6 +75,7 @@ class Backend:
             Phase.FIELDS: self._field,
             Phase.SINGLE: self._single,
             Phase.TEXT: self._text,
+            Phase.FILE: self._during_file,
         }
 
     @property
@@ -355,7 +356,7 @@ class Backend:
             case 0xFF:
                 self._err(exchange, payload)
             case 0xFB:
-                raise _bad("the server asks for a file of the client, which it was not given leave to")
+                self._ask_for_file(exchange, payload)
             case _:
                 cursor = Cursor(payload, peer=Peer.SERVER)
                 count = cursor.read_lenenc_int()
@@ -365,6 +366,18 @@ class Backend:
                 exchange.left = count
                 exchange.phase = Phase.DEFINITIONS
                 self._send(exchange, payload)
+
+    def _ask_for_file(self, exchange: Exchange, payload: bytes) -> None:
+        """A server could ask for any file of the client: it gets the one that the statement names, once."""
+        if not exchange.takes_file or len(payload) < 2 or payload[1:] not in exchange.text:
+            raise _bad("the server asks for a file of the client that no statement names")
+        exchange.takes_file = False
+        exchange.phase = Phase.FILE
+        self._send(exchange, payload)
+
+    @staticmethod
+    def _during_file(_exchange: Exchange, _payload: bytes) -> None:
+        raise _bad("an answer before the client's file has ended")
 
     def _definition(self, exchange: Exchange, payload: bytes) -> None:
         if exchange.look or exchange.record_bytes or exchange.opens_cursor:

@@ -65,6 +65,7 @@ _NEEDED: Final = C.PROTOCOL_41 | C.SECURE_CONNECTION
 _SHARED: Final = (
     C.FOUND_ROWS
     | C.LONG_FLAG
+    | C.LOCAL_FILES
     | C.ODBC
     | C.IGNORE_SPACE
     | C.PROTOCOL_41
@@ -88,8 +89,10 @@ _FRAMES: Final = C.DEPRECATE_EOF | C.PROTOCOL_41 | C.MULTI_RESULTS | C.PS_MULTI_
 
 
 def offered(*, tls: bool, mariadb: bool) -> Capability:
-    """What the gateway says it can do. Not offered: COMPRESS and ZSTD (frames inside frames), LOCAL_FILES (the server could
-    ask for files of the client), OPTIONAL_METADATA and CACHE_METADATA (rows without the description that masking needs),
+    """What the gateway says it can do; a file of the client (LOCAL_FILES) is asked for only where the statement names it.
+
+    Not offered: COMPRESS and ZSTD (frames inside frames), OPTIONAL_METADATA
+    and CACHE_METADATA (rows without the description that masking needs),
     QUERY_ATTRIBUTES (values that no approver would see), EXPIRED_PASSWORDS and MFA (the gateway has neither), NO_SCHEMA.
     """
     found = _LOGIN | (_SHARED & ~C.BULK)

@@ -13,7 +13,7 @@ from protocols.mysql.prepared import Bound, Prepared
 class Waiting:
     """A command whose question is open."""
 
-    __slots__ = ("bound", "command", "opens_cursor", "packets", "prepared", "question", "sequence")
+    __slots__ = ("bound", "command", "gives_file", "opens_cursor", "packets", "prepared", "question", "sequence")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Waiting:
         self.prepared = prepared
         self.bound = bound
         self.opens_cursor = opens_cursor
+        self.gives_file = False
 
 
 class Stream:

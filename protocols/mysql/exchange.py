@@ -4,7 +4,8 @@ Theory of operation. MySQL has no pipelining: the server reads a command when it
 gateway. An exchange begins when a command goes out and ends with the last packet of its answer; the phase says what the next
 packet of the server may be. Anything else ends the session, because a gateway that has lost its place can neither mask nor refuse.
 
-    FIRST        OK → end or FIRST (more results) · ERR → end · a count of columns → DEFINITIONS
+    FIRST        OK → end or FIRST (more results) · ERR → end · a count of columns → DEFINITIONS · a file's name → FILE
+    FILE         nothing: the client sends its file, up to an empty packet → FIRST
     DEFINITIONS  as many column definitions as were announced → AFTER or ROWS
     AFTER        the EOF packet behind them, where the client has not agreed to do without → ROWS; or end: a cursor was opened
     ROWS         rows · EOF (or OK in its form) → end or FIRST · ERR → end
@@ -41,6 +42,7 @@ class Phase(enum.IntEnum):
     FIELDS = 8
     SINGLE = 9
     TEXT = 10
+    FILE = 11
 
 
 BEGINS: dict[Command, Phase] = {
@@ -93,6 +95,7 @@ class Exchange:
         "shift",
         "size_bytes",
         "taints",
+        "takes_file",
         "text",
         "ticket",
     )
@@ -130,6 +133,7 @@ class Exchange:
         self.text = text
         self.refusal = refusal  # goes to the client in place of the answer
         self.injected = injected  # the gateway's own: its answer is collected, and the client does not hear of it
+        self.takes_file = False  # its text is LOAD DATA LOCAL: the server may ask for the file that it names
         self.binary = command in (Command.STMT_EXECUTE, Command.STMT_FETCH)
         self.position = 0  # of the result within the answer
         self.results = 0  # that ended well

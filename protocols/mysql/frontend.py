@@ -20,7 +20,7 @@ from protocols.buffer import Inbox
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.changing import LONGEST_CHANGE_BYTES, Step, UserChange
 from protocols.mysql.cutting import Stream, Waiting, assemble, beginning, quoted
-from protocols.mysql.exchange import ANY_SEQUENCE, Exchange
+from protocols.mysql.exchange import ANY_SEQUENCE, Exchange, Phase
 from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame
 from protocols.mysql.prepared import (
@@ -46,6 +46,7 @@ class Frontend:
 
     __slots__ = (
         "_after_stream",
+        "_file_left",
         "_handlers",
         "_inbox",
         "_last_sequence",
@@ -63,6 +64,7 @@ class Frontend:
         self._stream: Stream | None = None
         self._after_stream: Callable[[int], None] | None = None  # given the sequence id that an answer would have
         self._last_sequence = 0
+        self._file_left = 0  # bytes of the packet of a client's file that is passed on
         self.change = UserChange(shared)
         self.terminated = False
         self._handlers: dict[int, Callable[[bytes, bytes, int], None]] = {
@@ -96,8 +98,13 @@ class Frontend:
             self._waiting is not None
             or self.terminated
             or self.change.step is Step.DECIDING
-            or (self.shared.exchange is not None and self._stream is None)
+            or (self.shared.exchange is not None and self._stream is None and not self._sends_file)
         )
+
+    @property
+    def _sends_file(self) -> bool:
+        exchange = self.shared.exchange
+        return exchange is not None and exchange.phase is Phase.FILE
 
     @property
     def changing(self) -> bool:
@@ -105,7 +112,7 @@ class Frontend:
 
     @property
     def at_boundary(self) -> bool:
-        return self._stream is None
+        return self._stream is None and not self._sends_file
 
     @property
     def buffered_bytes(self) -> int:
@@ -143,6 +150,8 @@ class Frontend:
             return at, 0 if self._stream is None else HEADER_BYTES
         if self.changing:
             return self.change.read(buffer, at)
+        if self._sends_file:
+            return self._pass_file(buffer, at)
         if self.shared.own:
             self._ask_own()
             return at, 1
@@ -235,6 +244,28 @@ class Frontend:
             at += HEADER_BYTES
             stream.sink(header, False)
 
+    def _pass_file(self, buffer: bytes, at: int) -> tuple[int, int]:
+        """A piece of the file that LOAD DATA LOCAL asks for; an empty packet ends it. Its packets are numbered on."""
+        exchange = self.shared.exchange
+        assert exchange is not None
+        if self._file_left:
+            piece = buffer[at : at + self._file_left]
+            if not piece:
+                return at, 1
+            self._file_left -= len(piece)
+            self.shared.to_server.append(piece)
+            return at + len(piece), 0
+        if len(buffer) - at < HEADER_BYTES:
+            return at, HEADER_BYTES
+        if buffer[at + 3] != exchange.sequence + exchange.shift & 0xFF:
+            raise ProtocolError("packets out of order", sqlstate="08S01")
+        self._file_left = int.from_bytes(buffer[at : at + 3], "little")
+        self.shared.to_server.append(buffer[at : at + 3] + bytes((exchange.sequence & 0xFF,)))
+        exchange.sequence += 1
+        if not self._file_left:
+            exchange.phase = Phase.FIRST
+        return at + HEADER_BYTES, 0
+
     def _discard(self, length: int, after: Callable[[int], None]) -> None:
         self._stream = Stream(length, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
         self._after_stream = after
@@ -303,6 +334,10 @@ class Frontend:
             case Later():
                 raise AssertionError("nothing is in flight that could change what a question means")
 
+    def give_file(self) -> None:
+        assert self._waiting is not None
+        self._waiting.gives_file = True
+
     def answer_ok(self, ticket: int) -> None:
         waiting = self._waiting
         if waiting is None or waiting.question.ticket != ticket:
@@ -354,6 +389,7 @@ class Frontend:
             text=question.text or b"",
         )
         shared.exchange.opens_cursor = waiting.opens_cursor
+        shared.exchange.takes_file = waiting.gives_file
         if waiting.command is Command.STMT_FETCH and prepared is not None:
             self._continue_cursor(shared.exchange, prepared, shared.epoch)
             shared.exchange.look = shared.exchange.look or verdict.look

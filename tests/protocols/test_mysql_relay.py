@@ -963,3 +963,30 @@ def test_bytes_behind_the_parameters_do_not_go_on() -> None:
     assert session.question.parameters == (b"a", None)
     session.answer(Forward("mine"))
     assert session.to_server() == sent
+
+
+def test_a_file_that_no_statement_names_is_not_asked_of_the_client() -> None:
+    for text, gives in (("select 1", False), ("load data local infile 'a.txt' into table t", True)):
+        session = Session()
+        session.client(p.query(text))
+        if gives:
+            session.relay.gives_file()
+        session.answer(Forward("mine"))
+        with pytest.raises(ProtocolError, match="no statement names"):
+            session.server(frame(b"\xfb/etc/passwd", 1))
+
+
+def test_the_file_that_the_statement_names_goes_up_and_the_answer_is_numbered_on() -> None:
+    session = Session()
+    session.client(p.query("load data local infile 'a.txt' into table t"))
+    session.relay.gives_file()
+    session.answer(Forward("mine"))
+    session.to_server()
+    session.server(frame(b"\xfba.txt", 1))
+    assert session.to_client() == frame(b"\xfba.txt", 1)
+    sent = frame(b"1\n", 2) + frame(b"2\n", 3) + frame(b"", 4)
+    for byte in sent:
+        session.client(bytes((byte,)))
+    assert session.to_server() == sent
+    session.server(frame(p.ok(), 5))
+    assert session.to_client() == frame(p.ok(), 5)

@@ -23,7 +23,8 @@ from protocols.postgres.messages import error_fields
 from rules.length import is_long
 from rules.masking import ResultMasks
 from rules.masking.mysql.plan import MySqlResultMasks
-from rules.model import Allow, Column, Judgement, Namespace
+from rules.model import Allow, Column, Effect, Judgement, Namespace, Statement
+from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.judging import Attached, Weighed
@@ -191,6 +192,12 @@ class MySqlSession(Session):
         with trio.move_on_after(ESTIMATE_S):
             return await target.estimate_in(statements[0].text.encode(), parameters, meaning)
         return None
+
+    def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
+        statements = weighed.judgement.statements
+        if question.stage is Stage.QUERY and len(statements) == 1 and loads_local(statements[0]):
+            self.relay.gives_file()
+        super().forward(question, weighed, limits)
 
     # -- effects
 
@@ -413,6 +420,11 @@ def _column(column: MySqlColumn, binary: bool) -> Column:
         flags=column.flags,
         decimals=column.decimals,
     )
+
+
+def loads_local(statement: Statement) -> bool:
+    """LOAD DATA LOCAL reads no file of the server's: it asks the client for one."""
+    return statement.root == "LoadData" and Effect.FILE_READ not in statement.effects
 
 
 def _head(column: MySqlColumn, binary: bool) -> tuple[str, int, int, int]:
