@@ -38,6 +38,7 @@ from protocols.postgres.messages import (
     encode_fields,
     encode_notification,
     frame,
+    shortened_fields,
 )
 from protocols.postgres.pending import Entry, Owed
 from protocols.postgres.rows import RowRewriter, end_of_run
@@ -45,6 +46,8 @@ from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")
 _COPY_DATA: Final = ord("d")
+_ERROR: Final = ord("E")
+_NOTICE: Final = ord("N")
 _unpack_header = HEADER.unpack_from
 
 # What may arrive while an entry is the head. ErrorResponse, NoticeResponse, ParameterStatus and NotificationResponse may arrive
@@ -66,12 +69,23 @@ _EXPECTED: Final[dict[Owed, bytes]] = {
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = ("_asked", "_description", "_handlers", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
+    __slots__ = (
+        "_asked",
+        "_description",
+        "_dropping",
+        "_handlers",
+        "_inbox",
+        "_kept",
+        "_kept_ticket",
+        "_passing",
+        "shared",
+    )
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._inbox = Inbox()
         self._passing = 0  # bytes of a message that is streamed through and has not ended
+        self._dropping = 0  # bytes of a message whose beginning was enough
         self._asked: Entry | None = None  # the entry whose result waits for a plan
         self._description = b""  # of the portal that was described last: without it, recorded rows are hard to read
         self._kept: list[bytes] = []  # frames for the record, of one ticket
@@ -118,6 +132,9 @@ class Backend:
         shared = self.shared
         out = shared.to_client
         at = start = 0  # bytes from start to at are whole messages that go out as they are
+        if self._dropping:
+            at = start = min(self._dropping, size)
+            self._dropping -= at
         if self._passing:
             at = min(self._passing, size)
             self._passing -= at
@@ -167,9 +184,21 @@ class Backend:
                 if self._kept:
                     self._give_kept()
                 return
-            if end > size:
-                if length > shared.limits.message_bytes:
+            if length > shared.limits.message_bytes:
+                if kind != _ERROR and kind != _NOTICE:
                     raise ProtocolError("a message is longer than message_bytes", peer=Peer.SERVER)
+                # it quotes a value of megabytes, and is no reason to end the session: its beginning says what is wrong
+                needed = 1 + shared.limits.message_bytes
+                if size - at < needed:
+                    break
+                if at > start:
+                    out.append(buffer[start:at])
+                message = shortened_fields(buffer[at : at + needed])
+                self._dropping = max(0, end - size)
+                at = start = min(end, size)
+                self._handlers[kind](message, message[5:])
+                continue
+            if end > size:
                 needed = end - at
                 break
             if at > start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocols.base import ColumnDescription, Peer, ProtocolError
 
@@ -16,6 +16,8 @@ _COLUMN = struct.Struct("!IhIhih")  # after the name: table OID, attribute, type
 FLUSH = b"H\x00\x00\x00\x04"
 SYNC = b"S\x00\x00\x00\x04"
 TERMINATE = b"X\x00\x00\x00\x04"
+
+SHORTENED_BYTES: Final = 4096  # of the field in which a message is cut
 
 
 def frame(kind: bytes, body: bytes) -> bytes:
@@ -146,6 +148,18 @@ def decode_fields(body: bytes) -> dict[str, bytes]:
         fields[chr(body[at])] = value
         at = end
     return fields
+
+
+def shortened_fields(beginning: bytes) -> bytes:
+    """A whole ErrorResponse or NoticeResponse made of the beginning of a longer one: the field in which it ends is cut."""
+    body = beginning[5:]
+    at = 0
+    while at < len(body) and (end := body.find(b"\0", at + 1)) >= 0:
+        at = end + 1
+    # cut behind a byte that is a character of its own in every encoding
+    cut = body[at : at + SHORTENED_BYTES].rstrip(bytes(range(0x80, 0x100)))
+    rest = cut + b" ... (cut by wireproxy)\0" if len(cut) > 1 else b""
+    return frame(beginning[:1], body[:at] + rest + b"\0")
 
 
 def encode_fields(kind: bytes, fields: Mapping[str, bytes]) -> bytes:

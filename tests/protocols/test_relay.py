@@ -23,7 +23,14 @@ from protocols.base import (
     Withdrawn,
 )
 from protocols.postgres.limits import RelayLimits
-from protocols.postgres.messages import TERMINATE, encode_fields, encode_notification, error_fields, frame
+from protocols.postgres.messages import (
+    TERMINATE,
+    decode_fields,
+    encode_fields,
+    encode_notification,
+    error_fields,
+    frame,
+)
 from tests.protocols import playbook as p
 from tests.protocols.playbook import REFUSAL, Session
 
@@ -789,3 +796,37 @@ def test_what_was_given_back_makes_room() -> None:
         session.allow_all()
         session.server(p.PARSE_COMPLETE + p.CLOSE_COMPLETE + p.PARSE_COMPLETE + p.ready())
     assert session.relay.idle
+
+
+@pytest.mark.parametrize("kind", [b"E", b"N"])
+@pytest.mark.parametrize("piece", [1, 700, 5_000, 1_000_000])
+def test_an_error_that_quotes_megabytes_is_shortened_and_the_session_goes_on(kind: bytes, piece: int) -> None:
+    session = Session(RelayLimits(message_bytes=20_000))
+    session.client(p.query("SELECT cast(long AS int)"))
+    session.allow_all()
+    fields = {"S": b"ERROR", "C": b"22P02", "M": b"invalid input: " + "é".encode() * 30_000, "H": b"none"}
+    error = p.error("22P02", "x") if kind == b"N" else b""
+    answer = encode_fields(kind, fields) + error + p.ready()
+    for at in range(0, len(answer), piece):
+        session.server(answer[at : at + piece])
+    heard = session.to_client()
+    length = int.from_bytes(heard[1:5], "big")
+    found = decode_fields(heard[5 : length + 1])
+    assert heard[:1] == kind
+    assert (found["S"], found["C"], set(found)) == (b"ERROR", b"22P02", {"S", "C", "M"})
+    assert found["M"].startswith(b"invalid input: ")
+    assert found["M"].endswith(b" ... (cut by wireproxy)")
+    assert length < 5_000
+    assert heard.endswith(p.ready())
+    session.client(p.query("SELECT 1"))
+    session.allow_all()
+    session.server(p.ready())
+    assert session.to_client() == p.ready()
+
+
+def test_an_ordinary_message_beyond_its_limit_ends_the_session() -> None:
+    session = Session(RelayLimits(message_bytes=20_000))
+    session.client(p.query("SELECT 1"))
+    session.allow_all()
+    with pytest.raises(ProtocolError, match="message_bytes"):
+        session.server(b"T" + (30_000).to_bytes(4, "big") + b"x" * 10)
