@@ -27,6 +27,7 @@ from wireproxy.upstream import Upstream, UpstreamError
 from wireproxy.welcome import Arrival
 
 LINGER_S = 60.0  # after the client has left, what it had sent may still be finished and recorded
+PARTING_S = 1.0  # what a client sends into the end of its session is read so long: unread, it would make the kernel reset the rest
 FLUSH_S = 10.0  # a client that does not read its last error does not keep the session
 BACKLOG_BYTES = 256 * 1024  # of one leg: above it, the other leg is not read
 
@@ -126,6 +127,11 @@ class Life:
                 while self._client.backlog_bytes and not self._client.closed:
                     await trio.lowlevel.wait_writable(self._client.fd)
                     self._client.flush()
+        if not (self._client_left or self.relay.terminated or self._client.closed):
+            self._client.finish()
+            with trio.move_on_after(PARTING_S):
+                while not self._client.discard():
+                    await trio.lowlevel.wait_readable(self._client.fd)
 
     def end(self, reason: str, fields: Mapping[str, bytes] | None = None, *, adjourn: bool = False) -> None:
         """End the session from outside or because it cannot go on. `fields`: the FATAL error that the client gets.

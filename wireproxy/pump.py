@@ -226,6 +226,27 @@ class Leg:
         if not self.closed:
             self._hub.remove(self.fd)
 
+    def finish(self) -> None:
+        """Nothing more will be written. Closing a socket with unread bytes makes the kernel reset it, and the peer may lose what it
+        was sent last: so the rest is read, by `discard`, before `close`."""
+        self.stop_watching()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def discard(self) -> bool:
+        """Throw away some of what the peer sent. Whether it has come to its end."""
+        try:
+            for _ in range(_ROUNDS_PER_WAKE):
+                if not self._sock.recv(self.read_bytes):
+                    return True
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except (OSError, ValueError):
+            return True
+        return False
+
     def close(self) -> None:
         if self.closed:
             return

@@ -163,3 +163,20 @@ async def test_closing_twice_is_once(hub: Hub, pair: tuple[socket.socket, socket
     leg.close()
     leg.close()
     assert left.fileno() == -1
+
+
+def test_who_sends_into_the_end_of_a_session_still_hears_its_last_words(hub: Hub) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as peer:
+        ours, _ = server.accept()
+        ours.setblocking(False)
+        leg = Leg(hub, ours, lambda _: None, 65536)
+        leg.send([b"last words"])
+        peer.sendall(b"another question")
+        leg.finish()
+        assert not leg.discard()
+        peer.settimeout(2)
+        assert peer.recv(100) == b"last words"
+        assert peer.recv(100) == b""  # and not a reset, which may overtake the words
+        peer.close()
+        assert leg.discard()
+        leg.close()
