@@ -20,7 +20,7 @@ ENV PATH=/opt/wireproxy/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 W
 USER wireproxy
 WORKDIR /var/lib/wireproxy
 VOLUME /var/lib/wireproxy
-EXPOSE 6432
+EXPOSE 6432 6306
 # health and metrics answer on the container's own loopback only
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9187/readyz', timeout=2)"]

@@ -5,20 +5,26 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
+from attrs import evolve
 
-from tests.support import debian
+from tests.integration.mysql_gateway import direct
+from tests.support import debian, programs
 from tests.support.gateway import Gateway, serving
 from tests.support.programs import postgres18_programs
+from tests.support.servers import Server
 from wireproxy.demo.cluster import Cluster, Plan, free_port, start_cluster
 from wireproxy.demo.unprivileged import make_folder, reachable, server_account
 
@@ -46,15 +52,16 @@ def rendered() -> dict[str, Any]:
 
 
 def test_a_client_renders_the_file(rendered: dict[str, Any]) -> None:
-    assert set(rendered["services"]) == {"secrets", "postgres", "gateway"}
+    assert set(rendered["services"]) == {"secrets", "postgres", "mariadb", "gateway"}
 
 
-def test_the_database_has_no_way_in_but_the_gateway(rendered: dict[str, Any]) -> None:
+@pytest.mark.parametrize("database", ["postgres", "mariadb"])
+def test_a_database_has_no_way_in_but_the_gateway(rendered: dict[str, Any], database: str) -> None:
     services = rendered["services"]
-    assert "ports" not in services["postgres"]
-    assert list(services["postgres"]["networks"]) == ["inside"]
+    assert "ports" not in services[database]
+    assert list(services[database]["networks"]) == ["inside"]
     assert rendered["networks"]["inside"]["internal"] is True
-    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["127.0.0.1"]
+    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["127.0.0.1", "127.0.0.1"]
 
 
 def test_the_gateway_runs_without_privileges(rendered: dict[str, Any]) -> None:
@@ -81,16 +88,17 @@ def test_no_secret_is_in_the_environment_or_in_the_repository(rendered: dict[str
 
 def test_services_start_in_order_and_are_watched(rendered: dict[str, Any]) -> None:
     services = rendered["services"]
-    assert services["gateway"]["depends_on"]["postgres"]["condition"] == "service_healthy"
-    assert services["postgres"]["depends_on"]["secrets"]["condition"] == "service_completed_successfully"
+    for database in ("postgres", "mariadb"):
+        assert services["gateway"]["depends_on"][database]["condition"] == "service_healthy"
+        assert services[database]["depends_on"]["secrets"]["condition"] == "service_completed_successfully"
+        assert "healthcheck" in services[database]
     assert "healthcheck" in services["gateway"]
-    assert "healthcheck" in services["postgres"]
 
 
 def test_every_file_that_is_mounted_exists(rendered: dict[str, Any]) -> None:
     mounts = [mount for service in rendered["services"].values() for mount in service.get("volumes", [])]
     bound = [mount for mount in mounts if mount["type"] == "bind"]
-    assert len(bound) == 4
+    assert len(bound) == 6
     for mount in bound:
         assert Path(mount["source"]).is_file(), mount["source"]
         assert mount["read_only"] is True
@@ -116,16 +124,29 @@ def test_the_image_gets_what_it_copies() -> None:
 def secrets_folder(tmp_path: Path) -> Path:
     """What the service `secrets` leaves in its volumes, by its own script."""
     root = tmp_path / "secrets"
-    for name in ("database", "gateway"):
+    for name in ("database", "mariadb", "gateway"):
         (root / name).mkdir(parents=True)
     me = str(os.getuid())
-    environment = {**os.environ, "SECRETS_ROOT": str(root), "DATABASE_OWNER": me, "GATEWAY_OWNER": me}
+    environment = {
+        **os.environ,
+        "SECRETS_ROOT": str(root),
+        "DATABASE_OWNER": me,
+        "MARIADB_OWNER": me,
+        "GATEWAY_OWNER": me,
+    }
+    first: dict[str, str] = {}
     for _ in range(2):  # a second start must leave the passwords as they are
         subprocess.run(["sh", ROOT / "docker/make-secrets.sh"], check=True, env=environment)
-        made = [(path.name, path.read_text(encoding="ascii")) for path in sorted(root.rglob("*")) if path.is_file()]
-    assert [name for name, _ in made] == ["gateway", "superuser", "shop"]
-    assert made[0][1] == made[2][1] != made[1][1]
-    assert all(len(secret) >= 32 for _, secret in made)
+        made = {str(path.relative_to(root)): path.read_text("ascii") for path in root.rglob("*") if path.is_file()}
+        first = first or made
+    assert made == first
+    assert set(made) == {
+        "database/superuser", "database/gateway", "mariadb/root", "mariadb/gateway", "gateway/shop", "gateway/shop_mysql",
+    }  # fmt: skip
+    assert made["gateway/shop"] == made["database/gateway"]
+    assert made["gateway/shop_mysql"] == made["mariadb/gateway"]
+    assert len(set(made.values())) == 4
+    assert all(len(secret) >= 32 for secret in made.values())
     assert all(path.stat().st_mode & 0o077 == 0 for path in root.rglob("*") if path.is_file())
     return root
 
@@ -135,8 +156,8 @@ def shop() -> Iterator[Cluster]:
     """PostgreSQL 18 as its image leaves it before the scripts run."""
     account = server_account()
     folder = make_folder(account, "wireproxy-compose-")
-    programs = reachable(account, postgres18_programs().folder.parent, folder) / "bin"
-    cluster = start_cluster(Plan(programs=programs, folder=folder))
+    folder18 = reachable(account, postgres18_programs().folder.parent, folder) / "bin"
+    cluster = start_cluster(Plan(programs=folder18, folder=folder))
     try:
         with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE shop")
@@ -164,19 +185,57 @@ def _run_init_scripts(cluster: Cluster, secrets: Path) -> None:
 
 
 @pytest.fixture
-def topology(shop: Cluster, secrets_folder: Path, tmp_path: Path) -> Iterator[tuple[Gateway, int]]:
+def shop_mysql(mariadb: Server, secrets_folder: Path, tmp_path: Path) -> Iterator[Server]:
+    """MariaDB after its image has run the scripts; the image's `mariadb` finds the server by itself."""
+    tool = programs.mariadb_client()
+    options = ["--no-defaults", f"--plugin-dir={tool.environment['MARIADB_PLUGIN_DIR']}", "--skip-ssl"]
+    client = shlex.join(map(str, [*tool.command, *options, "-h", mariadb.host, "-P", mariadb.port]))
+    here = tmp_path / "bin"
+    here.mkdir()
+    (here / "mariadb").write_text(f'#!/bin/sh\nexec {client} "$@"\n', encoding="utf-8")
+    (here / "mariadb").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{here}:{os.environ['PATH']}",
+        "MARIADB_ROOT_PASSWORD": mariadb.password,
+        "MARIADB_DATABASE": "shop",
+        "GATEWAY_PASSWORD_FILE": str(secrets_folder / "mariadb/gateway"),
+    }
+    image: list[str | Path] = [here / "mariadb", "-u", "root"]
+    as_root = {**environment, "MYSQL_PWD": mariadb.password}
+    with closing(direct(mariadb, mariadb.dbname)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
+        try:
+            shop_sql = (ROOT / "wireproxy/demo/shop_mysql.sql").read_bytes()
+            subprocess.run(
+                [*image, "--database=shop"], check=True, env=as_root, input=shop_sql, stdout=subprocess.DEVNULL
+            )
+            subprocess.run([ROOT / "docker/gateway-account.sh"], check=True, env=environment)
+            yield mariadb
+        finally:
+            cursor.execute("DROP DATABASE shop")
+            cursor.execute("DROP USER IF EXISTS shop_gateway")
+
+
+@pytest.fixture
+def topology(
+    shop: Cluster, shop_mysql: Server, secrets_folder: Path, tmp_path: Path
+) -> Iterator[tuple[Gateway, int, int]]:
     """The gateway with the configuration of the container; only addresses, paths and the approver's name are of here."""
     _run_init_scripts(shop, secrets_folder)
-    port, http = free_port(), free_port()
+    port, mysql_port, http = free_port(), free_port(), free_port()
     text = (ROOT / "docker/wireproxy.toml").read_text(encoding="utf-8")
     here = {
         '"/var/lib/wireproxy': f'"{tmp_path}/state',
         "127.0.0.1:9187": f"127.0.0.1:{http}",
         '"0.0.0.0"': '"127.0.0.1"',
         "port = 6432": f"port = {port}",
+        "port = 6306": f"port = {mysql_port}",
         'host = "postgres"': 'host = "127.0.0.1"',
         "port = 5432": f"port = {shop.port}",
-        "/run/gateway-secrets/shop": str(secrets_folder / "gateway/shop"),
+        'host = "mariadb"': 'host = "127.0.0.1"',
+        "port = 3306": f"port = {shop_mysql.port}",
+        "/run/gateway-secrets": str(secrets_folder / "gateway"),
         '["wireproxy"]': json.dumps([getpass.getuser()]),
     }
     for there, changed in here.items():
@@ -185,11 +244,11 @@ def topology(shop: Cluster, secrets_folder: Path, tmp_path: Path) -> Iterator[tu
     config = tmp_path / "wireproxy.toml"
     config.write_text(text, encoding="utf-8")
     with serving(config, port, "shop") as gateway:
-        yield gateway, http
+        yield gateway, mysql_port, http
 
 
-def test_the_topology_works_as_processes(topology: tuple[Gateway, int], rendered: dict[str, Any]) -> None:
-    gateway, http = topology
+def test_the_topology_works_as_processes(topology: tuple[Gateway, int, int], rendered: dict[str, Any]) -> None:
+    gateway, mysql_port, http = topology
     healthcheck = [
         part.replace("9187", str(http)) for part in rendered["services"]["gateway"]["healthcheck"]["test"][1:]
     ]
@@ -206,9 +265,24 @@ def test_the_topology_works_as_processes(topology: tuple[Gateway, int], rendered
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             agent.execute("DROP TABLE order_items")
         assert agent.execute("SELECT count(*) FROM order_items").fetchone() == (120_000,)
+    other_door = evolve(gateway, port=mysql_port, dbname="shop_mysql")
+    with closing(other_door.mysql(password="a-sample-password")) as agent, agent.cursor() as cursor:
+        cursor.execute("SELECT name, email, ssn, card_number, salary FROM customers WHERE id = 1")
+        name, email, ssn, card_number, salary = cursor.fetchone()
+        assert name == "Hana Fischer"
+        assert email != "hana.fischer1@example.net"
+        assert email.endswith("@example.net")
+        assert ssn.endswith("7919")
+        assert ssn != "937-63-7919"
+        assert card_number != "4000000000104729"
+        assert salary is None
+        with pytest.raises(pymysql.err.OperationalError, match="wireproxy"):
+            cursor.execute("DROP TABLE order_items")
+        cursor.execute("SELECT count(*) FROM order_items")
+        assert cursor.fetchone() == (120_000,)
 
 
-def test_the_gateway_ends_on_the_signal_that_the_engine_sends(topology: tuple[Gateway, int]) -> None:
-    gateway, _ = topology
+def test_the_gateway_ends_on_the_signal_that_the_engine_sends(topology: tuple[Gateway, int, int]) -> None:
+    gateway, _, _ = topology
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.wait(30) == 0
