@@ -11,12 +11,13 @@ BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
 
-.PHONY: help demo test check bench bench-judging bench-masking compiled regress format clean
+.PHONY: help demo test check bench bench-mysql bench-judging bench-masking compiled regress format clean
 help:
 	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
 	@echo "make test     every test, against real servers"
 	@echo "make check    ruff, mypy --strict, the import rule"
 	@echo "make bench    pgbench: directly, through pgbouncer, through the gateway"
+	@echo "make bench-mysql    sysbench: MariaDB directly, and through the gateway"
 	@echo "make bench-judging  what judging costs, beside the bare parsers"
 	@echo "make bench-masking  a million rows with a masked column: directly, through the gateway, masked"
 	@echo "make compiled the gateway in $(COMPILED), its hot modules compiled by mypyc"
@@ -38,6 +39,9 @@ check: $(VENV)/.ready-all
 # the gateway that is measured runs from an environment of its own, its hot modules compiled where there is a C compiler
 bench: $(VENV)/.ready-all compiled
 	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.pgbench $(BENCH_ARGS)
+
+bench-mysql: $(VENV)/.ready-all compiled
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.sysbench $(BENCH_ARGS)
 
 bench-judging: $(VENV)/.ready-all
 	$(BIN)/python -m bench.judging

@@ -155,27 +155,28 @@ def _pgbench(server: Server, dsn: str, arguments: Sequence[str]) -> str:
 
 def _about(plan: Plan, server: Server) -> dict[str, object]:
     """What the numbers depend on, without anything that names the machine."""
-    cpu = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     program, environment = pgbouncer()
     version = subprocess.run([program, "--version"], capture_output=True, text=True, env={**os.environ, **environment})
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan": asdict(plan),
-        "cpu": cpu[0] if cpu else platform.machine(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "postgres": server.version,
         "pgbouncer": version.stdout.splitlines()[0] if version.stdout else "unknown",
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines()
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent)
     return done.stdout.strip() or "unknown"
 
