@@ -193,6 +193,7 @@ class Namespace:
     mariadb: bool = False
     lexing_known: bool = True
     temporary: frozenset[str] = frozenset()  # temporary relations of this session: they shadow by name
+    holds_masked: bool = False  # MySQL: its variables and temporary tables may hold masked values, as somebody approved
 
 
 @frozen

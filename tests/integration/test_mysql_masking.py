@@ -32,6 +32,7 @@ SCHEMA = (
     "CREATE VIEW clean AS SELECT id, name FROM customers",
     "CREATE PROCEDURE show_ssn() BEGIN SELECT id, ssn FROM customers; SELECT note FROM orders; END",
     "CREATE PROCEDURE show_orders() BEGIN SELECT id, note FROM orders ORDER BY id; SELECT 'done'; END",
+    "CREATE FUNCTION name_of(i int) RETURNS varchar(40) READS SQL DATA RETURN (SELECT name FROM customers WHERE id = i)",
     "CREATE FUNCTION first_ssn() RETURNS varchar(20) READS SQL DATA RETURN (SELECT ssn FROM customers LIMIT 1)",
 )
 MASKS = """
@@ -184,6 +185,9 @@ ORDINARY = [
     "PREPARE s FROM 'SELECT name FROM customers WHERE id = ?'; SET @i = 2; EXECUTE s USING @i",
     "SELECT COUNT(*) OVER (PARTITION BY customer_id) FROM orders",
     "EXPLAIN SELECT note FROM orders WHERE id = 1",
+    "SELECT name_of(2), (SELECT name_of(1))",
+    "SELECT c.id, (SELECT COUNT(*) FROM orders o WHERE o.customer_id = c.id) AS n FROM customers c ORDER BY n DESC, id",
+    "SELECT CASE WHEN id > 1 THEN 'many' ELSE 'one' END AS kind, COUNT(*) FROM customers GROUP BY kind ORDER BY kind",
 ]
 
 
@@ -209,6 +213,33 @@ async def test_a_cursor_gives_masked_rows(door: Door) -> None:
         return executed(connection, "SELECT ssn, upper(ssn), name FROM customers WHERE id = 1", cursor=True)
 
     assert await door.run(work) == (b"***", b"***", b"Ann")
+
+
+async def test_a_temporary_table_that_nothing_masked_was_written_into_reads_as_it_is(door: Door) -> None:
+    def work(connection: Any) -> Any:
+        results(connection, "CREATE TEMPORARY TABLE tt AS SELECT id, name FROM customers WHERE id < 3")
+        with pytest.raises(pymysql.err.MySQLError):
+            rows(connection, "CREATE TEMPORARY TABLE uu AS SELECT id, ssn AS name FROM customers")
+        return rows(connection, "SELECT MAX(id), COUNT(name) FROM tt"), rows(
+            connection, "SELECT id FROM tt ORDER BY id"
+        )
+
+    assert await door.run(work) == (((2, 2),), ((1,), (2,)))
+
+
+async def test_a_number_for_a_masked_text_is_held(door: Door) -> None:
+    def work(connection: Any) -> Any:
+        connection._execute_command(COMMAND.COM_STMT_PREPARE, "SELECT id FROM customers WHERE ssn = ?")
+        (statement,) = struct.unpack_from("<I", connection._read_packet()._data, 1)
+        for _ in range(2 if connection.server_capabilities & (1 << 24) and connection.client_flag & (1 << 24) else 4):
+            connection._read_packet()
+        head = struct.pack("<IBI", statement, 0, 1) + b"\0\1"
+        connection._execute_command(COMMAND.COM_STMT_EXECUTE, head + struct.pack("<Hq", FIELD_TYPE.LONGLONG, 78))
+        with pytest.raises(pymysql.err.MySQLError) as caught:
+            connection._read_packet()
+        return str(caught.value)
+
+    assert "leading digits" in await door.run(work)
 
 
 async def test_a_log_holds_masked_rows(door: Door) -> None:

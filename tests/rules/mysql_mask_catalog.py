@@ -70,6 +70,18 @@ def shop() -> Catalog:
         stored("hidden", None),
         stored("show_all", "BEGIN SELECT id, ssn FROM customers; END", kind="p"),
         stored("show_orders", "BEGIN SELECT id, note FROM orders; END", kind="p"),
+        stored("richer", "RETURN (SELECT COUNT(*) FROM customers c WHERE c.id = i AND c.salary > n)", arguments=2),
+        stored(
+            "branches", "BEGIN IF 1 THEN SELECT note FROM orders; ELSE SELECT ssn FROM customers; END IF; END", kind="p"
+        ),
+        stored("by_ssn", "RETURN (SELECT id FROM customers WHERE ssn = i)", arguments=1),
+        stored("by_own", "RETURN (SELECT id FROM customers c WHERE c.ssn = ssn)", arguments=1),
+        stored("quotes", 'RETURN (SELECT "ssn" FROM customers LIMIT 1)'),
+        stored("skips", "BEGIN SELECT note INTO x FROM orders; SELECT note, ssn FROM customers, orders; END", kind="p"),
+        stored("ring", "RETURN IF(1, (SELECT ssn FROM customers LIMIT 1), ring_too())"),
+        stored("ring_too", "RETURN ring()"),
+        stored("texts", "BEGIN PREPARE s FROM @x; EXECUTE s; END", kind="p"),
+        stored("away", "BEGIN SELECT amount FROM vault.unseen; END", kind="p"),
         stored("keeps", "BEGIN SELECT ssn INTO @s FROM customers LIMIT 1; END", kind="p"),
     ]
     made = Catalog(server_version=80036)

@@ -119,7 +119,10 @@ ORACLES = [
     "SET @n = (SELECT COUNT(*) FROM customers WHERE salary > 5)",
     "EXPLAIN SELECT id FROM customers WHERE salary > 5",
     "PREPARE s FROM 'SELECT id FROM customers WHERE salary > 5'",
-    "SELECT get_ssn(id) FROM customers",
+    "SELECT richer(id, 5000) FROM customers",
+    "SELECT by_ssn(78)",
+    "SELECT by_own(78)",
+    "SELECT fmt(ssn) FROM customers",
     "CREATE VIEW w AS SELECT id FROM customers WHERE salary > 5",
     "HANDLER customers READ `PRIMARY` = (1)",
 ]
@@ -188,6 +191,8 @@ SOURCES = [
     "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO INSERT INTO orders (note) SELECT ssn FROM customers",
     "CREATE PROCEDURE p() SELECT number FROM v",
     "CALL keeps()",
+    "CALL texts()",
+    "CALL nowhere()",
     "GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT",
 ]
 
@@ -245,6 +250,8 @@ FINE = [
     "TRUNCATE TABLE customers",
     "LOCK TABLES customers READ",
     "CALL show_orders()",
+    "CALL show_all()",
+    "SELECT get_ssn(id) FROM customers",
     "CREATE PROCEDURE p() SELECT note FROM orders",
     "EXPLAIN SELECT id FROM customers WHERE ssn = 'x'",
     "EXPLAIN FORMAT=JSON INTO @plan SELECT note FROM orders WHERE id = 1",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
-from tests.rules.mysql_mask_catalog import MARIADB, examine, treatments
+from tests.rules.mysql_mask_catalog import MARIADB, SHOP, examine, treatments
 
 STAR = "- - - redact email bucket last4 date-to-year ? -"
 
@@ -117,6 +118,16 @@ COLUMNS = [
     ("SELECT min_value FROM mysql.column_stats", "redact"),
     # stored functions
     ("SELECT get_ssn(1), shop.get_ssn(1), get_name(1), fmt(name), fmt(ssn), hidden(), nowhere() FROM customers", "? ? - - ? ? ?"),
+    ("SELECT richer(1, 5000)", "-"),
+    ("SELECT by_ssn(1), by_own(1), quotes(), ring(), ring_too()", "- - ? ? ?"),
+    ("SELECT ring_too(), ring()", "? ?"),
+    ("CALL skips()", "?"),
+    ("CALL show_orders()", "-"),
+    ("CALL show_all()", "?"),
+    ("CALL branches()", "?"),
+    ("CALL texts()", "?"),
+    ("CALL away()", "?"),
+    ("CALL nowhere()", "?"),
     # changes
     ("INSERT INTO orders (id, note) VALUES (1, 'x')", ""),
     ("UPDATE customers SET ssn = 'x' WHERE id = 1", ""),
@@ -138,6 +149,26 @@ MARIA = [
 def test_each_column_gets_what_its_origin_asks_for(sql: str, expected: str) -> None:
     found = examine(sql)
     assert treatments(sql).replace("*", "") == expected, found.findings
+
+
+def test_results_of_a_procedure_are_followed_one_by_one() -> None:
+    masks = examine("CALL show_all()")
+    first, second = masks.at(0), masks.at(1)
+    assert first is not None
+    assert [each.treatment for each in first.outputs()] == ["as it is", "redact"]
+    assert second is None
+    assert not examine("CALL skips()").results  # INTO gives no result, or a file
+
+
+def test_what_was_approved_to_be_kept_is_masked_wherever_it_may_be_kept() -> None:
+    after = evolve(SHOP, holds_masked=True, temporary=frozenset({"kept"}))
+    before = evolve(SHOP, temporary=frozenset({"kept", "customers"}))
+    assert treatments("SELECT @x", namespace=after) == "?"
+    assert treatments("SELECT a FROM kept", namespace=after) == "?"
+    assert treatments("SELECT a, @x FROM kept", namespace=before) == "- -"
+    assert treatments("CALL show_orders()", namespace=after) == "*?"  # its table may be the session's
+    assert "?" in treatments("SELECT get_name(1)", namespace=after)
+    assert treatments("SELECT ssn, id FROM customers", namespace=before) == "? ?"  # it may be gone by now
 
 
 @pytest.mark.parametrize(("sql", "expected"), MARIA)

@@ -113,6 +113,11 @@ class MySqlNamespace:
         if name in self.values_read_by:
             self.values_read_by[name] = value
 
+    def keep_masked(self) -> None:
+        """Something that was approved may have put masked values into variables or temporary tables."""
+        if not self._now.holds_masked:
+            self._now = evolve(self._now, holds_masked=True)
+
     def completed(self, statement: Statement) -> None:
         """A temporary table shadows one of the same name for the rest of the session."""
         for relation in statement.relations:

@@ -197,6 +197,8 @@ class MySqlSession(Session):
         statements = weighed.judgement.statements
         if question.stage is Stage.QUERY and len(statements) == 1 and loads_local(statements[0]):
             self.relay.gives_file()
+        if question.stage is not Stage.PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
+            self.namespace.keep_masked()
         super().forward(question, weighed, limits)
 
     # -- effects
@@ -398,10 +400,17 @@ def mask_of(weighed: Weighed, position: int) -> ResultMasks | None:
     masks = weighed.masks
     if len(masks) == 1:
         mask = masks[0]
+        if isinstance(mask, MySqlResultMasks) and mask.results:
+            return mask.at(position)
         return mask if position == 0 or (mask is not None and _gives_several(mask)) else None
     if position >= len(masks) or any(mask is None or _gives_several(mask) for mask in masks[:position]):
         return None
     return masks[position]
+
+
+def _carries(mask: ResultMasks) -> bool:
+    """Whether it was approved although it may put masked values where no mask covers them."""
+    return any(finding.kind in ("laundering", "source", "unfollowed") for finding in mask.findings)
 
 
 def _gives_several(mask: ResultMasks) -> bool:

@@ -182,6 +182,11 @@ def variable(follow: Follow, node: exp.PropertyEQ, scope: Scope) -> Value:
     return found.derived()
 
 
+def user_variable(follow: Follow, _node: exp.Parameter, _scope: Scope) -> Value:
+    """What is masked gets into one by an approval alone."""
+    return follow.world.marks.everything if follow.namespace.holds_masked else CLEAN
+
+
 # Queries inside of expressions
 
 
@@ -316,7 +321,7 @@ def applied(follow: Follow, schema: str | None, name: str, arguments: Value) -> 
 
 
 def stored(follow: Follow, schema: str | None, name: str, arguments: Value) -> Value:
-    called = follow.world.routines.called(schema, name, "f")
+    called = follow.world.routines.called(schema, name, "f", follow.namespace)
     if called.stores and (arguments.masked or called.shows.masked):
         follow.find("laundering", "hold", f"{name} may keep or show {listed(union([arguments, called.shows]).masked)}")
     if called.asks:
@@ -332,7 +337,7 @@ HANDLERS: dict[type, Handler] = {
     exp.Identifier: identifier,
     exp.Paren: lambda follow, node, scope: value(follow, node.this, scope),
     exp.PropertyEQ: variable,
-    exp.Parameter: lambda _follow, _node, _scope: CLEAN,  # a user variable: what is put into one is held
+    exp.Parameter: user_variable,
     exp.Exists: exists,
     exp.Any: quantified,
     exp.All: quantified,

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from attrs import define, field
+from sqlglot import exp
 
-from rules.catalog import Catalog, CatalogRelation
+from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS
 from rules.functions.mysql import native
 from rules.masking.follow import listed
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.mysql.names import folded
-from rules.masking.mysql.reading import Node, Read, read
-from rules.masking.mysql.routines import Routines
+from rules.masking.mysql.reading import Node, Read, names_missing, nodes, read
+from rules.masking.mysql.routines import Body, Routines
 from rules.masking.mysql.scope import Scope, Source
-from rules.masking.values import Columns, FindingKind, MaskFinding, NamedValue, Origin, Unsure, Value, union
+from rules.masking.values import CLEAN, Columns, FindingKind, MaskFinding, NamedValue, Origin, Unsure, Value, union
 from rules.model import Namespace
 from rules.policy import Policy
 
@@ -100,9 +101,11 @@ class Follow:
 
     def relation(self, schema: str | None, name: str) -> Columns:
         """The columns of the stored relation of that name, as far as the catalog can say which one it is."""
-        if any(name.casefold() == other.casefold() for other in self.namespace.temporary):
-            return Columns((), self.world.marks.everything)  # no catalog shows what a temporary table holds
         found = self.candidates(schema, name)
+        if any(name.casefold() == other.casefold() for other in self.namespace.temporary):
+            # no catalog shows it, and it may be gone by now; what is masked gets into one by an approval alone
+            kept = [self.world.marks.everything] if self.namespace.holds_masked else []
+            return Columns((), union([*kept, *(self.world.columns(each).everything() for each in found)]))
         if not found:
             self.unknown.add(name if schema is None else f"{schema}.{name}")
             return Columns((), self.world.marks.everything)
@@ -113,6 +116,11 @@ class Follow:
     def candidates(self, schema: str | None, name: str) -> list[CatalogRelation]:
         home = schema if schema is not None else self.namespace.database
         return [] if home is None else self.world.named(home, name)
+
+
+# A routine keeps the mode of its making, which no catalog is asked for: what these mean depends on it. What a variable holds,
+# a body does not say.
+_BY_MODE = ('"', "||", "\\", "@")
 
 
 @define
@@ -225,6 +233,40 @@ class MySqlWorld:
             named.append((column.name, value))
         return Columns(tuple(named))
 
+    def follow_routine(self, function: CatalogFunction) -> Body | None:
+        """A body that is one RETURN of an expression, or plain queries; None for any other, and where it is not sure.
+
+        What its arguments can reveal is the caller's business.
+        """
+        body = inside(function.body or "")
+        text = f"SELECT {body[len('RETURN') :]}" if function.kind == "f" else body
+        if (function.kind == "f" and not body.upper().startswith("RETURN")) or any(each in body for each in _BY_MODE):
+            return None
+        home = Namespace(database=function.schema, search_path=(function.schema,))
+        try:
+            reads = read(text, home, self.catalog)
+        except Exception:  # noqa: BLE001  a text of a form that nobody foresaw is looked at word by word
+            return None
+        predicates = self.policy.predicates if self.policy.predicates in ("hold", "deny") else "equality"
+        follow = Follow(self, home, predicates)
+        results: list[Columns] = []
+        for found in reads:
+            if not _is_query(found) or names_missing(found, self.marks.names):
+                return None
+            try:
+                calls_seen(follow, found)
+                results.append(follow.query(found.trees[0].tree, Scope(outer=Scope(parameters=CLEAN))))
+            except (Unsure, RecursionError):
+                return None
+        if follow.unknown or not results or (function.kind == "f" and len(results) != 1):
+            return None
+        if any(finding.kind != "predicate" for finding in follow.findings):
+            return None
+        shows = union(each.everything() for each in results)
+        # an argument hides a column of its name: what reads alike in a condition may be the caller's term
+        asks = bool(follow.findings or follow.told or follow.read - shows.masked) and bool(function.arguments)
+        return Body(shows, asks, tuple(results) if function.kind == "p" else ())
+
     def _following(self, database: str) -> Follow:
         return Follow(self, Namespace(database=database), "allow")
 
@@ -237,6 +279,32 @@ class MySqlWorld:
         if len(found) != 1 or found[0].statement.opaque is not None or len(found[0].trees) != 1:
             return None
         return found[0]
+
+
+def calls_seen(follow: Follow, read: Read) -> None:
+    """A stored function that the parser takes for one of its own would be followed as that. Raises Unsure."""
+    called = {
+        str(node.this).casefold() for parsed in read.trees for node in nodes(parsed.tree) if isinstance(node, exp.Anonymous)
+    }  # fmt: skip
+    functions = read.statement.functions
+    for function in functions[:-1] if read.statement.root == "Call" else functions:
+        if read.trees and function.name.casefold() not in called and not follow.knows(function.name.upper()):
+            raise Unsure(f"the function {function.name}")
+
+
+def _is_query(found: Read) -> bool:
+    """It gives one result and keeps nothing: INTO may name a variable that only the routine has."""
+    statement = found.statement
+    plain = statement.root == "Select" and statement.opaque is None and not statement.settings
+    return plain and len(found.trees) == 1 and "INTO" not in found.words
+
+
+def inside(body: str) -> str:
+    """The statements of a routine, without the BEGIN and END around them."""
+    body = body.strip().rstrip(";").strip()
+    if body[:5].upper() == "BEGIN" and body[-3:].upper() == "END":
+        body = body[5:-3].strip().rstrip(";").strip()
+    return body
 
 
 def _has_text(relation: CatalogRelation) -> bool:

@@ -116,6 +116,7 @@ class MySqlMaskSet(MaskSet):
             unknown=tuple(sorted(follow.unknown)),
             harmless=followed.harmless,
             several=followed.several,
+            results=followed.results,
             warnings=followed.warnings,
             told=self._told(follow, found),
             writes=writes,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rules.masking.maskers import FieldMasker
 from rules.masking.mysql.diagnostics import warnings_plan
@@ -18,7 +18,7 @@ from rules.masking.mysql.names import folded, is_word
 from rules.masking.mysql.scope import member
 from rules.masking.mysql.types import Facts
 from rules.masking.plan import Planner, ResultMasks, RowPlan
-from rules.masking.values import CLEAN, Value
+from rules.masking.values import CLEAN, Columns, Value
 from rules.masking.writeback import MaskForms
 from rules.model import Column
 
@@ -74,6 +74,7 @@ class MySqlResultMasks(ResultMasks):
     harmless: frozenset[str] = frozenset()  # columns of the server's own that show none of what the rest may show
     warnings: bool = False  # SHOW WARNINGS, SHOW ERRORS
     several: bool = False  # it may give any number of results
+    results: tuple[Columns, ...] = ()  # of a procedure whose body was followed: its results one by one
     told: frozenset[int] = (
         frozenset()
     )  # parameters, from 0, that a masked text is compared with: a number asks for its digits
@@ -104,6 +105,10 @@ class MySqlResultMasks(ResultMasks):
             name is None or not (is_word(name) and is_word(column.name)) or folded(name) == folded(column.name)
             for (name, _), column in zip(named, columns, strict=True)
         )
+
+    def at(self, position: int) -> MySqlResultMasks | None:
+        """Of one result of several; None where it was not foreseen."""
+        return evolve(self, columns=self.results[position]) if position < len(self.results) else None
 
     def against(self, values: Sequence[bytes | None], types: Sequence[int]) -> str | None:
         forms = self._planner.forms

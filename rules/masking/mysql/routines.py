@@ -10,7 +10,8 @@ from attrs import define, field, frozen
 from rules.catalog import Catalog, CatalogFunction
 from rules.classify.mysql.lexer import NAME, QUOTED, Lexing, Token, Unreadable, identifier, lex
 from rules.masking.mysql.marks import MySqlMarks
-from rules.masking.values import CLEAN, Unsure, Value, union
+from rules.masking.values import CLEAN, Columns, Unsure, Value, union
+from rules.model import Namespace
 
 if TYPE_CHECKING:
     from rules.masking.mysql.follow import MySqlWorld
@@ -66,6 +67,16 @@ class Called:
     stores: bool = False  # it may keep an argument, or what it read, where it can be read later
     asks: bool = False  # its conditions over masked columns take their terms from its arguments
     keeps: bool = True  # it writes to variables or tables, as far as its body shows
+    results: tuple[Columns, ...] = ()  # of a procedure whose body was followed
+
+
+@frozen
+class Body:
+    """What a body was found to do."""
+
+    shows: Value
+    asks: bool = False
+    results: tuple[Columns, ...] = ()
 
 
 @define
@@ -76,14 +87,17 @@ class Routines:
     marks: MySqlMarks
     world: MySqlWorld
     _by_name: dict[str, list[CatalogFunction]] = field(factory=dict)
-    _bodies: dict[int, Value] = field(factory=dict)
+    _bodies: dict[int, Body] = field(factory=dict)
+    _open: list[int] = field(factory=list)  # those being followed, the innermost last
 
     def __attrs_post_init__(self) -> None:
         for (_, name), several in self.catalog.functions.items():
             self._by_name.setdefault(name.casefold(), []).extend(several)
 
-    def called(self, schema: str | None, name: str, kind: str) -> Called:
+    def called(self, schema: str | None, name: str, kind: str, namespace: Namespace) -> Called:
         """The function ("f") or procedure ("p") of that name: of any database, where none is given."""
+        if namespace.holds_masked:
+            return Called(self.marks.everything, stores=True)  # it may read what this session keeps
         found = [
             each
             for each in self._by_name.get(name.casefold(), ())
@@ -91,11 +105,16 @@ class Routines:
         ]
         if not found:
             return Called(self.marks.everything, stores=True)
-        shows = union(self.shows(each) for each in found)
+        bodies = [self.body(each) for each in found]
         # a body may put what it reads, and what it is given, into variables and tables
         keeps = any(not each.body or self._keeps(each.body) for each in found)
-        stores = keeps or kind == "p"
-        return Called(shows, stores, bool(shows.masked and any(each.arguments for each in found)), keeps)
+        return Called(
+            union(body.shows for body in bodies),
+            keeps or kind == "p",
+            any(body.asks for body in bodies),
+            keeps,
+            bodies[0].results if len(bodies) == 1 else (),
+        )
 
     @staticmethod
     def _keeps(body: str) -> bool:
@@ -103,17 +122,27 @@ class Routines:
             words_of(body)
         )
 
-    def shows(self, function: CatalogFunction) -> Value:
+    def body(self, function: CatalogFunction) -> Body:
         known = self._bodies.get(id(function))
-        if known is None:
-            self._bodies[id(function)] = CLEAN  # a routine that calls itself adds nothing
-            known = self._bodies[id(function)] = self._body(function)
-        return known
+        if known is not None:
+            return known
+        if id(function) in self._open:  # one that calls itself adds nothing; what a ring shows is not known yet
+            return Body(CLEAN if self._open[-1] == id(function) else self.marks.everything)
+        self._open.append(id(function))
+        try:
+            found = self._bodies[id(function)] = self._body(function)
+        finally:
+            self._open.pop()
+        return found
 
-    def _body(self, function: CatalogFunction) -> Value:
+    def _body(self, function: CatalogFunction) -> Body:
         if function.language.upper() not in ("SQL", "") or not function.body:
-            return self.marks.everything
-        return self.text_shows(function.body)
+            return Body(self.marks.everything, asks=bool(function.arguments))
+        followed = self.world.follow_routine(function)
+        if followed is not None:
+            return followed
+        shown = self.text_shows(function.body)
+        return Body(shown, bool(shown.masked and function.arguments))
 
     def text_shows(self, body: str | None) -> Value:
         """All that the relations and routines named by any word of a body can reveal."""
@@ -129,5 +158,5 @@ class Routines:
                     values.append(self.world.columns(relation).everything())
                 except Unsure:
                     return self.marks.everything
-            values += [self.shows(each) for each in self._by_name.get(word, ())]
+            values += [self.body(each).shows for each in self._by_name.get(word, ())]
         return union(values)

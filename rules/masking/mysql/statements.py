@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from rules.masking.follow import listed
 from rules.masking.mysql.defining import defined
-from rules.masking.mysql.follow import Follow, MySqlWorld
+from rules.masking.mysql.follow import Follow, MySqlWorld, calls_seen
 from rules.masking.mysql.predicates import condition
-from rules.masking.mysql.reading import Read, names_missing, nodes
+from rules.masking.mysql.reading import Read, names_missing
 from rules.masking.mysql.scope import Scope
 from rules.masking.mysql.writes import delete, insert, update
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
@@ -26,6 +26,7 @@ class Followed:
     follows_names: bool = False  # EXECUTE: what another statement prepared
     harmless: frozenset[str] = frozenset()  # columns of the server's own that show none of what the rest may show
     warnings: bool = False  # rows of SHOW WARNINGS
+    results: tuple[Columns, ...] = ()  # of a procedure that was followed
     several: bool = False  # its results may be more than one, and are not known one by one
 
 
@@ -70,7 +71,7 @@ def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
         _same_grammar(follow, read)
         if names_missing(read, world.marks.names):
             raise Unsure("a masked column is named where the parser has none")
-        _calls_seen(follow, read)
+        calls_seen(follow, read)
         return _statement(world, follow, read)
     except (Unsure, RecursionError) as error:
         return cautious(world, follow, read, str(error) if isinstance(error, Unsure) else "nested too deep")
@@ -143,17 +144,6 @@ def _same_grammar(follow: Follow, read: Read) -> None:
         raise Unsure("NOT before a comparison")
 
 
-def _calls_seen(follow: Follow, read: Read) -> None:
-    """A stored function that the parser takes for one of its own would be followed as that."""
-    called = {
-        str(node.this).casefold() for parsed in read.trees for node in nodes(parsed.tree) if isinstance(node, exp.Anonymous)
-    }  # fmt: skip
-    functions = read.statement.functions
-    for function in functions[:-1] if read.statement.root == "Call" else functions:
-        if read.trees and function.name.casefold() not in called and not follow.knows(function.name.upper()):
-            raise Unsure(f"the function {function.name}")
-
-
 def _into(follow: Follow, read: Read, columns: Columns) -> None:
     """INTO OUTFILE, INTO @variable: the parser does not see them."""
     shown = columns.everything()
@@ -187,7 +177,7 @@ def _named(follow: Follow, statement: Statement) -> Value:
 def called(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
     function = read.statement.functions[-1]  # those of its arguments stand before it
     schema = function.schema if function.schema is not None else read.database
-    found = world.routines.called(schema, function.name, "p")
+    found = world.routines.called(schema, function.name, "p", follow.namespace)
     if found.shows.masked:
         if found.keeps or any(token.kind == "variable" for token in read.tokens):
             follow.find(
@@ -195,7 +185,7 @@ def called(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
             )
         if found.asks:
             follow.asks(function.name)
-    return Followed(Columns((), follow.noted(found.shows)), several=True)
+    return Followed(Columns((), follow.noted(found.shows)), results=found.results, several=True)
 
 
 def handler_read(world: MySqlWorld, follow: Follow) -> Followed:
@@ -218,7 +208,7 @@ def cautious(world: MySqlWorld, follow: Follow, read: Read, why: str) -> Followe
     shown = [_named(follow, read.statement)]
     for function in read.statement.functions:
         if not follow.knows(function.name.upper()) or function.schema is not None:
-            shown.append(world.routines.called(function.schema, function.name, "f").shows)
+            shown.append(world.routines.called(function.schema, function.name, "f", follow.namespace).shows)
     found = union(shown)
     if read.statement.root not in _ROWS:  # what else it may name was not collected for this purpose
         found = world.marks.everything
