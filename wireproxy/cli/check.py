@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, TextIO
 
 import click
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rules.judge import Judge
+from rules.masking import MaskSet, OutputColumn
 from rules.model import Allow, Decision, Deny, Hold, Judgement, Namespace, Statement, severity
 from rules.refusal import describe_statement
 from wireproxy.cli.dry_judge import circumstances, judges
@@ -29,35 +30,62 @@ LONGEST_LINE = 64 * 1024 * 1024  # of a JSON Lines file
 @click.option(
     "--jsonl", "file", type=click.File("rb"), help='Each line {"id", "sql"} in; {"id", "action", "statements"} out.'
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Read the catalog of --database, judge with it, and say of each column of a result where it comes from and what it gets.",
+)
 @click.argument("sql", required=False)
-def check(as_json: bool, file: BinaryIO | None, sql: str | None, **options: object) -> None:
+def check(as_json: bool, file: BinaryIO | None, live: bool, sql: str | None, **options: object) -> None:
     if (sql is None) == (file is None):
         raise click.UsageError("give one of SQL, - (standard input) and --jsonl FILE")
+    if live and options["policy_name"] is not None:
+        raise click.UsageError("--live judges by the policy that the database has for the user: leave --policy out")
     given = circumstances(**options)  # type: ignore[arg-type]
-    judge, namespace = given.judge(), given.namespace()
+    judge, namespace, masks = given.judge(), given.namespace(), None
+    if live:
+        from wireproxy.cli.live_judge import live_bench
+
+        bench, namespace = live_bench(given, options["config_option"])  # type: ignore[arg-type]
+        judge, masks = bench.judge, bench.masks
     if file is not None:
-        sys.exit(check_lines(file, sys.stdout, judge, namespace))
+        sys.exit(check_lines(file, sys.stdout, judge, namespace, masks))
     assert sql is not None
     text = sys.stdin.buffer.read() if sql == "-" else sql.encode("utf-8", "surrogateescape")
-    sys.exit(check_text(text, sys.stdout, judge, namespace, as_json=as_json))
+    sys.exit(check_text(text, sys.stdout, judge, namespace, as_json=as_json, masks=masks))
 
 
-def check_text(text: bytes, output: TextIO, judge: Judge, namespace: Namespace, *, as_json: bool) -> int:
+def check_text(
+    text: bytes, output: TextIO, judge: Judge, namespace: Namespace, *, as_json: bool, masks: MaskSet | None = None
+) -> int:
     """Judges one text; the exit status."""
     judgement = judge.judge(text, namespace)
+    columns = columns_of(masks, text, judgement, namespace)
     if as_json:
-        for found in statement_objects(judgement):
+        for found in statement_objects(judgement, columns):
             output.write(json.dumps(found) + "\n")
     else:
         console = Console(file=output, highlight=False, markup=False, emoji=False)
         if not judgement.statements:
             console.print("no statement: nothing would run")
         for statement, decision in zip(judgement.statements, judgement.decisions, strict=True):
-            console.print(_screen(statement, decision))
+            shown = columns[statement.index] if statement.index < len(columns) else ()
+            console.print(_screen(statement, decision, shown))
     return EXIT[action_of(judgement.decision)]
 
 
-def check_lines(lines: IO[bytes], output: TextIO, judge: Judge, namespace: Namespace) -> int:
+def columns_of(
+    masks: MaskSet | None, text: bytes, judgement: Judgement, namespace: Namespace
+) -> tuple[tuple[OutputColumn, ...], ...]:
+    """The columns of each statement's result; none where nothing is masked, or where a text was not understood."""
+    if masks is None or any(statement.opaque is not None for statement in judgement.statements):
+        return ()
+    return masks.explain(text.decode("utf-8", "replace"), namespace)
+
+
+def check_lines(
+    lines: IO[bytes], output: TextIO, judge: Judge, namespace: Namespace, masks: MaskSet | None = None
+) -> int:
     """Judges each line of a JSON Lines file. A line that is not as it should be is answered with an error, and the
     exit status is then 1; else it is that of the worst statement."""
     worst, failed = 0, False
@@ -73,9 +101,8 @@ def check_lines(lines: IO[bytes], output: TextIO, judge: Judge, namespace: Names
             continue
         judgement = judge.judge(text, namespace)
         worst = max(worst, severity(judgement.decision))
-        answer = {
-            "id": entry.get("id"), "action": action_of(judgement.decision), "statements": list(statement_objects(judgement)),
-        }  # fmt: skip
+        statements = list(statement_objects(judgement, columns_of(masks, text, judgement, namespace)))
+        answer = {"id": entry.get("id"), "action": action_of(judgement.decision), "statements": statements}
         output.write(json.dumps(answer) + "\n")
     return 1 if failed else (0, 3, 4)[worst]
 
@@ -96,9 +123,12 @@ def action_of(decision: Decision) -> str:
             return "deny"
 
 
-def statement_objects(judgement: Judgement) -> Iterator[dict[str, object]]:
-    """What `check --json` shows of each statement. Keys are only ever added."""
+def statement_objects(
+    judgement: Judgement, columns: Sequence[Sequence[OutputColumn]] = ()
+) -> Iterator[dict[str, object]]:
+    """What `check --json` shows of each statement. Keys are only ever added. `columns`: of each statement's result."""
     for statement, decision in zip(judgement.statements, judgement.decisions, strict=True):
+        shown = columns[statement.index] if statement.index < len(columns) else ()
         yield {
             "kind": statement.kind.value,
             "action": action_of(decision),
@@ -118,10 +148,14 @@ def statement_objects(judgement: Judgement) -> Iterator[dict[str, object]]:
             "trivial_where": statement.trivial_where,
             "index": statement.index,
             "text": statement.text,
+            "columns": [
+                {"name": each.name, "from": list(each.origins), "masked": list(each.masked), "gets": each.treatment}
+                for each in shown
+            ],
         }
 
 
-def _screen(statement: Statement, decision: Decision) -> RenderableType:
+def _screen(statement: Statement, decision: Decision, columns: Sequence[OutputColumn] = ()) -> RenderableType:
     action = action_of(decision)
     head = Text(f"{action:<6}", STYLE[action])
     head.append(neutral(describe_statement(statement)), "default bold")
@@ -133,7 +167,15 @@ def _screen(statement: Statement, decision: Decision) -> RenderableType:
     grid.add_row("", "sql", marked(cut(statement.text, 200), style="italic"))
     for label, words in _facts(statement, decision):
         grid.add_row("", label, neutral(words))
+    for number, column in enumerate(columns):
+        grid.add_row("", "" if number else "columns", neutral(_described(column)))
     return Group(head, grid, "")
+
+
+def _described(column: OutputColumn) -> str:
+    name = "every column" if column.name is None else column.name
+    origins = f" from {', '.join(column.origins)}" if column.origins else ""
+    return f"{name}{origins}: {column.treatment}"
 
 
 def _facts(statement: Statement, decision: Decision) -> Iterator[tuple[str, str]]:
