@@ -1,7 +1,10 @@
-"""Results of any size pass in constant memory, and a client that does not read stalls nobody else."""
+"""Values and results of any size pass in constant memory both ways, and a client that does not read stalls nobody else."""
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,17 +12,34 @@ from typing import Any
 
 import pytest
 
+from protocols.mysql.messages import Command
+from protocols.mysql.packets import FULL_PAYLOAD, Cursor, encode_lenenc_int, frame
+from tests.integration.mysql_gateway import direct
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.servers import Server
 
 ROOM_KIB = 64 * 1024
 ROWS = 10_000_000
+MOST = 1 << 30  # the largest max_allowed_packet there is; a value is shorter by the length in front of it
+MIB = 1 << 20
+UPLOAD_MIB = 200
+READ_BYTES = 1 << 18
 
 
-@pytest.fixture
-def gateway(mariadb: Server, tmp_path: Path) -> Iterator[Gateway]:
-    with running_gateway(GatewayPlan(server=mariadb, dialect="mysql", dbname="test"), tmp_path / "g") as gateway:
+@pytest.fixture(scope="module")
+def gateway(mariadb: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    plan = GatewayPlan(server=mariadb, dialect="mysql", dbname="test")
+    with running_gateway(plan, tmp_path_factory.mktemp("streaming")) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="module")
+def idle_kib(gateway: Gateway) -> int:
+    """Before the first test: what is measured is the peak over all of them."""
+    with closing(gateway.mysql()) as connection:
+        send(connection, "SELECT 1 FROM seq_1_to_1000")
+        read_result(connection)
+        return resident_kib(gateway, "VmRSS")
 
 
 def resident_kib(gateway: Gateway, what: str) -> int:
@@ -44,14 +64,133 @@ def read_result(connection: Any) -> int:
     return total
 
 
-def test_ten_million_rows_pass_in_constant_memory_and_a_slow_reader_stalls_only_itself(gateway: Gateway) -> None:
+def test_ten_million_rows_pass_in_constant_memory_and_a_slow_reader_stalls_only_itself(
+    gateway: Gateway, idle_kib: int
+) -> None:
     with closing(gateway.mysql()) as slow, closing(gateway.mysql()) as quick:
         send(quick, "SELECT 1 FROM seq_1_to_1000")
         read_result(quick)
-        idle = resident_kib(gateway, "VmRSS")
         send(slow, f"SELECT seq FROM seq_1_to_{ROWS}")
         for _ in range(20):  # nobody reads the other's rows meanwhile
             send(quick, "SELECT 1 FROM seq_1_to_1000")
             read_result(quick)
         assert read_result(slow) > ROWS * 11
-        assert resident_kib(gateway, "VmHWM") - idle < ROOM_KIB
+        assert resident_kib(gateway, "VmHWM") - idle_kib < ROOM_KIB
+
+
+@pytest.fixture
+def large_packets(mariadb: Server) -> Iterator[None]:
+    """Sessions that begin in the test may send and receive the most that a server lets through."""
+    with closing(direct(mariadb, mariadb.dbname)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
+        ((before,),) = cursor.fetchall()
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {MOST}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def read_packet(connection: Any) -> tuple[int, bytes]:
+    head = connection._rfile.read(4)
+    return head[3], connection._rfile.read(int.from_bytes(head[:3], "little"))
+
+
+def read_rows_of_x(connection: Any) -> tuple[int, list[tuple[int, int]]]:
+    """How long the one value of the one row is, of x alone; and the length and number of each packet that it came in."""
+    for _ in range(3):  # one column, its description, EOF
+        read_packet(connection)
+    expected, size, packets = b"x" * READ_BYTES, 0, []
+    while True:
+        head = connection._rfile.read(4)
+        length = left = int.from_bytes(head[:3], "little")
+        packets.append((length, head[3]))
+        if len(packets) == 1:
+            first = connection._rfile.read(9)
+            left -= len(first)
+            size = Cursor(first).read_lenenc_int()
+        while left:
+            data = connection._rfile.read(min(left, READ_BYTES))
+            assert data == expected[: len(data)]
+            left -= len(data)
+        if length < FULL_PAYLOAD:
+            return size, packets
+
+
+@pytest.mark.usefixtures("large_packets")
+def test_a_blob_of_a_gigabyte_passes_in_constant_memory_in_packets_that_are_numbered_on(
+    gateway: Gateway, idle_kib: int
+) -> None:
+    size = MOST - 10
+    with closing(gateway.mysql(max_allowed_packet=MOST)) as connection:
+        send(connection, f"SELECT REPEAT('x', {size})")
+        found, packets = read_rows_of_x(connection)
+        assert found == size
+        assert sum(length for length, _ in packets) == size + 9
+        assert [number for _, number in packets] == [(4 + index) % 256 for index in range(len(packets))]
+        assert read_packet(connection)[1][:1] == b"\xfe"
+        assert resident_kib(gateway, "VmHWM") - idle_kib < ROOM_KIB
+
+
+def prepare(connection: Any, text: str) -> bytes:
+    """The number of a statement with one parameter and two columns."""
+    connection._sock.sendall(frame(bytes((Command.STMT_PREPARE,)) + text.encode()))
+    _, answer = read_packet(connection)
+    assert answer[:1] == b"\0", answer
+    for _ in range(1 + 1 + 2 + 1):
+        read_packet(connection)
+    return answer[1:5]
+
+
+def run_prepared(connection: Any) -> tuple[int, int]:
+    """The row of two numbers that an execution answers with."""
+    packets = [read_packet(connection)[1] for _ in range(6)]  # the count, two columns, EOF, the row, EOF
+    assert packets[0] == b"\2", packets[0]
+    length, digest = struct.unpack("<qq", packets[4][2:])
+    return length, digest
+
+
+MEASURE = "SELECT CAST(LENGTH(v) AS SIGNED), CAST(CRC32(v) AS SIGNED) FROM (SELECT ? AS v) AS given"
+
+
+@pytest.mark.usefixtures("large_packets")
+def test_long_data_goes_up_in_constant_memory_and_waits_while_the_server_is_busy(
+    gateway: Gateway, idle_kib: int
+) -> None:
+    block = os.urandom(MIB)
+    with closing(gateway.mysql()) as connection, closing(gateway.mysql()) as other:
+        number = prepare(connection, MEASURE)
+        packet = frame(bytes((Command.STMT_SEND_LONG_DATA,)) + number + b"\0\0" + block)
+        send(connection, "DO SLEEP(1)")
+        connection._sock.settimeout(0.5)
+        taken, left = 0, packet * 64
+        with pytest.raises(TimeoutError):  # what the server does not take, the client cannot hand over
+            while taken < len(left):
+                taken += connection._sock.send(left[taken : taken + MIB])
+        assert taken < 32 * MIB
+        send(other, "SELECT 1 FROM seq_1_to_1000")
+        read_result(other)
+        connection._sock.settimeout(60)
+        assert read_packet(connection)[1][:1] == b"\0"
+        connection._sock.sendall(left[taken:])
+        for _ in range(UPLOAD_MIB - 64):
+            connection._sock.sendall(packet)
+        types = b"\0" + b"\1" + struct.pack("<H", 251)
+        connection._sock.sendall(frame(bytes((Command.STMT_EXECUTE,)) + number + struct.pack("<BI", 0, 1) + types))
+        length, digest = run_prepared(connection)
+        assert (length, digest) == (UPLOAD_MIB * MIB, zlib.crc32(block * UPLOAD_MIB))
+        assert resident_kib(gateway, "VmHWM") - idle_kib < ROOM_KIB
+
+
+@pytest.mark.usefixtures("large_packets")
+def test_a_parameter_of_two_hundred_megabytes_goes_up_in_constant_memory(gateway: Gateway, idle_kib: int) -> None:
+    value = os.urandom(MIB) * UPLOAD_MIB
+    with closing(gateway.mysql()) as connection:
+        number = prepare(connection, MEASURE)
+        head = (
+            bytes((Command.STMT_EXECUTE,)) + number + struct.pack("<BI", 0, 1) + b"\0" + b"\1" + struct.pack("<H", 251)
+        )
+        connection._sock.settimeout(60)
+        connection._sock.sendall(frame(head + encode_lenenc_int(len(value)) + value))
+        assert run_prepared(connection) == (len(value), zlib.crc32(value))
+        assert resident_kib(gateway, "VmHWM") - idle_kib < ROOM_KIB
