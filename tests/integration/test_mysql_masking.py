@@ -227,6 +227,17 @@ async def test_a_temporary_table_that_nothing_masked_was_written_into_reads_as_i
     assert await door.run(work) == (((2, 2),), ((1,), (2,)))
 
 
+async def test_a_column_that_does_not_exist_is_the_servers_own_error(door: Door) -> None:
+    def work(connection: Any) -> tuple[int, str]:
+        with pytest.raises(pymysql.err.MySQLError) as caught:
+            rows(connection, "SELECT naem, id FROM customers WHERE id = 1")
+        return caught.value.args
+
+    number, words = await door.run(work)
+    assert number == 1054, words
+    assert "naem" in words
+
+
 async def test_a_number_for_a_masked_text_is_held(door: Door) -> None:
     def work(connection: Any) -> Any:
         connection._execute_command(COMMAND.COM_STMT_PREPARE, "SELECT id FROM customers WHERE ssn = ?")

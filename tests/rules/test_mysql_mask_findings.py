@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from rules.policy import Policy
-from tests.rules.mysql_mask_catalog import MARIADB, examine, kinds, mask_set
+from tests.rules.mysql_mask_catalog import MARIADB, SHOP, examine, kinds, mask_set
 
 ORACLES = [
     "SELECT id FROM customers WHERE ssn LIKE '1%'",
@@ -201,7 +202,7 @@ UNFOLLOWED = [
     "SELECT ssn FROM customers PROCEDURE ANALYSE()",
     "/*! SELECT */ 1",
     "SELECT /*!50000 ssn, */ id FROM customers",
-    "SELECT missing FROM customers",
+    "SELECT _rowid FROM customers",
     "SELECT c.ssn FROM customers",
     "EXECUTE IMMEDIATE @x",
     "PREPARE s FROM @x",
@@ -403,3 +404,34 @@ def test_what_a_variable_holds_is_not_known() -> None:
     assert kinds("EXECUTE IMMEDIATE 'SELECT id FROM customers WHERE ssn = ?' USING @x", namespace=MARIADB) == [
         "predicate"
     ]
+
+
+ABSENT = [
+    "SELECT naem FROM customers",
+    "SELECT c.naem, ssn FROM customers c WHERE c.id = 1",
+    "SELECT id FROM v WHERE lable = 'x' ORDER BY `numbr`",
+]
+NOT_SURELY_ABSENT = [
+    "SELECT _rowid FROM customers",
+    "SELECT (SELECT naem FROM orders LIMIT 1) FROM customers WHERE EXISTS (SELECT ssn AS naem FROM archive)",
+    "SELECT emial FROM customers, information_schema.TABLES",
+    "UPDATE customers SET name = naem",
+    "SELECT naem, id FROM customers WHERE ssn LIKE '1%'",
+    "SELECT DISTINCT ssn, naem FROM customers",
+]
+
+
+@pytest.mark.parametrize("sql", ABSENT)
+def test_a_column_that_does_not_exist_is_the_servers_error_and_shows_nothing_if_it_does(sql: str) -> None:
+    found = examine(sql)
+    assert found.findings == ()
+    assert found.unknown, "a newer catalog is asked for first"
+    assert [each.treatment for each in found.outputs()] == ["redact (derived)"]
+    assert found.columns.rest is not None
+
+
+@pytest.mark.parametrize("sql", NOT_SURELY_ABSENT)
+def test_a_column_that_may_exist_and_conditions_beside_one_that_does_not_are_held(sql: str) -> None:
+    assert examine(sql).findings
+    temporary = evolve(SHOP, temporary=frozenset({"customers"}))
+    assert examine("SELECT naem FROM customers, archive a WHERE a.ssm = 1", namespace=temporary).findings

@@ -13,10 +13,11 @@ from sqlglot import exp
 
 from rules.functions.mysql import NATIVE
 from rules.masking.follow import listed
+from rules.masking.mysql.absent import surely_absent
 from rules.masking.mysql.follow import NUMBER, Follow
 from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.reading import Node
-from rules.masking.mysql.scope import Scope, members
+from rules.masking.mysql.scope import NoColumn, Scope, members
 from rules.masking.values import CLEAN, CONSTANT, Unsure, Value, union
 from rules.model import Effect, Volatility
 
@@ -156,17 +157,28 @@ def column(follow: Follow, node: exp.Column, scope: Scope) -> Value:
     this = node.this
     if not isinstance(this, exp.Identifier):
         raise Unsure("a star inside an expression")
-    if table is None:
-        if not this.args.get("quoted") and this.name.upper() in _CALLS:
-            return CLEAN
-        return follow.noted(scope.column(this.name))
-    return follow.noted(of_table(scope, table.name, None if schema is None else schema.name, this.name))
+    if table is None and not this.args.get("quoted") and this.name.upper() in _CALLS:
+        return CLEAN
+    try:
+        if table is None:
+            return follow.noted(scope.column(this.name))
+        return follow.noted(of_table(scope, table.name, None if schema is None else schema.name, this.name))
+    except NoColumn:
+        return absent(follow, this.name)
+
+
+def absent(follow: Follow, name: str) -> Value:
+    """The server answers with an error: what else the statement asks is judged all the same. Raises NoColumn."""
+    if follow.reading is None or not surely_absent(follow, follow.reading, name):
+        raise NoColumn(name)
+    follow.absent.add(name)
+    return CLEAN
 
 
 def of_table(scope: Scope, table: str, schema: str | None, name: str) -> Value:
     found = members(scope.tables(table, schema), name)
     if found is None:
-        raise Unsure(f"column {table}.{name}")
+        raise NoColumn(name)
     return found
 
 

@@ -52,6 +52,8 @@ class Follow:
     findings: dict[MaskFinding, None] = field(factory=dict)  # in order, each once
     unknown: set[str] = field(factory=set)  # names of relations that the catalog does not have
     read: set[Origin] = field(factory=set)  # masked columns that were named anywhere, shown or not
+    reading: Read | None = None  # the statement, where a column that does not exist is the server's to say
+    absent: set[str] = field(factory=set)  # names of such columns
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 

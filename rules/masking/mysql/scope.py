@@ -14,6 +14,14 @@ from rules.masking.mysql.names import alike, folded, is_word, same
 from rules.masking.values import Columns, Unsure, Value, merge, union
 
 
+class NoColumn(Unsure):
+    """No level has a column of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"column {name}")
+        self.name = name
+
+
 @frozen
 class Item:
     """What can stand before a dot."""
@@ -102,7 +110,7 @@ class Scope:
             scope = scope.outer
         if maybe:
             return maybe[0] if len(maybe) == 1 else union(maybe)
-        raise Unsure(f"column {name}")
+        raise NoColumn(name)
 
     def tables(self, alias: str, schema: str | None, *, star: bool = False) -> list[Columns]:
         """What can stand behind `alias.` or `schema.alias.`. Raises Unsure where nothing does.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlglot import exp
 
 from rules.masking.follow import listed
@@ -72,9 +72,14 @@ def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
         if names_missing(read, world.marks.names):
             raise Unsure("a masked column is named where the parser has none")
         calls_seen(follow, read)
-        return _statement(world, follow, read)
+        follow.reading = read
+        found = _statement(world, follow, read)
     except (Unsure, RecursionError) as error:
         return cautious(world, follow, read, str(error) if isinstance(error, Unsure) else "nested too deep")
+    if follow.absent:  # a newer catalog may have them; if none has, the server answers with an error
+        follow.unknown |= follow.absent
+        return evolve(found, columns=Columns((), world.marks.everything))
+    return found
 
 
 def _statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
