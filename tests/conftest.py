@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.programs import Missing, postgres18_programs, postgres_programs
 from tests.support.servers import Server, Servers
+
+# How long one example may take says only how busy the machine is; where a time is the claim, the test itself measures it.
+settings.register_profile("suite", parent=settings.default, deadline=None)
+settings.load_profile("suite")
 
 
 class StartGateway(Protocol):

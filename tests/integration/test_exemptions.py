@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway, serving
 from tests.support.servers import Server
+from wireproxy.demo.cluster import free_port
 
 pytestmark = pytest.mark.integration
 DBNAME = "exemptions"
@@ -146,11 +147,12 @@ def test_what_is_written_from_a_masked_column_inherits_its_mask(
     again = tmp_path / "wireproxy.toml"
     again.write_text(gateway.config.read_text())
     # another gateway on the same store, as after a restart
-    other = again.read_text().replace(f"port = {gateway.port}", f"port = {gateway.port - 1}")
+    port = free_port()
+    other = again.read_text().replace(f"port = {gateway.port}", f"port = {port}")
     again.write_text(other.replace(str(gateway.config.parent / "control"), str(tmp_path / "control")))
     again.chmod(0o600)
     with (
-        serving(again, gateway.port - 1, DBNAME) as restarted,
+        serving(again, port, DBNAME) as restarted,
         psycopg.connect(restarted.dsn("tester"), autocommit=True) as tester,
     ):
         assert value(tester, "SELECT harmless FROM nothing_here") == hashed
