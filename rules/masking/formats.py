@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import struct
+import uuid
 from decimal import Decimal
 from typing import Final
 
@@ -126,3 +127,13 @@ def first_of_year(year: int, type_oid: int, binary: bool) -> bytes:
         return b"%04d-01-01" % year + {DATE: b"", 1114: b" 00:00:00", 1184: b" 00:00:00+00"}[type_oid]
     days = (datetime.datetime(year, 1, 1) - EPOCH).days
     return struct.pack("!i", days) if type_oid == DATE else struct.pack("!q", days * 86_400_000_000)
+
+
+def uuid_of(digest: bytes) -> uuid.UUID:
+    """In the form of a random one, which every server and program takes."""
+    return uuid.UUID(bytes=digest[:16], version=4)
+
+
+def mariadb_refuses(data: bytes) -> bool:
+    """Whether MariaDB's type has no place for this UUID: its stored form tells by these bytes in which order the rest stands."""
+    return data[6] >= 0x80 and 0 < data[8] <= 0x80

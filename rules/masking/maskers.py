@@ -261,8 +261,8 @@ def hashed(key: bytes, type_oid: int, binary: bool) -> Callable[[bytes], bytes] 
         return lambda data: b"%d" % numeric(finite(data))
     if type_oid == formats.UUID:
         if binary:
-            return lambda data: digest(data)[:16]
-        return lambda data: str(uuid.UUID(bytes=digest(uuid.UUID(data.decode()).bytes)[:16])).encode()
+            return lambda data: formats.uuid_of(digest(data)).bytes
+        return lambda data: str(formats.uuid_of(digest(uuid.UUID(data.decode()).bytes))).encode()
     if type_oid == formats.BYTEA:
         if binary:
             return lambda data: digest(data)[:16]

@@ -156,7 +156,9 @@ def test_hash_of_a_uuid_is_a_uuid() -> None:
     value = uuid.UUID("12345678-1234-5678-1234-567812345678")
     text = masked("hash", 2950, str(value).encode())
     assert text is not None
-    assert masked("hash", 2950, value.bytes, BINARY) == uuid.UUID(text.decode()).bytes != value.bytes
+    found = uuid.UUID(text.decode())
+    assert masked("hash", 2950, value.bytes, BINARY) == found.bytes != value.bytes
+    assert (found.variant, found.version) == (uuid.RFC_4122, 4)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pglast import parser
 
+from rules.masking import formats
 from rules.masking.bound import real_parameters, sent_types
 from rules.masking.exchange import ParameterSite, array_elements, array_text, replacement_of
 from rules.masking.literals import Constants, Positions, Replacement, replaced, written
@@ -76,6 +78,32 @@ def test_dates_of_two_centuries_keep_to_them() -> None:
     assert "1900" <= OURS.plain("2099-12-31", 1082)[:4] <= "2099"
     with pytest.raises(ValueError, match="range"):
         OURS.plain("1899-12-31", 1082)
+
+
+UUIDS = st.builds(
+    lambda data, six, eight: data[:6] + six + data[7:8] + eight + data[9:],
+    st.binary(min_size=16, max_size=16),
+    st.integers(0, 255).map(lambda found: bytes([found])),
+    st.sampled_from([0, 1, 0x7F, 0x80, 0x81, 0xBF, 0xC0, 0xFF]).map(lambda found: bytes([found])),
+)
+
+
+@given(UUIDS)
+def test_a_uuid_turns_back_and_keeps_its_form(data: bytes) -> None:
+    found = OURS.block(data)
+    assert OURS.block(found, back=True) == data
+    assert OURS.block(OURS.block(data, back=True)) == data
+    assert formats.mariadb_refuses(found) is formats.mariadb_refuses(data)
+    before, after = uuid.UUID(bytes=data), uuid.UUID(bytes=found)
+    assert (after.variant == uuid.RFC_4122, after.version) == (before.variant == uuid.RFC_4122, before.version)
+
+
+def test_uuids_that_differ_in_one_bit_have_pseudonyms_that_differ_in_many() -> None:
+    value = uuid.UUID("12345678-1234-4678-9234-567812345678").int
+    found = [
+        int.from_bytes(OURS.block((value ^ change).to_bytes(16))) for change in [0, *(1 << bit for bit in range(62))]
+    ]
+    assert min((one ^ found[0]).bit_count() for one in found[1:]) > 30
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from typing import Final
 from attrs import define, field
 
 from rules.masking import maskers
-from rules.masking.formats import year_of_text
+from rules.masking.formats import uuid_of, year_of_text
 from rules.masking.maskers import (
     HASH_DIGITS,
     SLOW,
@@ -131,9 +131,7 @@ def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
     if form is not None and facts.type in types.DECIMALS:
         return lambda data: form.write(bits(canonical(Decimal(form.read(data))), 53) % (form.high + 1))
     if facts.declared == "uuid" and (charset := CHARSETS.get(facts.charset)) is not None:
-        return recoded(
-            facts, charset, lambda data: str(uuid.UUID(bytes=digest(uuid.UUID(data.decode()).bytes)[:16])).encode()
-        )
+        return recoded(facts, charset, lambda data: str(uuid_of(digest(uuid.UUID(data.decode()).bytes))).encode())
     if facts.bytes:
         return lambda data: digest(data)[: min(HASH_BYTES, facts.length or HASH_BYTES)]
     return in_words(facts, lambda data: digest(data).hex()[:HASH_DIGITS].encode())
