@@ -10,7 +10,7 @@ import os
 from setuptools import setup
 
 HOT = [
-    "protocols/base.py",
+    "protocols/facts.py",
     "protocols/buffer.py",
     "protocols/postgres/messages.py",
     "protocols/mysql/packets.py",

@@ -9,7 +9,6 @@ put a Describe of the gateway's own in front of the Execute.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from protocols.base import (
@@ -28,7 +27,6 @@ from protocols.base import (
 )
 from protocols.buffer import Inbox
 from protocols.postgres.messages import (
-    HEADER,
     decode_copy_response,
     decode_fields,
     decode_notification,
@@ -40,46 +38,35 @@ from protocols.postgres.messages import (
     frame,
     shortened_fields,
 )
-from protocols.postgres.pending import Entry, Owed
-from protocols.postgres.rows import RowRewriter, end_of_run
+from protocols.postgres.pending import OWED_NAMES, Entry, Owed
+from protocols.postgres.rows import RowRewriter, end_of_run, int32
 from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")
 _COPY_DATA: Final = ord("d")
 _ERROR: Final = ord("E")
 _NOTICE: Final = ord("N")
-_unpack_header = HEADER.unpack_from
 
 # What may arrive while an entry is the head. ErrorResponse, NoticeResponse, ParameterStatus and NotificationResponse may arrive
 # at any time and are not listed. Spec: PostgreSQL 55.2.2 and 55.2.3.
-_EXPECTED: Final[dict[Owed, bytes]] = {
-    Owed.QUERY: b"TDCIGHdcZ",
-    Owed.PARSE: b"1",
-    Owed.BIND: b"2",
-    Owed.DESCRIBE_STATEMENT: b"tTn",
-    Owed.DESCRIBE_PORTAL: b"Tn",
-    Owed.EXECUTE: b"DCIsGHdc",
-    Owed.CLOSE: b"3",
-    Owed.SYNC: b"Z",
-    Owed.FUNCTION_CALL: b"Z",  # always refused: its error, then ReadyForQuery
-    Owed.COPY_END: b"",
-}
+_EXPECTED: Final[list[bytes]] = [
+    b"TDCIGHdcZ",  # QUERY
+    b"1",  # PARSE
+    b"2",  # BIND
+    b"tTn",  # DESCRIBE_STATEMENT
+    b"Tn",  # DESCRIBE_PORTAL
+    b"DCIsGHdc",  # EXECUTE
+    b"3",  # CLOSE
+    b"Z",  # SYNC
+    b"Z",  # FUNCTION_CALL: always refused: its error, then ReadyForQuery
+    b"",  # COPY_END
+]
 
 
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = (
-        "_asked",
-        "_description",
-        "_dropping",
-        "_handlers",
-        "_inbox",
-        "_kept",
-        "_kept_ticket",
-        "_passing",
-        "shared",
-    )
+    __slots__ = ("_asked", "_description", "_dropping", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -90,25 +77,6 @@ class Backend:
         self._description = b""  # of the portal that was described last: without it, recorded rows are hard to read
         self._kept: list[bytes] = []  # frames for the record, of one ticket
         self._kept_ticket = 0
-        self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
-            ord("1"): self._confirmed,
-            ord("2"): self._confirmed,
-            ord("3"): self._confirmed,
-            ord("t"): self._parameter_description,
-            ord("T"): self._row_description,
-            ord("n"): self._no_data,
-            ord("C"): self._completed,
-            ord("I"): self._completed,
-            ord("s"): self._completed,
-            ord("G"): self._copy_in,
-            ord("H"): self._copy_out,
-            ord("c"): self._copy_done,
-            ord("E"): self._error,
-            ord("N"): self._notice,
-            ord("S"): self._parameter_status,
-            ord("A"): self._notification,
-            ord("Z"): self._ready,
-        }
 
     @property
     def waiting(self) -> bool:
@@ -142,7 +110,8 @@ class Backend:
                 out.append(buffer)
                 return
         while size - at >= 5:
-            kind, length = _unpack_header(buffer, at)
+            kind = buffer[at]
+            length = int32(buffer, at + 1)
             end = at + 1 + length
             if length < 4:
                 raise ProtocolError("a message shorter than its header", peer=Peer.SERVER)
@@ -196,18 +165,39 @@ class Backend:
                 message = shortened_fields(buffer[at : at + needed])
                 self._dropping = max(0, end - size)
                 at = start = min(end, size)
-                self._handlers[kind](message, message[5:])
+                self._handle(kind, message)
                 continue
             if end > size:
                 needed = end - at
                 break
-            if at > start:
-                out.append(buffer[start:at])
-            handler = self._handlers.get(kind)
-            if handler is None:
-                raise ProtocolError(f"the server sent a message of unknown type {kind:#x}", peer=Peer.SERVER)
-            handler(buffer[at:end], buffer[at + 5 : end])
-            at = start = end
+            # those that come with every statement stay part of the run, unless they answer the gateway's own
+            if kind == 0x43 or kind == 0x49 or kind == 0x73:  # C, I, s
+                self._completed(kind, buffer[at + 5 : end])
+                at = end
+                continue
+            if kind == 0x5A:  # Z
+                self._ready(buffer[at + 5 : end])
+                at = end
+                continue
+            if kind == 0x31 or kind == 0x32 or kind == 0x33:
+                passes = self._confirmed(kind)
+            elif kind == 0x54:  # T
+                passes = self._row_description(buffer[at:end])
+            elif kind == 0x6E:  # n
+                passes = self._no_data()
+            else:
+                if at > start:
+                    out.append(buffer[start:at])
+                self._handle(kind, buffer[at:end])
+                at = start = end
+                if self.waiting:
+                    break
+                continue
+            if not passes:
+                if at > start:
+                    out.append(buffer[start:at])
+                start = end
+            at = end
             if self.waiting:
                 break
         if at > start:
@@ -215,6 +205,28 @@ class Backend:
         if self._kept:
             self._give_kept()
         self._inbox.put_back(buffer, at, needed)
+
+    def _handle(self, kind: int, message: bytes) -> None:
+        """What comes more seldom. Each puts on the way to the client what is to go there."""
+        match kind:
+            case 0x53:  # S
+                self._parameter_status(message, message[5:])
+            case 0x45:  # E
+                self._error(message, message[5:])
+            case 0x4E:  # N
+                self._notice(message, message[5:])
+            case 0x74:  # t
+                self._parameter_description(message, message[5:])
+            case 0x41:  # A
+                self._notification(message, message[5:])
+            case 0x47:  # G
+                self._copy_in(message)
+            case 0x48:  # H
+                self._copy_out(message, message[5:])
+            case 0x63:  # c
+                self._copy_done(message)
+            case _:
+                raise ProtocolError(f"the server sent a message of unknown type {kind:#x}", peer=Peer.SERVER)
 
     def deliver_notices(self) -> None:
         """Messages of the gateway's own go out between two messages of the server, never inside one."""
@@ -230,7 +242,7 @@ class Backend:
         if len(frame_bytes) > head.record_left:
             head.record_left = 0
             return
-        if self._description and head.kind is Owed.EXECUTE:
+        if self._description and head.kind == Owed.EXECUTE:
             self._kept.append(self._description)
             self._description = b""
         head.record_left -= len(frame_bytes)
@@ -242,7 +254,7 @@ class Backend:
         at = 0
         if len(run) > head.record_left:
             while head.record_left:
-                end = at + 1 + _unpack_header(run, at)[1]
+                end = at + 1 + int32(run, at + 1)
                 self._record(head, run[at:end])
                 at = end
         else:
@@ -270,66 +282,65 @@ class Backend:
             self.shared.to_client.append(new)
         return end
 
-    def _expect(self, kind: bytes) -> Entry:
+    def _expect(self, kind: int) -> Entry:
         head = self.shared.pending.head
-        if head is None or kind[0] not in _EXPECTED[head.kind]:
-            wanted = "nothing" if head is None else head.kind.name
-            raise ProtocolError(f"the server sent {kind!r} where {wanted} was to be answered", peer=Peer.SERVER)
-        if head.refusal is not None and kind != b"Z":
+        if head is None or kind not in _EXPECTED[head.kind]:
+            wanted = "nothing" if head is None else OWED_NAMES[head.kind]
+            raise ProtocolError(f"the server sent {chr(kind)!r} where {wanted} was to be answered", peer=Peer.SERVER)
+        if head.refusal is not None and kind != 0x5A:
             # what stood in for a refused message did not fail: whatever it did, the client must not take it for an answer
-            raise ProtocolError(f"the server answered {kind!r} to a refused message", peer=Peer.SERVER)
+            raise ProtocolError(f"the server answered {chr(kind)!r} to a refused message", peer=Peer.SERVER)
         return head
 
-    def _row_description(self, message: bytes, body: bytes) -> None:
-        head = self._expect(b"T")
-        if head.kind is Owed.DESCRIBE_STATEMENT:
+    def _row_description(self, message: bytes) -> bool:
+        """Whether it passes to the client."""
+        head = self._expect(0x54)
+        if head.kind == Owed.DESCRIBE_STATEMENT:
             self.shared.pending.pop()
-            self.shared.to_client.append(message)
-            return
-        if head.kind is Owed.DESCRIBE_PORTAL:
+            return True
+        if head.kind == Owed.DESCRIBE_PORTAL:
             self._description = message
             if not head.injected:
                 self.shared.pending.pop()
-                self.shared.to_client.append(message)
-                return
+                return True
         else:
-            self.shared.to_client.append(message)
             head.size_bytes += len(message)
             if head.record_left:
                 self._record(head, message)
         if head.look:
-            columns = decode_row_description(body)
+            columns = decode_row_description(message[5:])
             again = head.columns_seen > 0
             head.columns_seen += 1
             self._asked = head
             self.shared.effects.append(Described(head.ticket, head.index, columns, head.attachment, again))
         elif head.injected:
             raise ProtocolError("a description came that was not to be looked at", peer=Peer.SERVER)
+        return not head.injected
 
     def plan(self, plan: RowPlan | None) -> None:
         """The answer to `Described`."""
         head = self._asked
         assert head is not None
         self._asked = None
-        if head.kind is Owed.DESCRIBE_PORTAL:
+        if head.kind == Owed.DESCRIBE_PORTAL:
             self.shared.pending.pop()
             target = self.shared.pending.head
             # an injected Describe is always followed by its Execute
             assert target is not None
-            assert target.kind is Owed.EXECUTE
+            assert target.kind == Owed.EXECUTE
             head = target
         head.plan = None if plan is None else RowRewriter(plan)
         head.described = True
 
-    def _no_data(self, message: bytes, _body: bytes) -> None:
-        head = self._expect(b"n")
+    def _no_data(self) -> bool:
+        """Whether it passes to the client."""
+        head = self._expect(0x6E)
         self.shared.pending.pop()
-        if not head.injected:
-            self.shared.to_client.append(message)
+        return not head.injected
 
     def _parameter_description(self, message: bytes, body: bytes) -> None:
         types = decode_parameter_description(body)
-        head = self._expect(b"t")
+        head = self._expect(0x74)
         named = self.shared.names.statements.confirmed.get(head.name)
         if named is not None:
             named.types = types  # most drivers leave the types to the server; a person who approves needs them
@@ -337,17 +348,17 @@ class Backend:
 
     # -- ends
 
-    def _confirmed(self, message: bytes, _body: bytes) -> None:
-        head = self._expect(message[:1])
+    def _confirmed(self, kind: int) -> bool:
+        """Whether it passes to the client."""
+        head = self._expect(kind)
         self.shared.pending.pop()
         for change in head.changes:
             self.shared.names.confirm(change)
-        if not head.injected:
-            self.shared.to_client.append(message)
+        return not head.injected
 
-    def _completed(self, message: bytes, body: bytes) -> None:
+    def _completed(self, kind: int, body: bytes) -> None:
         shared = self.shared
-        head = self._expect(message[:1])
+        head = self._expect(kind)
         for change in head.changes:
             if change.position == head.index:
                 shared.names.confirm(change)
@@ -360,22 +371,22 @@ class Backend:
         shared.copy_in = False
         if self._kept:
             self._give_kept()
-        tag = body[:-1] if message[0] == 0x43 else b""
+        tag = body[:-1] if kind == 0x43 else b""
         shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
-        if head.kind is Owed.EXECUTE:
+        if head.kind == Owed.EXECUTE:
             self._description = b""
             shared.pending.pop()
         else:
-            head.changes = tuple(change for change in head.changes if change.position != head.index)
+            if head.changes:
+                head.changes = tuple([change for change in head.changes if change.position != head.index])
             head.next_statement()
-        shared.to_client.append(message)
 
     def _error(self, message: bytes, body: bytes) -> None:
         shared = self.shared
         fields: Fields = decode_fields(body)
         head = shared.pending.head
         fatal = fields.get("V", fields.get("S", b"")) in (b"FATAL", b"PANIC")
-        ticket = head.ticket if head is not None and head.kind is not Owed.SYNC else None
+        ticket = head.ticket if head is not None and head.kind != Owed.SYNC else None
         attachment = head.attachment if head is not None else None
         shared.copy_in = False
         if head is not None and head.refusal is not None and not fatal:
@@ -400,7 +411,7 @@ class Backend:
             head.refusal = None
             head.next_statement()
             return
-        if head.kind is Owed.SYNC:
+        if head.kind == Owed.SYNC:
             # committing at Sync failed (a deferred constraint): ReadyForQuery still comes, and nothing is skipped
             return
         for entry in shared.pending.skip_to_sync():
@@ -412,15 +423,15 @@ class Backend:
         for change in entry.changes:
             self.shared.names.roll_back(change)
 
-    def _ready(self, message: bytes, body: bytes) -> None:
+    def _ready(self, body: bytes) -> None:
         shared = self.shared
         if len(body) != 1 or body not in (b"I", b"T", b"E"):
             raise ProtocolError("ReadyForQuery with an unknown status", peer=Peer.SERVER)
-        if shared.swallowed_syncs and (shared.pending.head is None or shared.pending.head.kind is not Owed.SYNC):
+        if shared.swallowed_syncs and (shared.pending.head is None or shared.pending.head.kind != Owed.SYNC):
             shared.swallowed_syncs -= 1
         else:
-            head = self._expect(b"Z")
-            if head.kind is Owed.FUNCTION_CALL and head.refusal is not None:
+            head = self._expect(0x5A)
+            if head.kind == Owed.FUNCTION_CALL and head.refusal is not None:
                 raise ProtocolError("the server answered a refused function call", peer=Peer.SERVER)
             if head.changes:
                 # a batch ended well and yet not every name it makes was seen to be made: the count of statements is off
@@ -431,16 +442,15 @@ class Backend:
         shared.transaction_status = body
         if body == b"I":
             shared.names.transaction_ended()
-        shared.to_client.append(message)
         if shared.report_ready:
             shared.report_ready = False
             shared.effects.append(Ready(body.decode("ascii")))
 
     # -- COPY
 
-    def _copy_in(self, message: bytes, _body: bytes) -> None:
+    def _copy_in(self, message: bytes) -> None:
         shared = self.shared
-        self._expect(b"G")
+        self._expect(0x47)
         ended, eaten = shared.pending.begin_copy()
         if eaten is not None:
             self._undo(eaten)
@@ -448,7 +458,7 @@ class Backend:
         shared.to_client.append(message)
 
     def _copy_out(self, message: bytes, body: bytes) -> None:
-        head = self._expect(b"H")
+        head = self._expect(0x48)
         binary, columns = decode_copy_response(body)
         self.shared.to_client.append(message)
         head.copying = True
@@ -466,8 +476,8 @@ class Backend:
         head.copy = rewriter
         head.described = True
 
-    def _copy_done(self, message: bytes, _body: bytes) -> None:
-        head = self._expect(b"c")
+    def _copy_done(self, message: bytes) -> None:
+        head = self._expect(0x63)
         if head.copy is not None and (rest := head.copy.finish()):
             self.shared.to_client.append(frame(b"d", rest))
         self.shared.to_client.append(message)

@@ -16,7 +16,6 @@ not be judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from protocols.base import (
@@ -33,7 +32,6 @@ from protocols.base import (
 from protocols.buffer import Inbox
 from protocols.postgres.messages import (
     FLUSH,
-    HEADER,
     decode_bind,
     decode_bind_names,
     decode_parse,
@@ -45,10 +43,11 @@ from protocols.postgres.messages import (
 )
 from protocols.postgres.names import NAME_BYTES, UNCERTAIN, Change, Named
 from protocols.postgres.pending import Entry, Owed
+from protocols.postgres.rows import int32
 from protocols.postgres.shared import Shared
 
-_unpack_header = HEADER.unpack_from
-_DURING_COPY = b"cfHSX"  # besides CopyData
+_DURING_COPY: Final = b"cfHSX"  # besides CopyData
+_KINDS: Final = b"QPBEDCSHFcfX"
 _BIND_HEAD_BYTES: Final = (
     1024  # two names of at most NAMEDATALEN as the server keeps them; longer ones end the stream's patience
 )
@@ -89,7 +88,6 @@ class Frontend:
     __slots__ = (
         "_barrier",
         "_discarding",
-        "_handlers",
         "_inbox",
         "_passing",
         "_retry",
@@ -107,20 +105,6 @@ class Frontend:
         self._barrier = False  # nothing is read until the server owes nothing
         self._retry: _Waiting | None = None  # what was put off until then
         self.terminated = False
-        self._handlers: dict[int, Callable[[bytes, bytes], None]] = {
-            ord("Q"): self._query,
-            ord("P"): self._parse,
-            ord("B"): self._bind,
-            ord("E"): self._execute,
-            ord("D"): self._describe,
-            ord("C"): self._close,
-            ord("S"): self._sync,
-            ord("H"): self._flush,
-            ord("F"): self._function_call,
-            ord("c"): self._copy_end,
-            ord("f"): self._copy_end,
-            ord("X"): self._terminate,
-        }
 
     @property
     def asking(self) -> Question | None:
@@ -173,7 +157,8 @@ class Frontend:
                     break
             if size - at < 5:
                 break
-            kind, length = _unpack_header(buffer, at)
+            kind = buffer[at]
+            length = int32(buffer, at + 1)
             if length < 4:
                 raise ProtocolError("a message shorter than its header")
             end = at + 1 + length
@@ -186,8 +171,7 @@ class Frontend:
             if shared.copy_in and kind not in _DURING_COPY:
                 # the server would read it as part of the copy, or, if that has just failed, as what it is
                 raise ProtocolError(f"message type {kind:#x} during COPY from stdin")
-            handler = self._handlers.get(kind)
-            if handler is None:
+            if kind not in _KINDS:
                 raise ProtocolError(f"invalid frontend message type {kind}")
             if end > size:
                 if not self._oversize(kind, length, buffer, at):
@@ -195,10 +179,35 @@ class Frontend:
                     break
                 at = size
                 continue
-            message = buffer[at:end]
+            message = buffer if end - at == size else buffer[at:end]
             at = end
-            handler(message, message[5:])
+            self._handle(kind, message)
         self._inbox.put_back(buffer, at, needed)
+
+    def _handle(self, kind: int, message: bytes) -> None:
+        # direct calls, in the order of how often they come
+        if kind == 0x51:  # Q
+            self._query(message)
+        elif kind == 0x42:  # B
+            self._bind(message)
+        elif kind == 0x45:  # E
+            self._execute(message)
+        elif kind == 0x53:  # S
+            self._sync(message)
+        elif kind == 0x44:  # D
+            self._describe(message)
+        elif kind == 0x50:  # P
+            self._parse(message)
+        elif kind == 0x43:  # C
+            self._close(message)
+        elif kind == 0x48:  # H, Flush
+            self.shared.to_server.append(message)
+        elif kind == 0x46:  # F
+            self._function_call(message)
+        elif kind == 0x58:  # X
+            self._terminate(message)
+        else:  # c, f
+            self._copy_end(message)
 
     def _stream(self, buffer: bytes, at: int) -> int:
         """Pass or discard the rest of a message whose beginning has been dealt with."""
@@ -240,7 +249,7 @@ class Frontend:
 
     def _ask(self, waiting: _Waiting, question: Question) -> None:
         shared = self.shared
-        if len(shared.pending.entries) >= shared.limits.owed:
+        if shared.pending.count >= shared.limits.owed:
             raise ProtocolError("too many messages without reading their answers", sqlstate="54000")
         waiting.question = question
         self._waiting = waiting
@@ -262,8 +271,8 @@ class Frontend:
 
     def flush_for_hold(self) -> None:
         """Before a long wait the server is told to send what it has for the messages before: the client may need it."""
-        entries = self.shared.pending.entries
-        if entries and entries[-1].kind not in (Owed.QUERY, Owed.SYNC):  # after these the server sends by itself
+        last = self.shared.pending.last
+        if last is not None and last.kind not in (Owed.QUERY, Owed.SYNC):  # after these the server sends by itself
             self.shared.to_server.append(FLUSH)
 
     def withdraw_if_skipped(self) -> None:
@@ -347,10 +356,10 @@ class Frontend:
 
     # -- simple query
 
-    def _query(self, message: bytes, body: bytes) -> None:
-        if not body or body[-1]:
+    def _query(self, message: bytes) -> None:
+        if len(message) <= 5 or message[len(message) - 1]:
             raise ProtocolError("Query without its terminator")
-        question = Question(self.shared.next_ticket(), _QUERY, body[:-1], length=len(message))
+        question = Question(self.shared.next_ticket(), _QUERY, message[5:-1], length=len(message))
         self._ask(_Waiting(_QUERY, message), question)
 
     def _forward_query(self, waiting: _Waiting, question: Question, verdict: Forward) -> None:
@@ -379,8 +388,8 @@ class Frontend:
 
     # -- extended query
 
-    def _parse(self, message: bytes, body: bytes) -> None:
-        parse = decode_parse(body)
+    def _parse(self, message: bytes) -> None:
+        parse = decode_parse(message[5:])
         self._check_name(parse.name)
         if parse.name and len(self.shared.names.statements.confirmed) >= self.shared.limits.prepared_statements:
             raise ProtocolError("more prepared statements than prepared_statements allows", sqlstate="54000")
@@ -411,8 +420,8 @@ class Frontend:
             Entry(Owed.PARSE, question.ticket, changes=(change,), attachment=verdict.attachment, mend=mend)
         )
 
-    def _bind(self, message: bytes, body: bytes) -> None:
-        portal, statement, _ = decode_bind_names(body)
+    def _bind(self, message: bytes) -> None:
+        portal, statement, _ = decode_bind_names(message[5:])
         self._begin_bind(message, portal, statement, 0)
 
     def _begin_bind(self, message: bytes, portal: bytes, statement: bytes, streamed: int) -> None:
@@ -487,9 +496,9 @@ class Frontend:
             Entry(Owed.BIND, question.ticket, changes=(change,), attachment=verdict.attachment, mend=mend)
         )
 
-    def _execute(self, message: bytes, body: bytes) -> None:
-        portal, at = read_cstring(body, 0)
-        if len(body) != at + 4:
+    def _execute(self, message: bytes) -> None:
+        portal, at = read_cstring(message, 5)
+        if len(message) != at + 4:
             raise ProtocolError("Execute has another length than its contents")
         self._check_name(portal)
         self._run(_Waiting(_EXECUTE, message, None, portal))
@@ -565,23 +574,23 @@ class Frontend:
             )
         )
 
-    def _describe(self, message: bytes, body: bytes) -> None:
-        if len(body) < 2 or body[0] not in b"SP":
+    def _describe(self, message: bytes) -> None:
+        if len(message) < 7 or message[5] not in b"SP":
             raise ProtocolError("Describe of something that is neither statement nor portal")
-        kind = Owed.DESCRIBE_STATEMENT if body[0] == 0x53 else Owed.DESCRIBE_PORTAL
-        name, _ = read_cstring(body, 1)
+        kind = Owed.DESCRIBE_STATEMENT if message[5] == 0x53 else Owed.DESCRIBE_PORTAL
+        name, _ = read_cstring(message, 6)
         self.shared.to_server.append(message)
         names = self.shared.names
-        space = names.statements if kind is Owed.DESCRIBE_STATEMENT else names.portals
+        space = names.statements if kind == Owed.DESCRIBE_STATEMENT else names.portals
         named = space.look_up(name, self.shared.segment).named
         self._push(Entry(kind, name=name[:NAME_BYTES], mend=named.mend if named is not None else None))
 
-    def _close(self, message: bytes, body: bytes) -> None:
-        if len(body) < 2 or body[0] not in b"SP":
+    def _close(self, message: bytes) -> None:
+        if len(message) < 7 or message[5] not in b"SP":
             raise ProtocolError("Close of something that is neither statement nor portal")
-        name, _ = read_cstring(body, 1)
+        name, _ = read_cstring(message, 6)
         self._check_name(name)
-        space = "statement" if body[0] == 0x53 else "portal"
+        space = "statement" if message[5] == 0x53 else "portal"
         change = Change(space, name[:NAME_BYTES], None, self.shared.segment)
         self.shared.names.propose(change)
         self.shared.to_server.append(message)
@@ -597,12 +606,12 @@ class Frontend:
             raise ProtocolError("names beyond ASCII need client_encoding UTF8", sqlstate="0A000")
 
     def _push(self, entry: Entry) -> None:
-        if len(self.shared.pending) >= self.shared.limits.owed:
+        if self.shared.pending.count >= self.shared.limits.owed:
             raise ProtocolError("too many messages without reading their answers", sqlstate="54000")
         self.shared.pending.push(entry)
 
-    def _sync(self, message: bytes, body: bytes) -> None:
-        if body:
+    def _sync(self, message: bytes) -> None:
+        if len(message) != 5:
             raise ProtocolError("Sync has contents")
         shared = self.shared
         shared.to_server.append(message)
@@ -613,20 +622,17 @@ class Frontend:
         shared.skipping = False
         self._push(Entry(Owed.SYNC))
 
-    def _flush(self, message: bytes, _body: bytes) -> None:
-        self.shared.to_server.append(message)
-
-    def _function_call(self, message: bytes, body: bytes) -> None:
-        question = Question(self.shared.next_ticket(), _FUNCTION_CALL, body, length=len(message))
+    def _function_call(self, message: bytes) -> None:
+        question = Question(self.shared.next_ticket(), _FUNCTION_CALL, message[5:], length=len(message))
         self._ask(_Waiting(_FUNCTION_CALL, message), question)
 
-    def _copy_end(self, message: bytes, _body: bytes) -> None:
+    def _copy_end(self, message: bytes) -> None:
         self.shared.copy_in = False
         self.shared.to_server.append(message)
-        if self.shared.pending:
+        if self.shared.pending.count:
             self._push(Entry(Owed.COPY_END))
 
-    def _terminate(self, message: bytes, _body: bytes) -> None:
+    def _terminate(self, message: bytes) -> None:
         self.terminated = True
         self.shared.to_server.append(message)
         self.shared.effects.append(Terminated())

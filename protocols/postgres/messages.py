@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from protocols.base import ColumnDescription, Peer, ProtocolError
+from protocols.postgres.rows import int16, int32
 
 HEADER = struct.Struct("!BI")  # type, length; the length counts itself but not the type
 _INT16 = struct.Struct("!H")
 _INT32 = struct.Struct("!i")
 _COLUMN = struct.Struct("!IhIhih")  # after the name: table OID, attribute, type OID, typlen, typmod, format
+
+_LONGEST: Final = 0x7FFFFFFF  # of a signed length
+_TEXT: Final = [(0,) * count for count in range(33)]  # formats of so many parameters in text
 
 FLUSH = b"H\x00\x00\x00\x04"
 SYNC = b"S\x00\x00\x00\x04"
@@ -61,11 +65,18 @@ def encode_describe_portal(name: bytes) -> bytes:
     return frame(b"D", b"P" + name + b"\0")
 
 
-class Bind(NamedTuple):
-    portal: bytes
-    statement: bytes
-    formats: tuple[int, ...]  # one for each parameter
-    parameters: tuple[bytes | None, ...]
+class Bind:
+    """One for each execution of a prepared statement: a plain class, which compiles to a struct."""
+
+    __slots__ = ("formats", "parameters", "portal", "statement")
+
+    def __init__(
+        self, portal: bytes, statement: bytes, formats: tuple[int, ...], parameters: tuple[bytes | None, ...]
+    ) -> None:
+        self.portal = portal
+        self.statement = statement
+        self.formats = formats  # one for each parameter
+        self.parameters = parameters
 
 
 def decode_bind_names(body: bytes) -> tuple[bytes, bytes, int]:
@@ -77,32 +88,36 @@ def decode_bind_names(body: bytes) -> tuple[bytes, bytes, int]:
 
 def decode_bind(body: bytes) -> Bind:
     portal, statement, at = decode_bind_names(body)
+    formats: tuple[int, ...] = ()
     try:
-        (format_count,) = _INT16.unpack_from(body, at)
-        formats = struct.unpack_from(f"!{format_count}h", body, at + 2)
-        at += 2 + 2 * format_count
-        (count,) = _INT16.unpack_from(body, at)
+        format_count = int16(body, at)
+        at += 2
+        if format_count:
+            formats = struct.unpack_from(f"!{format_count}h", body, at)
+            at += 2 * format_count
+        count = int16(body, at)
         at += 2
         parameters: list[bytes | None] = []
         for _ in range(count):
-            (length,) = _INT32.unpack_from(body, at)
+            length = int32(body, at)
             at += 4
-            if length < 0:
+            if length > _LONGEST:  # -1; the server takes no other negative length
                 parameters.append(None)
                 continue
-            if at + length > len(body):
+            end = at + length
+            if end > len(body):
                 raise ProtocolError("Bind: a parameter is longer than the message")
-            parameters.append(body[at : at + length])
-            at += length
-        (result_count,) = _INT16.unpack_from(body, at)
-    except struct.error as error:
+            parameters.append(body[at:end])
+            at = end
+        result_count = int16(body, at)
+    except (struct.error, IndexError) as error:
         raise ProtocolError("Bind ends early") from error
     if at + 2 + 2 * result_count != len(body):
         raise ProtocolError("Bind has another length than its contents")
     if format_count not in (0, 1, count):
         raise ProtocolError(f"Bind has {format_count} parameter formats but {count} parameters")
     if format_count == 0:
-        formats = (0,) * count
+        formats = _TEXT[count] if count < len(_TEXT) else (0,) * count
     elif format_count == 1:
         formats = formats * count
     return Bind(portal, statement, formats, tuple(parameters))

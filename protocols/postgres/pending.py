@@ -6,26 +6,40 @@ server skips those messages (Spec: PostgreSQL 55.2.3, "reads and discards messag
 
 from __future__ import annotations
 
-import enum
-from collections import deque
-from collections.abc import Iterable
+from typing import Final
 
 from protocols.base import CopyRewriter, Fields, Mender
 from protocols.postgres.names import Change
 from protocols.postgres.rows import RowRewriter
 
 
-class Owed(enum.IntEnum):
-    QUERY = 1
-    PARSE = 2
-    BIND = 3
-    DESCRIBE_STATEMENT = 4
-    DESCRIBE_PORTAL = 5
-    EXECUTE = 6
-    CLOSE = 7
-    SYNC = 8
-    FUNCTION_CALL = 9
-    COPY_END = 10  # no answer is owed: where CopyDone or CopyFail stands among the messages that were sent
+class Owed:
+    """What an entry was sent for. Plain numbers: they are looked at for every message, and compile to constants."""
+
+    QUERY: Final = 0
+    PARSE: Final = 1
+    BIND: Final = 2
+    DESCRIBE_STATEMENT: Final = 3
+    DESCRIBE_PORTAL: Final = 4
+    EXECUTE: Final = 5
+    CLOSE: Final = 6
+    SYNC: Final = 7
+    FUNCTION_CALL: Final = 8
+    COPY_END: Final = 9  # no answer is owed: where CopyDone or CopyFail stands among the messages that were sent
+
+
+OWED_NAMES: Final = (
+    "QUERY",
+    "PARSE",
+    "BIND",
+    "DESCRIBE_STATEMENT",
+    "DESCRIBE_PORTAL",
+    "EXECUTE",
+    "CLOSE",
+    "SYNC",
+    "FUNCTION_CALL",
+    "COPY_END",
+)
 
 
 class Entry:
@@ -44,6 +58,7 @@ class Entry:
         "look",
         "mend",
         "name",
+        "next",
         "plan",
         "record_bytes",
         "record_left",
@@ -57,7 +72,7 @@ class Entry:
 
     def __init__(
         self,
-        kind: Owed,
+        kind: int,
         ticket: int = 0,
         *,
         attachment: object = None,
@@ -92,6 +107,7 @@ class Entry:
         self.plan: RowRewriter | None = None
         self.copy: CopyRewriter | None = None
         self.copying = False
+        self.next: Entry | None = None  # the one that was sent after it
 
     def next_statement(self) -> None:
         """A batch goes on: counters and plans belong to one statement."""
@@ -105,31 +121,51 @@ class Entry:
 
 
 class Pending:
-    __slots__ = ("entries",)
+    """The entries in order, linked one to the next."""
+
+    __slots__ = ("_first", "_last", "count")
 
     def __init__(self) -> None:
-        self.entries: deque[Entry] = deque()
-
-    def __len__(self) -> int:
-        return len(self.entries)
+        self._first: Entry | None = None
+        self._last: Entry | None = None
+        self.count = 0
 
     def push(self, entry: Entry) -> None:
-        self.entries.append(entry)
+        if self._last is None:
+            self._first = entry
+        else:
+            self._last.next = entry
+        self._last = entry
+        self.count += 1
 
     @property
     def head(self) -> Entry | None:
-        entries = self.entries
-        while entries and entries[0].kind is Owed.COPY_END:
-            entries.popleft()  # of a copy that is over, or was none
-        return entries[0] if entries else None
+        first = self._first
+        while first is not None and first.kind == Owed.COPY_END:
+            self.pop()  # of a copy that is over, or was none
+            first = self._first
+        return first
+
+    @property
+    def last(self) -> Entry | None:
+        return self._last
 
     def pop(self) -> Entry:
-        return self.entries.popleft()
+        entry = self._first
+        assert entry is not None
+        self._first = entry.next
+        if self._first is None:
+            self._last = None
+        entry.next = None
+        self.count -= 1
+        return entry
 
-    def skip_to_sync(self) -> Iterable[Entry]:
+    def skip_to_sync(self) -> list[Entry]:
         """Take out, and give, the entries that the server will not answer after an error."""
-        while self.entries and self.entries[0].kind is not Owed.SYNC:
-            yield self.entries.popleft()
+        skipped = []
+        while self._first is not None and self._first.kind != Owed.SYNC:
+            skipped.append(self.pop())
+        return skipped
 
     def begin_copy(self) -> tuple[bool, Entry | None]:
         """COPY FROM STDIN has begun: what was sent behind it, up to CopyDone or CopyFail, was read as part of the copy.
@@ -138,15 +174,18 @@ class Pending:
         be answered (Spec: 55.2.6; "unexpected message type 0x51 during COPY from stdin"). The first value says whether the
         copy's end was sent already. Without this, every later answer would be taken for that of the message before it.
         """
-        entries = self.entries
-        head = entries.popleft()
+        head = self.pop()
         eaten: Entry | None = None
         ended = False
-        while entries and eaten is None and not ended:
-            entry = entries.popleft()
-            if entry.kind is Owed.COPY_END:
+        while self._first is not None and eaten is None and not ended:
+            entry = self.pop()
+            if entry.kind == Owed.COPY_END:
                 ended = True
-            elif entry.kind is not Owed.SYNC:
+            elif entry.kind != Owed.SYNC:
                 eaten = entry
-        entries.appendleft(head)
+        head.next = self._first
+        self._first = head
+        if self._last is None:
+            self._last = head
+        self.count += 1
         return ended, eaten
