@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -162,6 +164,31 @@ async def test_a_server_that_goes_away_approves_nothing_and_comes_back(address: 
                 won = await desk.consume(request.id)
         assert won
         await desk.check()
+
+
+async def test_an_error_that_no_call_waits_for_ends_neither_the_store_nor_the_gateway(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = await PostgresStore.open(address)
+
+    async def give_up() -> None:
+        loop = asyncio.get_running_loop()
+        loop.create_future().set_exception(ConnectionError("unexpected connection_lost() call"))
+        loop.call_soon(dict[str, str]().pop, "nothing")
+        gc.collect()
+        await asyncio.sleep(0)
+
+    try:
+        await store._loop.run_aio_coroutine(give_up())
+        await trio.testing.wait_all_tasks_blocked()
+        await store.keep("kind", "key", b"still here")
+        assert await store.kept("kind") == {"key": b"still here"}
+    finally:
+        await store.aclose()
+    said = capsys.readouterr().out
+    assert "ConnectionError" in said
+    assert "KeyError" in said
+    assert "unexpected" not in said, "the text of an error can quote what was stored"
 
 
 async def test_what_was_begun_is_finished_when_its_task_is_cancelled(address: str, clock: Clock) -> None:

@@ -7,7 +7,7 @@ did is known when it returns. What changes more than one row takes one advisory 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
 import asyncpg
@@ -76,6 +76,7 @@ class PostgresStore:
         async def hold_loop() -> None:
             try:
                 async with trio_asyncio.open_loop() as loop:
+                    loop.set_exception_handler(_nobody_waits_for)
                     ready.append(loop)
                     started.set()
                     await stop.wait()
@@ -268,6 +269,14 @@ class PostgresStore:
             raise StoreError(f"the approval store: {type(error).__name__}: {error}") from error
         except (TimeoutError, trio.TooSlowError) as error:
             raise StoreError("the approval store does not answer") from error
+
+
+def _nobody_waits_for(_: object, context: Mapping[str, object]) -> None:
+    """An error of a connection that was given up, as it falls away. Raised here, it would end the loop and all of the gateway.
+
+    What a call waits for reaches the call itself. The message is asyncio's own; the error's text could quote data.
+    """
+    _log.warning("connection_error", message=context.get("message"), error=type(context.get("exception")).__name__)
 
 
 async def _lock(db: asyncpg.Connection) -> None:
