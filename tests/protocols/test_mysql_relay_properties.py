@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocols.base import Forward, ProtocolError, Question, Refuse, Stage, Verdict
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.messages import Command
+from protocols.mysql.packets import FULL_PAYLOAD, frame, packet_count
 from protocols.mysql.relay import MySqlRelay
-from protocols.mysql.shared import ResultDescribed
+from protocols.mysql.shared import Limits, ResultDescribed
 from tests.protocols import mysql_playbook as p
 from tests.protocols.mysql_fake_server import FakeMySql
 
@@ -199,3 +200,58 @@ def test_mutated_answers_end_in_protocol_errors_alone(
     if look and not binary:
         # what is still called a row was masked; a mutation may turn a row into an error, whose words are not this test's
         assert b"\6secret" not in got or b"\xff" in got
+
+
+# around the lengths at which a payload goes on in another packet, or in an empty one
+LENGTHS = st.builds(lambda packets, more: packets * FULL_PAYLOAD + more, st.integers(1, 2), st.integers(-2, 2))
+# and cuts around the headers of those packets
+SPLITS = st.lists(
+    st.builds(lambda packet, more: max(0, packet * (FULL_PAYLOAD + 4) + more), st.integers(0, 2), st.integers(-5, 9)),
+    max_size=4,
+)
+LARGE = Limits(statement_bytes=3 * FULL_PAYLOAD, masked_row_bytes=3 * FULL_PAYLOAD)
+few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@few
+@given(LENGTHS, SPLITS, st.booleans())
+def test_a_command_of_several_packets_goes_on_as_it_came_or_is_refused_in_its_sequence(
+    size: int, cuts: list[int], allowed: bool
+) -> None:
+    session = p.Session(limits=LARGE)
+    raw = p.query("x" * (size - 1))
+    pieces = chunked(raw, cuts)
+    session.client(*pieces[:-1])
+    assert session.to_server() == b""
+    session.client(pieces[-1])
+    assert len(session.question.text or b"") == size - 1
+    session.answer(Forward() if allowed else Refuse(p.REFUSAL))
+    same = session.to_server() == (raw if allowed else b"")
+    assert same  # a difference of megabytes is not shown
+    answer = p.packets(p.err(), first=packet_count(size))
+    if allowed:
+        session.server(answer)
+    assert session.to_client() == (answer if allowed else frame(p.refusal_packet(), packet_count(size)))
+
+
+@few
+@given(LENGTHS, SPLITS, st.booleans(), FLAGS)
+def test_a_row_of_several_packets_passes_as_it_came_or_is_masked_and_renumbered(
+    size: int, cuts: list[int], masked: bool, flags: Capability
+) -> None:
+    flags |= Capability.SESSION_TRACK
+    session = p.Session(flags, LARGE)
+    long = p.row(b"x" * (size - 4 if size <= FULL_PAYLOAD + 3 else size - 9))
+    session.client(p.query("rows"))
+    session.answer(Forward(look=masked))
+    answer = p.packets(*p.result([p.column()], [long, p.row(b"y")], flags))
+    head = answer.index(long[:20]) - 4  # the cuts are counted from the row's first header
+    for piece in chunked(answer, [head + cut for cut in cuts]):
+        session.server(piece)
+        if masked and any(isinstance(effect, ResultDescribed) for effect in session.effects):
+            session.effects.clear()
+            session.relay.plan([lambda _: b"***"])
+            session.advance()
+    rows = [p.row(b"***")] * 2 if masked else [long, p.row(b"y")]
+    same = session.to_client() == p.packets(*p.result([p.column()], rows, flags))
+    assert same
