@@ -78,6 +78,8 @@ def shop() -> Catalog:
         stored("by_own", "RETURN (SELECT id FROM customers c WHERE c.ssn = ssn)", arguments=1),
         stored("quotes", 'RETURN (SELECT "ssn" FROM customers LIMIT 1)'),
         stored("skips", "BEGIN SELECT note INTO x FROM orders; SELECT note, ssn FROM customers, orders; END", kind="p"),
+        stored("gtid_subset", "RETURN (SELECT ssn FROM customers LIMIT 1)", arguments=2),
+        stored("calls_own", "RETURN gtid_subset(1, 2)"),
         stored("ring", "RETURN IF(1, (SELECT ssn FROM customers LIMIT 1), ring_too())"),
         stored("ring_too", "RETURN ring()"),
         stored("texts", "BEGIN PREPARE s FROM @x; EXECUTE s; END", kind="p"),

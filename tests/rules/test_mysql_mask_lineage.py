@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from tests.rules.mysql_mask_catalog import MARIADB, SHOP, examine, treatments
+from tests.rules.mysql_mask_catalog import CATALOG, MARIADB, SHOP, examine, mask_set, treatments
 
 STAR = "- - - redact email bucket last4 date-to-year ? -"
 
@@ -158,6 +158,11 @@ def test_results_of_a_procedure_are_followed_one_by_one() -> None:
     assert [each.treatment for each in first.outputs()] == ["as it is", "redact"]
     assert second is None
     assert not examine("CALL skips()").results  # INTO gives no result, or a file
+
+
+def test_a_body_is_read_as_by_the_server_that_runs_it() -> None:
+    there = mask_set(catalog=evolve(CATALOG, server_version=101106))
+    assert treatments("SELECT calls_own()", masks=there, namespace=MARIADB) == "?"
 
 
 def test_what_was_approved_to_be_kept_is_masked_wherever_it_may_be_kept() -> None:

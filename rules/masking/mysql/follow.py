@@ -120,6 +120,7 @@ class Follow:
         return [] if home is None else self.world.named(home, name)
 
 
+_FIRST_OF_MARIADB = 10_00_00  # as versions are numbered; MySQL's are smaller
 # A routine keeps the mode of its making, which no catalog is asked for: what these mean depends on it. What a variable holds,
 # a body does not say.
 _BY_MODE = ('"', "||", "\\", "@")
@@ -244,7 +245,13 @@ class MySqlWorld:
         text = f"SELECT {body[len('RETURN') :]}" if function.kind == "f" else body
         if (function.kind == "f" and not body.upper().startswith("RETURN")) or any(each in body for each in _BY_MODE):
             return None
-        home = Namespace(database=function.schema, search_path=(function.schema,))
+        version = self.catalog.server_version
+        home = Namespace(
+            database=function.schema,
+            search_path=(function.schema,),
+            server_version=version,
+            mariadb=version >= _FIRST_OF_MARIADB,  # GTID_SUBSET is MySQL's own, and anybody's there
+        )
         try:
             reads = read(text, home, self.catalog)
         except Exception:  # noqa: BLE001  a text of a form that nobody foresaw is looked at word by word
