@@ -75,13 +75,15 @@ def test_what_was_not_offered_is_not_agreed_on() -> None:
         for flag in (
             C.COMPRESS,
             C.ZSTD,
-            C.LOCAL_FILES,
             C.QUERY_ATTRIBUTES,
             C.OPTIONAL_METADATA,
             C.CACHE_METADATA,
             C.SSL,
         ):
             assert not found & flag
+        assert (
+            found & C.LOCAL_FILES
+        )  # a file is asked for only where the statement names it: test_mysql_local_infile.py
         assert not found & C.BULK  # a client that calls itself MySQL's has none of MariaDB's flags
     assert agreed(offered(tls=False, mariadb=True), everything & ~C.MYSQL) & C.BULK
 
