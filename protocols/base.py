@@ -102,6 +102,13 @@ class ColumnDescription(NamedTuple):
     binary: bool
 
 
+class Detected(NamedTuple):
+    """A detector found something in what a statement returned, and it was overwritten. By the detector's name, how often."""
+
+    ticket: int
+    counts: Mapping[str, int]
+
+
 class ParameterChanged(NamedTuple):
     name: str
     value: str
@@ -123,7 +130,19 @@ class Terminated(NamedTuple):
     """The client said goodbye."""
 
 
-Effect = Question | Described | CopyOut | Completed | Rows | Failed | ParameterChanged | Ready | Withdrawn | Terminated
+Effect = (
+    Question
+    | Described
+    | CopyOut
+    | Completed
+    | Rows
+    | Detected
+    | Failed
+    | ParameterChanged
+    | Ready
+    | Withdrawn
+    | Terminated
+)
 
 
 class Exchange(NamedTuple):

@@ -16,6 +16,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from rules.checks import CHECKS
 from rules.conditions import NATURAL_EFFECTS, When
+from rules.detection import NAMES as DETECTORS
 from rules.model import Effect
 from rules.packs import PACKS, pack_text
 from rules.policy import DEFAULT_RULE, Limit, Policy, Rule
@@ -36,6 +37,7 @@ class PolicyTable:
     derived: Literal["mask", "hold", "deny"] | None = None
     predicates: Literal["allow", "equality", "hold", "deny"] | None = None
     read_only: bool | None = None
+    detect: tuple[str, ...] | None = None
     rule: tuple[Rule, ...] = ()
 
 
@@ -62,7 +64,10 @@ def read_policy(reader: Reader, name: str, table: object, path: Sequence[Step]) 
         written.derived or base.derived,
         written.predicates or base.predicates,
         base.read_only if written.read_only is None else written.read_only,
+        base.detect if written.detect is None else written.detect,
     )
+    for name_of_detector in written.detect or ():
+        reader.known(name_of_detector, DETECTORS, (*path, "detect"), "detector")
     _check_policy(reader, policy, len(rules), path)
     return policy if len(reader.problems) == before or not _errors(reader, before) else None
 

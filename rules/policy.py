@@ -60,6 +60,7 @@ class Policy:
     derived: Literal["mask", "hold", "deny"] = "mask"  # what an expression over a masked column gets
     predicates: Literal["allow", "equality", "hold", "deny"] = "equality"  # what a condition over one gets
     read_only: bool = False  # nothing that it lets through writes: the upstream session is pinned read-only as well
+    detect: tuple[str, ...] = ()  # what is looked for in the text of results: names of `rules.detection`
     _by_effects: dict[tuple[Kind, frozenset[Effect]], tuple[Rule, ...]] = field(
         factory=dict, init=False, eq=False, repr=False
     )

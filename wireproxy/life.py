@@ -104,9 +104,13 @@ class Life:
             self._client.close()
             self._server.close()
             try:
+                self._conclude()
                 self.log.end(self._over or "an error of the gateway")
             except LogError as error:
                 self._diagnostics.error("log_not_ended", error=str(error))
+
+    def _conclude(self) -> None:
+        """What is still to be recorded when the session ends. Raises LogError."""
 
     async def _do(self, job: Job) -> None:
         try:

@@ -61,7 +61,7 @@ COUNTERS: dict[str, tuple[str, str]] = {
 class Metrics:
     """Integers to add to. One for each process."""
 
-    __slots__ = (*COUNTERS, "_judged")
+    __slots__ = (*COUNTERS, "_detected", "_judged")
 
     approved: int
     client_bytes: int
@@ -93,11 +93,15 @@ class Metrics:
         for name in COUNTERS:
             setattr(self, name, 0)
         self._judged: dict[tuple[str, str, str], int] = {}
+        self._detected: dict[str, int] = {}
 
     def judged(self, action: str, kind: str, database: str) -> None:
         """One statement of a text. All three words come from us or the configuration, never from a client."""
         key = (action, kind, database)
         self._judged[key] = self._judged.get(key, 0) + 1
+
+    def detected(self, detector: str, count: int) -> None:
+        self._detected[detector] = self._detected.get(detector, 0) + count
 
     def families(self) -> Iterable[Metric]:
         for attribute, (name, text) in COUNTERS.items():
@@ -111,6 +115,12 @@ class Metrics:
         for labels, number in sorted(self._judged.items()):
             judged.add_metric(labels, number)
         yield judged
+        detected = CounterMetricFamily(
+            "wireproxy_detected_values", "Values that a detector found and overwrote.", labels=("detector",)
+        )
+        for detector, number in sorted(self._detected.items()):
+            detected.add_metric((detector,), number)
+        yield detected
         info = GaugeMetricFamily("wireproxy_build", "The running version.", labels=("version",))
         info.add_metric((__version__,), 1)
         yield info

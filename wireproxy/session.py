@@ -21,6 +21,7 @@ from mypy_extensions import mypyc_attr
 from protocols.base import (
     AnyRelay,
     Completed,
+    Detected,
     Effect,
     Failed,
     Forward,
@@ -111,11 +112,13 @@ class Session(Life):
             Question: self._on_question,
             Completed: self._on_completed,
             Rows: self._on_rows,
+            Detected: self._on_detected,
             Failed: self._on_failed,
             ParameterChanged: self._on_parameter,
             Withdrawn: self._on_withdrawn,
             Terminated: self._on_terminated,
         }
+        self._detected: dict[int, dict[str, int]] = {}  # by ticket: what was found since it was last recorded
         self._shown: tuple[Unmasking, ...] = ()
         self._use(bench)
         self._note_unmasking(bench)
@@ -400,6 +403,8 @@ class Session(Life):
                     self.identity.name, rule, limit, trio.current_time(),
                     rows=completed.rows or affected(completed.tag), size=completed.size_bytes, time_s=elapsed_ns / 1e9,
                 )  # fmt: skip
+        if self._detected:
+            self._end_detected()
         tag = completed.tag.decode("ascii", "replace")
         self._results.completed(completed.ticket, tag, completed.rows, completed.size_bytes, elapsed_ns)
         return False
@@ -408,7 +413,34 @@ class Session(Life):
         self._results.rows(rows.ticket, None, rows.frames)
         return False
 
+    def _on_detected(self, detected: Detected) -> bool:
+        """The first findings of a result are recorded before they leave, the rest of them with its end."""
+        for name, count in detected.counts.items():
+            self.metrics.detected(name, count)
+        counts = self._detected.get(detected.ticket)
+        if counts is None:
+            self._detected[detected.ticket] = {}
+            self._record_detected(detected.ticket, detected.counts)
+            return False
+        for name, count in detected.counts.items():
+            counts[name] = counts.get(name, 0) + count
+        return False
+
+    def _record_detected(self, ticket: int, counts: Mapping[str, int]) -> None:
+        if counts:
+            self.log.event("detected", {"statement": str(ticket), **{name: str(n) for name, n in counts.items()}})
+
+    def _conclude(self) -> None:
+        self._end_detected()
+
+    def _end_detected(self) -> None:
+        for ticket, counts in self._detected.items():
+            self._record_detected(ticket, counts)
+        self._detected.clear()
+
     def _on_failed(self, failed: Failed) -> bool:
+        if self._detected:
+            self._end_detected()
         self._results.flush()
         self.namespace.failed()
         self.metrics.errors += 1

@@ -17,6 +17,7 @@ import trio
 from attrs import field, frozen
 
 from rules.catalog import Catalog
+from rules.detection import Finder, finder
 from rules.judge import Judge
 from rules.length import is_long
 from rules.limits import Usage
@@ -68,6 +69,7 @@ class Bench:
     read_only: bool
     needs_catalog: bool  # False: nothing is masked and everything is let through, whatever the catalog says
     unmasked: tuple[Unmasking, ...] = ()  # what is shown for a time, to be noted in the log
+    finder: Finder | None = None  # looks at the text of results
     weighed: dict[int, Weighed] = field(
         factory=dict, eq=False, repr=False
     )  # by the id of the judgement that each holds
@@ -183,7 +185,17 @@ class Target:
             )
             needs_catalog = masks is not None or stops
             unmasked = self.unmasked(identity)
-            bench = Bench(judge, masks, catalog, name, policy.version, policy.read_only, needs_catalog, unmasked)
+            bench = Bench(
+                judge,
+                masks,
+                catalog,
+                name,
+                policy.version,
+                policy.read_only,
+                needs_catalog,
+                unmasked,
+                finder(policy.detect),
+            )
             self._benches[key] = bench
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)

@@ -16,6 +16,7 @@ from protocols.base import (
     CopyOut,
     CopyRewriter,
     Described,
+    Detected,
     Failed,
     Fields,
     ParameterChanged,
@@ -26,6 +27,7 @@ from protocols.base import (
     Rows,
 )
 from protocols.buffer import Inbox
+from protocols.postgres.detecting import LongFrame, cleaned, overwritten, textual
 from protocols.postgres.messages import (
     decode_copy_response,
     decode_fields,
@@ -43,6 +45,8 @@ from protocols.postgres.rows import RowRewriter, end_of_run, int32
 from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")
+_PART: Final = 64 * 1024  # of a row that is looked at in parts
+_DESCRIPTIONS_KEPT: Final = 256
 _COPY_DATA: Final = ord("d")
 _ERROR: Final = ord("E")
 _NOTICE: Final = ord("N")
@@ -66,7 +70,20 @@ _EXPECTED: Final[list[bytes]] = [
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = ("_asked", "_description", "_dropping", "_inbox", "_kept", "_kept_ticket", "_passing", "shared")
+    __slots__ = (
+        "_asked",
+        "_description",
+        "_dropping",
+        "_inbox",
+        "_kept",
+        "_kept_ticket",
+        "_passing",
+        "_portal",
+        "_scanning",
+        "_scanning_ticket",
+        "_textual",
+        "shared",
+    )
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -77,6 +94,10 @@ class Backend:
         self._description = b""  # of the portal that was described last: without it, recorded rows are hard to read
         self._kept: list[bytes] = []  # frames for the record, of one ticket
         self._kept_ticket = 0
+        self._scanning: LongFrame | None = None  # that is passing in parts, which a detector looks at
+        self._scanning_ticket = 0
+        self._portal: tuple[bytes, tuple[bool, ...] | None] | None = None  # described last, and which columns hold text
+        self._textual: dict[bytes, tuple[bool, ...]] = {}  # by RowDescription: the same few come again and again
 
     @property
     def waiting(self) -> bool:
@@ -103,7 +124,11 @@ class Backend:
         if self._dropping:
             at = start = min(self._dropping, size)
             self._dropping -= at
-        if self._passing:
+        if self._scanning is not None:
+            at = start = self._scan_part(buffer, 0)
+            if self._passing:
+                return
+        elif self._passing:
             at = min(self._passing, size)
             self._passing -= at
             if self._passing:
@@ -139,15 +164,40 @@ class Backend:
                     if kind == _ROW:
                         head.rows += frames
                     head.size_bytes += end - at
+                    if shared.detector is not None and self._holds_text(head, kind):
+                        new = self._detected(head, buffer, at, end)
+                        if new is not None:
+                            if at > start:
+                                out.append(buffer[start:at])
+                            out.append(new)
+                            start = end
+                            if head.record_left:
+                                self._record_run(head, new)
+                            at = end
+                            continue
                     if head.record_left:
                         self._record_run(head, buffer[at:end])
                     at = end
                     continue
+                detector = shared.detector
+                scanned = detector is not None and self._holds_text(head, kind)
+                if scanned and length <= shared.limits.message_bytes:
+                    needed = end - at
+                    break
                 # streamed: it may be a gigabyte
                 if kind == _ROW:
                     head.rows += 1
                 head.size_bytes += length + 1
                 head.record_left = 0
+                if scanned and detector is not None:
+                    out.append(buffer[start : at + 5])
+                    self._passing = length - 4
+                    self._scanning = LongFrame(detector, length - 4, kind == _ROW or head.binary_copy, head.textual)
+                    self._scanning_ticket = head.ticket
+                    if self._kept:
+                        self._give_kept()
+                    self._scan_part(buffer, at + 5)
+                    return
                 out.append(buffer[start:])
                 self._passing = end - size
                 if self._kept:
@@ -235,6 +285,60 @@ class Backend:
             shared.to_client.extend(shared.notices)
             shared.notices.clear()
 
+    # -- what detectors look at
+
+    def _holds_text(self, head: Entry, kind: int) -> bool:
+        """Whether a detector has anything to look at in these rows. Columns of which nothing is known may hold anything."""
+        if kind != _ROW:
+            return True
+        if head.textual is None and head.kind == Owed.EXECUTE and self._portal is not None:
+            name, columns = self._portal
+            if name == head.name:
+                head.textual = columns
+        return head.textual is None or head.textual != ()
+
+    def _describes(self, message: bytes) -> tuple[bool, ...]:
+        known = self._textual.get(message)
+        if known is None:
+            if len(self._textual) >= _DESCRIPTIONS_KEPT:
+                self._textual.clear()
+            known = self._textual[message] = textual(decode_row_description(message[5:]))
+        return known
+
+    def _detected(self, head: Entry, data: bytes, start: int, end: int) -> bytes | None:
+        """Whole frames without what the detector finds in them; None: it finds nothing."""
+        detector = self.shared.detector
+        assert detector is not None
+        found = overwritten(data, start, end, head.textual, head.binary_copy, detector)
+        if found is None:
+            return None
+        self.shared.effects.append(Detected(head.ticket, found[1]))
+        return found[0]
+
+    def _cleaned(self, fields: Fields, ticket: int | None) -> Fields:
+        """What an error, a notice or a notification says, without what the detector finds in it."""
+        detector = self.shared.detector
+        found = None if detector is None else cleaned(fields, detector)
+        if found is None:
+            return fields
+        self.shared.effects.append(Detected(ticket or 0, found[1]))
+        return found[0]
+
+    def _scan_part(self, buffer: bytes, at: int) -> int:
+        """Passes what is here of a long frame, but for an end that may belong to a finding. Gives how far it got."""
+        frame = self._scanning
+        assert frame is not None
+        new, at, counts = frame.feed(buffer, at)
+        self.shared.to_client.extend(new)
+        if counts:
+            self.shared.effects.append(Detected(self._scanning_ticket, counts))
+        self._passing = frame.left
+        if self._passing:
+            self._inbox.put_back(buffer, at, min(self._passing, _PART))
+        else:
+            self._scanning = None
+        return at
+
     # -- rows
 
     def _record(self, head: Entry, frame_bytes: bytes) -> None:
@@ -277,6 +381,8 @@ class Backend:
             new, end = head.copy.rewrite(buffer, at)
         if new:
             head.size_bytes += len(new)
+            if self.shared.detector is not None and self._holds_text(head, buffer[at]):
+                new = self._detected(head, new, 0, len(new)) or new
             if head.record_left:
                 self._record_run(head, new)
             self.shared.to_client.append(new)
@@ -298,12 +404,15 @@ class Backend:
         if head.kind == Owed.DESCRIBE_STATEMENT:
             self.shared.pending.pop()
             return True
+        columns_of_text = self._describes(message) if self.shared.detector is not None else None
         if head.kind == Owed.DESCRIBE_PORTAL:
             self._description = message
+            self._portal = (head.name, columns_of_text)
             if not head.injected:
                 self.shared.pending.pop()
                 return True
         else:
+            head.textual = columns_of_text
             head.size_bytes += len(message)
             if head.record_left:
                 self._record(head, message)
@@ -352,6 +461,8 @@ class Backend:
         """Whether it passes to the client."""
         head = self._expect(kind)
         self.shared.pending.pop()
+        if head.kind == Owed.BIND:
+            self._portal = None  # of its name there is another one now
         for change in head.changes:
             self.shared.names.confirm(change)
         return not head.injected
@@ -373,6 +484,8 @@ class Backend:
             self._give_kept()
         tag = body[:-1] if kind == 0x43 else b""
         shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
+        if self._portal is not None and (head.kind != Owed.EXECUTE or self._portal[0] != head.name):
+            self._portal = None  # SQL may have closed the cursor of its name, and opened another
         if head.kind == Owed.EXECUTE:
             self._description = b""
             shared.pending.pop()
@@ -397,6 +510,7 @@ class Backend:
             out = shared.scrub(fields)
         else:
             out = fields
+        out = self._cleaned(out, ticket)
         shared.to_client.append(message if out is fields else encode_fields(b"E", out))
         shared.effects.append(Failed(ticket, out, attachment))
         if head is None or fatal:
@@ -462,6 +576,7 @@ class Backend:
         binary, columns = decode_copy_response(body)
         self.shared.to_client.append(message)
         head.copying = True
+        head.binary_copy = binary
         if head.record_left:
             self._record(head, message)
         if head.look:
@@ -487,11 +602,12 @@ class Backend:
     def _notice(self, message: bytes, body: bytes) -> None:
         head = self.shared.pending.head
         scrub = head.mend if head is not None and head.mend is not None else self.shared.scrub
-        if scrub is None:
+        if scrub is None and self.shared.detector is None:
             self.shared.to_client.append(message)
             return
         fields = decode_fields(body)
-        self.shared.to_client.append(encode_fields(b"N", scrub(fields)))
+        out = self._cleaned(fields if scrub is None else scrub(fields), head.ticket if head is not None else None)
+        self.shared.to_client.append(message if out is fields else encode_fields(b"N", out))
 
     def _parameter_status(self, message: bytes, body: bytes) -> None:
         name, value = decode_parameter_status(body)
@@ -499,9 +615,11 @@ class Backend:
         self.shared.to_client.append(message)
 
     def _notification(self, message: bytes, body: bytes) -> None:
-        if self.shared.scrub_notification is None:
+        if self.shared.scrub_notification is None and self.shared.detector is None:
             self.shared.to_client.append(message)
             return
         process_id, channel, payload = decode_notification(body)
-        payload = self.shared.scrub_notification(channel, payload)
+        if self.shared.scrub_notification is not None:
+            payload = self.shared.scrub_notification(channel, payload)
+        payload = self._cleaned({"": payload}, None)[""]
         self.shared.to_client.append(encode_notification(process_id, channel, payload))

@@ -556,6 +556,7 @@ class Frontend:
                     injected=True,
                     look=True,
                     mend=named.mend,
+                    name=portal[:NAME_BYTES],
                 )
             )
         changes = self._propose(ticket, named.names, shared.segment) if named.names else ()
@@ -571,6 +572,7 @@ class Frontend:
                 taints=named.taints,
                 settles=settles,
                 mend=named.mend,
+                name=portal[:NAME_BYTES],
             )
         )
 

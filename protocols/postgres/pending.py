@@ -47,6 +47,7 @@ class Entry:
 
     __slots__ = (
         "attachment",
+        "binary_copy",
         "changes",
         "columns_seen",
         "copy",
@@ -67,6 +68,7 @@ class Entry:
         "settles",
         "size_bytes",
         "taints",
+        "textual",
         "ticket",
     )
 
@@ -108,6 +110,8 @@ class Entry:
         self.copy: CopyRewriter | None = None
         self.copying = False
         self.next: Entry | None = None  # the one that was sent after it
+        self.binary_copy = False
+        self.textual: tuple[bool, ...] | None = None  # which columns may hold text; None: not known, (): none do
 
     def next_statement(self) -> None:
         """A batch goes on: counters and plans belong to one statement."""
@@ -118,6 +122,8 @@ class Entry:
         self.plan = None
         self.copy = None
         self.copying = False
+        self.binary_copy = False
+        self.textual = None
 
 
 class Pending:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from protocols.base import CopyRewriter, Effect, Question, RowPlan, Verdict
 from protocols.postgres.backend import Backend
+from protocols.postgres.detecting import Detector
 from protocols.postgres.frontend import Frontend
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import encode_fields
@@ -104,6 +105,10 @@ class Relay:
     def scrub_with(self, scrub: Scrubber | None, scrub_notification: NotificationScrubber | None) -> None:
         self._shared.scrub = scrub
         self._shared.scrub_notification = scrub_notification
+
+    def detect_with(self, detector: Detector | None) -> None:
+        """From the next result on."""
+        self._shared.detector = detector
 
     def report_ready(self) -> None:
         """Give a `Ready` effect at the next ReadyForQuery."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from protocols.base import Effect, Fields
+from protocols.postgres.detecting import Detector
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.names import Names
 from protocols.postgres.pending import Pending
@@ -17,6 +18,7 @@ class Shared:
     __slots__ = (
         "ascii_names",
         "copy_in",
+        "detector",
         "effects",
         "encoding",
         "epoch",
@@ -53,6 +55,7 @@ class Shared:
         self.epoch = 0  # counts up when a verdict given earlier may not hold any more
         self.ascii_names = False  # the client writes its names in another encoding than UTF-8
         self.report_ready = False  # somebody waits for the next ReadyForQuery
+        self.detector: Detector | None = None  # looks at the text of results
         self.scrub: Scrubber | None = None
         self.scrub_notification: NotificationScrubber | None = None
 

@@ -37,7 +37,8 @@ def policy(found: Policy) -> RenderableType:
             grid.add_row("", "", label, neutral(words))
     grid.add_row("", Text(found.default, _ACTION_STYLE[found.default]), "", "whatever no rule has decided")
     masks = f"An expression over a masked column is {_DERIVED[found.derived]}; conditions on one: {found.predicates}."
-    return Group(head, grid, Text(masks, "dim"))
+    looked_for = f"Overwritten in the text of results: {', '.join(found.detect) or 'nothing'}."
+    return Group(head, grid, Text(masks, "dim"), Text(looked_for, "dim"))
 
 
 _DERIVED = {"mask": "masked", "hold": "held", "deny": "refused"}
@@ -95,7 +96,8 @@ def when_object(when: When) -> dict[str, object]:
 def policy_object(found: Policy) -> dict[str, object]:
     return {
         "name": found.name, "version": found.version, "default": found.default, "derived": found.derived,
-        "predicates": found.predicates, "read_only": found.read_only, "rules": [_rule_object(rule) for rule in found.rules],
+        "predicates": found.predicates, "read_only": found.read_only, "detect": list(found.detect),
+        "rules": [_rule_object(rule) for rule in found.rules],
     }  # fmt: skip
 
 

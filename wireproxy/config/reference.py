@@ -105,6 +105,7 @@ POLICY = {
     "derived": "What an expression over a masked column gets. Default: the pack's, else `mask`.",
     "predicates": "What a condition over a masked column gets. Default: the pack's, else `equality`.",
     "read_only": "Open the session on the server read-only as well. Default: the pack's, else false.",
+    "detect": "What is overwritten in results' text: `secrets`, `cards`, `emails`, `national-ids`. Default: the pack's.",
     "rule": "Written as `[[policy.NAME.rule]]`.",
 }
 RULE = {

@@ -102,6 +102,7 @@ class PostgresSession(Session):
 
     def _use(self, bench: Bench) -> None:
         self.bench = bench
+        self._relay.detect_with(bench.finder)
         masks = bench.masks
         if masks is None:
             self._relay.scrub_with(None, None)
