@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
 
-.PHONY: help demo test check bench bench-mysql bench-judging bench-masking compiled regress format clean
+.PHONY: help demo test check bench bench-mysql bench-judging bench-masking compiled check-compiled regress format clean
 help:
 	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
 	@echo "make test     every test, against real servers"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-judging  what judging costs, beside the bare parsers"
 	@echo "make bench-masking  a million rows with a masked column: directly, through the gateway, masked"
 	@echo "make compiled the gateway in $(COMPILED), its hot modules compiled by mypyc"
+	@echo "make check-compiled the gateway compiled, and what clients of both dialects do with it"
 	@echo "make regress  all of PostgreSQL's own regression files, directly and through the gateway"
 	@echo "make clean    removes what these made in this folder"
 
@@ -55,6 +56,13 @@ compiled: | $(COMPILED)/bin/python
 	WIREPROXY_COMPILE=$$(command -v cc >/dev/null && echo 1 || echo 0) $(COMPILED)/bin/python -m pip install \
 		--disable-pip-version-check -q --no-build-isolation --no-deps --force-reinstall .
 	rm -rf build
+
+# mypyc checks at run time what mypy takes on trust: a build that starts is not yet one that serves
+check-compiled: $(VENV)/.ready-all compiled
+	$(COMPILED)/bin/python -P -c 'import protocols.postgres.relay as m; print(m.__file__)'
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m pytest tests/integration/test_refusing.py tests/integration/test_psycopg.py \
+		tests/integration/test_holding.py tests/integration/test_masking_canary.py tests/integration/test_mysql_serving.py \
+		tests/integration/test_mysql_clients_programs.py
 
 $(COMPILED)/bin/python:
 	PYTHON=$(PYTHON) .ci/venv $(COMPILED)

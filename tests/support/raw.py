@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from attrs import define
@@ -118,4 +118,5 @@ def raw_connection(dsn: str) -> Iterator[RawConnection]:
         sock.setblocking(True)
         sock.settimeout(30)
         yield RawConnection(sock)
-        sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # the other side may have ended it already
+            sock.shutdown(socket.SHUT_RDWR)
