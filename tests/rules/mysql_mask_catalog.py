@@ -74,6 +74,9 @@ def shop() -> Catalog:
         stored(
             "branches", "BEGIN IF 1 THEN SELECT note FROM orders; ELSE SELECT ssn FROM customers; END IF; END", kind="p"
         ),
+        stored("regexp_like", "RETURN (SELECT COUNT(*) FROM customers WHERE ssn LIKE b)", arguments=2),
+        stored("wraps", "BEGIN DECLARE x int; SET x = 1; RETURN richer(x, n); END", arguments=1),
+        stored("wraps_variable", "RETURN richer(1, @n)"),
         stored("by_ssn", "RETURN (SELECT id FROM customers WHERE ssn = i)", arguments=1),
         stored("by_own", "RETURN (SELECT id FROM customers c WHERE c.ssn = ssn)", arguments=1),
         stored("quotes", 'RETURN (SELECT "ssn" FROM customers LIMIT 1)'),

@@ -122,6 +122,7 @@ ORACLES = [
     "PREPARE s FROM 'SELECT id FROM customers WHERE salary > 5'",
     "SELECT richer(id, 5000) FROM customers",
     "SELECT by_ssn(78)",
+    "SELECT wraps(78)",
     "SELECT by_own(78)",
     "SELECT fmt(ssn) FROM customers",
     "CREATE VIEW w AS SELECT id FROM customers WHERE salary > 5",
@@ -404,6 +405,10 @@ def test_what_a_variable_holds_is_not_known() -> None:
     assert kinds("EXECUTE IMMEDIATE 'SELECT id FROM customers WHERE ssn = ?' USING @x", namespace=MARIADB) == [
         "predicate"
     ]
+
+
+def test_a_stored_function_with_the_name_of_the_other_servers_own_asks_as_any() -> None:
+    assert kinds("SELECT regexp_like('x', '0%')", namespace=MARIADB) == ["predicate"]
 
 
 ABSENT = [

@@ -118,7 +118,7 @@ COLUMNS = [
     ("SELECT min_value FROM mysql.column_stats", "redact"),
     # stored functions
     ("SELECT get_ssn(1), shop.get_ssn(1), get_name(1), fmt(name), fmt(ssn), hidden(), nowhere() FROM customers", "? ? - - ? ? ?"),
-    ("SELECT richer(1, 5000)", "-"),
+    ("SELECT richer(1, 5000), wraps_variable()", "- ?"),
     ("SELECT by_ssn(1), by_own(1), quotes(), ring(), ring_too()", "- - ? ? ?"),
     ("SELECT ring_too(), ring()", "? ?"),
     ("CALL skips()", "?"),

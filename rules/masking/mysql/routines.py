@@ -158,5 +158,7 @@ class Routines:
                     values.append(self.world.columns(relation).everything())
                 except Unsure:
                     return self.marks.everything
-            values += [self.body(each).shows for each in self._by_name.get(word, ())]
+            bodies = [self.body(each) for each in self._by_name.get(word, ())]
+            # whose terms it asks on is not seen here
+            values += [self.marks.everything if body.asks else body.shows for body in bodies]
         return union(values)

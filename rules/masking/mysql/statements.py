@@ -213,7 +213,10 @@ def cautious(world: MySqlWorld, follow: Follow, read: Read, why: str) -> Followe
     shown = [_named(follow, read.statement)]
     for function in read.statement.functions:
         if not follow.knows(function.name.upper()) or function.schema is not None:
-            shown.append(world.routines.called(function.schema, function.name, "f", follow.namespace).shows)
+            routine = world.routines.called(function.schema, function.name, "f", follow.namespace)
+            shown.append(routine.shows)
+            if routine.asks:
+                follow.asks(function.name)
     found = union(shown)
     if read.statement.root not in _ROWS:  # what else it may name was not collected for this purpose
         found = world.marks.everything
