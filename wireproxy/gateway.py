@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -388,7 +389,7 @@ class Gateway:
         with trio.move_on_after(self.config.drain_s):
             while len(self.live):
                 self._end_sessions(only_idle=True)
-                with trio.move_on_after(0.1):  # those that were not idle may be by then
+                with trio.move_on_after(0.1):  # one that was being opened may be there by then
                     await self.live.one_ends()
         self._end_sessions(only_idle=False)
         with trio.move_on_after(LAST_WORDS_S):
@@ -398,15 +399,17 @@ class Gateway:
 
     def _end_sessions(self, *, only_idle: bool) -> None:
         for live in self.live:
-            session = live.session
-            if session.idle or not only_idle:
-                hint = "The gateway stops; connect again."
-                if session.held is not None:
-                    hint += f" Request {session.held} stays open: run the same statement again then."
-                text = "terminating connection due to administrator command"
-                session.end(
-                    "the gateway stopped", error_fields("57P01", text, hint=hint, severity="FATAL"), adjourn=True
-                )
+            if only_idle:
+                live.session.when_idle(partial(self._end_session, live.session))
+            else:
+                self._end_session(live.session)
+
+    def _end_session(self, session: Session) -> None:
+        hint = "The gateway stops; connect again."
+        if session.held is not None:
+            hint += f" Request {session.held} stays open: run the same statement again then."
+        text = "terminating connection due to administrator command"
+        session.end("the gateway stopped", error_fields("57P01", text, hint=hint, severity="FATAL"), adjourn=True)
 
     # -- faces
 

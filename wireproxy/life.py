@@ -60,6 +60,7 @@ class Life:
         self._wake = trio.Event()
         self._holding: Holding | None = None
         self._over: str | None = None  # why it ended
+        self._at_rest: Callable[[], None] | None = None  # what ends it as soon as it is idle
         self._client_left = False
         self._abandoned = False  # the client left while the server was still at work for it
         self._server_done = trio.Event()
@@ -151,6 +152,19 @@ class Life:
             (self._holding.adjourn if adjourn else self._holding.end)(reason)
         self._wake.set()
 
+    def when_idle(self, end: Callable[[], None]) -> None:
+        """Call `end` now if the session is idle, else with the answer after which it is: a busy client leaves no time to look."""
+        self._at_rest = end
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._over is None and self.relay.idle and self._rested not in self._jobs:
+            self.job(self._rested)  # behind what the last statement left to be done
+
+    async def _rested(self) -> None:
+        if self._at_rest is not None and self.relay.idle:
+            self._at_rest()
+
     def tick(self) -> None:
         """Once a second: the log closes a block that is old enough, and an idle client is shown out."""
         self._guarded(lambda _: self.log.tick(), None)
@@ -185,6 +199,8 @@ class Life:
         try:
             step(argument)
             self._turn()
+            if self._at_rest is not None:
+                self._rest()
         except ProtocolError as error:
             self.fail(error.sqlstate, f"wireproxy: protocol violation by the {error.peer.value}: {error}")
         except LogError as error:

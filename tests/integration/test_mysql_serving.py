@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -124,6 +125,18 @@ def test_a_drain_lets_an_open_transaction_finish_and_takes_nobody_new(gateway: G
         busy.query("COMMIT")
         with pytest.raises(pymysql.err.OperationalError):
             gateway.mysql(connect_timeout=5)
+    assert gateway.process.wait(timeout=30) == 0
+
+
+def test_a_client_that_is_never_idle_is_shown_out_between_two_statements(gateway: Gateway) -> None:
+    with closing(gateway.mysql()) as agent:
+        one(agent, "SELECT 1")
+        gateway.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        with pytest.raises(pymysql.err.OperationalError):
+            while time.monotonic() < begun + 20:
+                one(agent, "SELECT SLEEP(0.5)")
+        assert time.monotonic() < begun + 10, "long before drain_s"
     assert gateway.process.wait(timeout=30) == 0
 
 

@@ -140,6 +140,18 @@ def test_a_drain_lets_an_open_transaction_finish_and_takes_nobody_new(gateway: G
     assert gateway.process.wait(timeout=30) == 0
 
 
+def test_a_client_that_is_never_idle_is_shown_out_between_two_statements(gateway: Gateway) -> None:
+    with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
+        agent.execute("SELECT 1")
+        gateway.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        with pytest.raises(psycopg.OperationalError):
+            while time.monotonic() < begun + 20:
+                agent.execute("SELECT pg_sleep(0.5)")
+        assert time.monotonic() < begun + 10, "long before drain_s"
+    assert gateway.process.wait(timeout=30) == 0
+
+
 def test_health_readiness_and_metrics_answer_on_loopback(gateway: Gateway, http_port: int) -> None:
     with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
         agent.execute("SELECT 1")
