@@ -176,10 +176,6 @@ class Life:
             self.end(text, error_fields("57P05", text, severity="FATAL"))
 
     @property
-    def idle(self) -> bool:
-        return self.relay.idle
-
-    @property
     def held(self) -> str | None:
         """The request that the session waits for."""
         return self._holding.request_id if self._holding is not None else None
