@@ -64,8 +64,12 @@ def test_client_and_server_agree(flag: str, bound: bytes | None) -> None:
     assert client.done
 
 
+# HMAC fills its key up with NULs (RFC 2104), so one more at the end changes nothing: no password has any
+PASSWORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
 @settings(deadline=None)
-@given(st.text(max_size=20), st.text(max_size=20))
+@given(PASSWORDS, PASSWORDS)
 def test_only_the_same_password_gets_in(known: str, typed: str) -> None:
     server = ScramServer(make_verifier(known, SALT, 1), NONCE)
     if prepare_password(known) == prepare_password(typed):
