@@ -133,6 +133,7 @@ class Life:
                     await trio.lowlevel.wait_writable(self._client.fd)
                     self._client.flush()
         if not (self._client_left or self.relay.terminated or self._client.closed):
+            self._server.close()  # whatever its client does, nothing of the session goes on there
             self._client.finish()
             with trio.move_on_after(PARTING_S):
                 while not self._client.discard():
