@@ -55,3 +55,12 @@ def test_a_file_goes_up_once_its_statement_is_approved_and_the_session_lives_on(
         assert gateway.cli("approve", json.loads(line)["id"]).returncode == 0
         run(agent, text)
         assert run(agent, "SELECT count(*), max(id) FROM t") == ((100_000, 99_999),)
+
+
+def test_no_file_is_asked_for_where_the_policy_refuses_it(server: Server, tmp_path: Path) -> None:
+    plan = GatewayPlan(server=server, dialect="mysql", dbname=DBNAME, policy="read-only", wait_s=0.2)
+    with running_gateway(plan, tmp_path / "gateway") as gateway, closing(gateway.mysql(local_infile=True)) as agent:
+        with pytest.raises(pymysql.err.Error) as caught:
+            run(agent, f"LOAD DATA LOCAL INFILE '{tmp_path / 'missing'}' INTO TABLE t")
+        assert caught.value.args[0] == 1142  # a driver that is asked for a file that is not there says 1017
+        assert run(agent, "SELECT count(*) FROM t") == ((0,),)
