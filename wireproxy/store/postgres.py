@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import asyncpg
@@ -27,6 +28,14 @@ CALL_TIMEOUT_S = 10.0  # of one transaction; they take milliseconds
 CONNECTIONS = 4
 RECONNECT_S = 2.0
 CHANNEL = "wireproxy_requests"
+# A connection that the server ended, as a call on it finds out: by what the server said last, or by asyncpg's protocol out of step
+ENDED = (
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
 _LOCK = 0x77697265  # "wire"; of submissions, sweeps and migrations
 
 # One entry for each version, applied in order; an entry that has landed is never changed.
@@ -253,8 +262,15 @@ class PostgresStore:
         async def transaction() -> T:
             if self._pool is None:
                 raise StoreError("the approval store is closed")
-            async with self._pool.acquire() as db, db.transaction():
-                return await work(db)
+            for _ in range(CONNECTIONS + 1):
+                async with self._pool.acquire() as db, AsyncExitStack() as stack:
+                    try:
+                        await stack.enter_async_context(db.transaction())
+                    except ENDED:
+                        db.terminate()  # the server ended it while nobody used it, and nothing was done over it: take another
+                        continue
+                    return await work(db)
+            raise StoreError("the approval store ends every connection")
 
         return await self._call(transaction)
 
@@ -265,7 +281,7 @@ class PostgresStore:
                 result: T = await self._loop.run_aio_coroutine(work())
                 return result
             raise TimeoutError
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, msgspec.MsgspecError, ValueError) as error:
+        except (*ENDED, asyncpg.PostgresError, msgspec.MsgspecError, ValueError) as error:
             raise StoreError(f"the approval store: {type(error).__name__}: {error}") from error
         except (TimeoutError, trio.TooSlowError) as error:
             raise StoreError("the approval store does not answer") from error
