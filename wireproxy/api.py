@@ -28,6 +28,7 @@ from wireproxy.face import PREVIEW_TIMEOUT_S, ControlRefused, Face
 from wireproxy.throttle import Throttle, TooManyFailures
 from wireproxy.tls import ServerCertificate
 from wireproxy.tokens import LONGEST_TOKEN_BYTES, TokenRefused, Verified
+from wireproxy.traces import where
 
 HEADER_BYTES = 32 * 1024  # a token has up to 16 KiB
 BODY_BYTES = 64 * 1024  # the longest honest one carries a reason of 2000 characters
@@ -123,8 +124,8 @@ class _Server:
             await self._respond(stream, address)
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError):
             pass
-        except Exception:  # noqa: BLE001  a bug in one answer may not end the gateway and everybody's sessions
-            _log.exception("api_failed")
+        except Exception as error:  # noqa: BLE001  a bug in one answer may not end the gateway and everybody's sessions
+            _log.error("api_failed", error=type(error).__name__, where=where(error))
         finally:
             self._places.release()
             await trio.aclose_forcefully(connection)

@@ -31,6 +31,7 @@ from wireproxy.exemptions import Exemptions, GrantRefused
 from wireproxy.face import PREVIEW_TIMEOUT_S, ControlRefused, Face, Preview
 from wireproxy.log import LogError
 from wireproxy.store.model import OPEN
+from wireproxy.traces import where
 
 __all__ = ["PREVIEW_TIMEOUT_S", "ControlError", "ControlHooks", "ControlRefused", "Peer", "serve_control"]
 
@@ -359,7 +360,8 @@ class _Server:
         except trio.TooSlowError:
             return _error("timeout", "it took too long and was given up")
         except Exception as error:  # noqa: BLE001 — a bug in one answer may not end the gateway and everybody's sessions
-            _log.exception("control_answer_failed", op=type(call).__struct_config__.tag)
+            operation = type(call).__struct_config__.tag
+            _log.error("control_answer_failed", op=operation, error=type(error).__name__, where=where(error))
             return _error("internal", f"{type(error).__name__} inside the gateway; its log says more")
 
     async def _do(self, peer: Peer, call: _Call) -> object:

@@ -27,7 +27,6 @@ from wireproxy.exemptions import POLL_S, Exemptions
 from wireproxy.face import Face
 from wireproxy.identity import AuthenticationFailure, Identification, may_connect
 from wireproxy.judgement.workers import Workers
-from wireproxy.life import where
 from wireproxy.live import Greeting, LiveSessions
 from wireproxy.log import (
     Auditor,
@@ -48,6 +47,7 @@ from wireproxy.store.model import StoreError
 from wireproxy.target import Bench, Target
 from wireproxy.tls import ServerCertificate, certificate_for, certificate_for_api
 from wireproxy.tokens import Verified
+from wireproxy.traces import where
 from wireproxy.webhook import Webhook
 from wireproxy.welcome import Arrival
 from wireproxy.wire import BrokenWire, Wire

@@ -23,6 +23,7 @@ from wireproxy.holding import Holding
 from wireproxy.log import LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.pump import GONE, HUNG_UP, READABLE, WRITABLE, Hub, Leg
+from wireproxy.traces import where
 from wireproxy.upstream import Upstream, UpstreamError
 from wireproxy.welcome import Arrival
 
@@ -291,14 +292,3 @@ class Life:
 
 def void(_: object) -> None:
     return None
-
-
-def where(error: BaseException) -> str:
-    """The last frames of a traceback as file:line, without the values that a rendered one may show."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    return " < ".join(reversed(frames[-4:]))

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from wireproxy import __version__
 from wireproxy.store.model import StoreError
+from wireproxy.traces import where
 
 HEADER_BYTES = 8 * 1024  # of a request; Prometheus sends a few hundred
 REQUEST_TIMEOUT_S = 10.0  # from connect to the last byte of the answer
@@ -260,7 +261,7 @@ class _Server:
             with trio.move_on_after(READY_TIMEOUT_S):
                 problems = await self._ready()
         except Exception as error:  # noqa: BLE001 — whatever went wrong, it is not ready, and that is the answer
-            _log.exception("readiness_failed")
+            _log.error("readiness_failed", error=type(error).__name__, where=where(error))
             problems = {"gateway": type(error).__name__}
         body = json.dumps({"ready": not problems, "problems": dict(problems)}).encode() + b"\n"
         return _Answer(503 if problems else 200, body, "application/json")
