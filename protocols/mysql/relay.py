@@ -73,15 +73,15 @@ class MySqlRelay:
     # -- answers
 
     def decide(self, ticket: int, verdict: Verdict) -> None:
-        self._frontend.decide(ticket, verdict)
+        self._frontend.questions.decide(ticket, verdict)
 
     def answer_ok(self, ticket: int) -> None:
         """Answer the open question with an OK packet: the gateway has done what was asked, and the server hears nothing of it."""
-        self._frontend.answer_ok(ticket)
+        self._frontend.questions.answer_ok(ticket)
 
     def gives_file(self) -> None:
         """The open question is LOAD DATA LOCAL: if it goes on, the server may ask for the file that its text names."""
-        self._frontend.give_file()
+        self._frontend.questions.give_file()
 
     def login_send(self, payload: bytes, *, reads: bool) -> None:
         """A packet of the proof that COM_CHANGE_USER asks for. `reads`: the client answers it, with a `LoginPacket`."""

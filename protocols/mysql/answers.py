@@ -1,0 +1,355 @@
+"""Packets of the server that are no rows, each handled by the phase of the exchange in which it comes (see `exchange`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from protocols.base import Completed, Failed, ParameterChanged, Peer, ProtocolError, RowPlan
+from protocols.mysql.capabilities import Capability
+from protocols.mysql.exchange import Exchange, Phase
+from protocols.mysql.keeping import KeptRows
+from protocols.mysql.messages import (
+    CURSOR_EXISTS,
+    EOF,
+    ERR,
+    MORE_RESULTS,
+    OK,
+    PS_OUT_PARAMS,
+    STATE_CHANGED,
+    Command,
+    Err,
+    Ok,
+    decode_column,
+    decode_eof_status,
+    decode_err,
+    decode_ok,
+    decode_prepare_ok,
+    encode_err,
+    encode_ok,
+    error_of,
+    fields_of,
+    state_changes,
+)
+from protocols.mysql.packets import Cursor, frame
+from protocols.mysql.prepared import Prepared
+from protocols.mysql.shared import Answered, ConnectionReset, ResultDescribed, Shared
+
+MOST_COLUMNS: Final = 65_535
+
+
+def bad(text: str) -> ProtocolError:
+    return ProtocolError(text, peer=Peer.SERVER)
+
+
+class Answers:
+    """The server's packets one by one, whole."""
+
+    __slots__ = ("_handlers", "asked", "deprecates_eof", "kept", "shared")
+
+    def __init__(self, shared: Shared, kept: KeptRows) -> None:
+        self.shared = shared
+        self.kept = kept
+        self.asked: Exchange | None = None  # whose plan is awaited
+        self.deprecates_eof = bool(shared.capabilities & Capability.DEPRECATE_EOF)
+        self._handlers: dict[Phase, Callable[[Exchange, bytes], None]] = {
+            Phase.FIRST: self._first,
+            Phase.DEFINITIONS: self._definition,
+            Phase.AFTER: self._after_definitions,
+            Phase.ROWS: self._end_of_rows,
+            Phase.PREPARING: self._preparing,
+            Phase.PARAMETERS: self._parameter,
+            Phase.COLUMNS: self._column,
+            Phase.FIELDS: self._field,
+            Phase.SINGLE: self._single,
+            Phase.TEXT: self._text,
+            Phase.FILE: self._during_file,
+        }
+
+    def handle(self, exchange: Exchange, payload: bytes) -> None:
+        self._handlers[exchange.phase](exchange, payload)
+
+    def _send(self, exchange: Exchange, payload: bytes) -> None:
+        """The packet just counted, or one in its place that is as long as one packet."""
+        if not exchange.injected and exchange.refusal is None:
+            self.shared.to_client.append(frame(payload, exchange.sequence - 1 + exchange.shift))
+
+    def _first(self, exchange: Exchange, payload: bytes) -> None:
+        match payload[0]:
+            case 0x00:
+                self._ok(exchange, payload)
+            case 0xFF:
+                self._err(exchange, payload)
+            case 0xFB:
+                self._ask_for_file(exchange, payload)
+            case _:
+                cursor = Cursor(payload, peer=Peer.SERVER)
+                count = cursor.read_lenenc_int()
+                cursor.finish("a count of columns")
+                if not 0 < count <= MOST_COLUMNS:
+                    raise bad(f"a result of {count} columns")
+                exchange.left = count
+                exchange.phase = Phase.DEFINITIONS
+                self._send(exchange, payload)
+
+    def _ask_for_file(self, exchange: Exchange, payload: bytes) -> None:
+        """A server could ask for any file of the client: it gets the one that the statement names, once."""
+        if not exchange.takes_file or len(payload) < 2 or payload[1:] not in exchange.text:
+            raise bad("the server asks for a file of the client that no statement names")
+        exchange.takes_file = False
+        exchange.phase = Phase.FILE
+        self._send(exchange, payload)
+
+    @staticmethod
+    def _during_file(_exchange: Exchange, _payload: bytes) -> None:
+        raise bad("an answer before the client's file has ended")
+
+    def _definition(self, exchange: Exchange, payload: bytes) -> None:
+        if exchange.look or exchange.record_bytes or exchange.opens_cursor:
+            exchange.columns.append(decode_column(payload))
+        self._send(exchange, payload)
+        exchange.left -= 1
+        if exchange.left:
+            return
+        exchange.phase = Phase.ROWS if self.deprecates_eof else Phase.AFTER
+        if exchange.look or exchange.record_bytes:
+            self.describe(exchange)
+
+    def describe(self, exchange: Exchange) -> None:
+        columns = tuple(exchange.columns)
+        described = ResultDescribed(
+            exchange.ticket, exchange.position, columns, exchange.binary, exchange.attachment, exchange.look
+        )
+        self.shared.effects.append(described)
+        if exchange.look:
+            self.asked = exchange
+
+    def plan(self, plan: RowPlan | None) -> None:
+        """The answer to `ResultDescribed`."""
+        exchange = self.asked
+        assert exchange is not None
+        if plan is not None and len(plan) != len(exchange.columns):
+            raise bad("a plan for another number of columns than were described")
+        self.asked = None
+        exchange.plan = plan
+        exchange.planned = True
+
+    def _after_definitions(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+            return
+        status = self._eof(payload)
+        self._send(exchange, payload)
+        exchange.out_parameters = bool(status & PS_OUT_PARAMS)
+        if self._opened(exchange, status):
+            self._result_ended(exchange, status, exchange.position, b"CURSOR")
+            return
+        exchange.phase = Phase.ROWS
+
+    @staticmethod
+    def _opened(exchange: Exchange, status: int) -> bool:
+        """MariaDB sets the flag as well for what a procedure selects while a cursor of its own is open: rows follow then."""
+        return bool(status & CURSOR_EXISTS) and exchange.opens_cursor
+
+    def _eof(self, payload: bytes) -> int:
+        if payload[0] != EOF:
+            raise bad("something else where an EOF packet was due")
+        self.shared.status = decode_eof_status(payload)
+        return self.shared.status
+
+    def _end_of_rows(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+            return
+        if payload[0] != EOF:
+            raise bad("something else where the end of the rows was due")
+        if self.deprecates_eof:
+            ok = self._status(payload)
+            payload = self._for_client(ok, payload, EOF)
+            status = ok.status
+        else:
+            status = self._eof(payload)
+        self._send(exchange, payload)
+        if exchange.out_parameters:
+            status |= MORE_RESULTS  # MySQL says so before the rows alone
+        fetched = exchange.command is Command.STMT_FETCH and status & CURSOR_EXISTS
+        tag = b"CURSOR" if fetched or self._opened(exchange, status) else b"ROWS %d" % exchange.rows
+        self._result_ended(exchange, status, exchange.position, tag)
+
+    # -- the end of a result, and of an answer
+
+    def _ok(self, exchange: Exchange, payload: bytes) -> None:
+        ok = self._status(payload)
+        self._send(exchange, self._for_client(ok, payload, OK))
+        self._result_ended(exchange, ok.status, exchange.position, b"OK %d" % ok.affected_rows)
+
+    def _status(self, payload: bytes) -> Ok:
+        shared = self.shared
+        ok = decode_ok(payload, tracks=shared.tracks_server)
+        shared.status = ok.status
+        if ok.state is not None:
+            for name, value in state_changes(ok.state):
+                shared.effects.append(ParameterChanged(name, value.decode("utf-8", "replace")))
+        return ok
+
+    def _for_client(self, ok: Ok, payload: bytes, header: int) -> bytes:
+        """A client that did not ask for the session's changes would take them for the message; which may be data."""
+        shared = self.shared
+        words = ok.info
+        if words and shared.scrub is not None:
+            words = shared.scrub({"S": b"OK", "M": words}).get("M", b"")
+        if words == ok.info and (shared.tracks_client or not ok.status & STATE_CHANGED):
+            return payload
+        return encode_ok(ok._replace(info=words), header=header, tracks=shared.tracks_client)
+
+    def _result_ended(self, exchange: Exchange, status: int, position: int, tag: bytes) -> None:
+        shared = self.shared
+        self.kept.give()
+        exchange.results += 1
+        if self._opened(exchange, status) and exchange.prepared is not None:
+            self._keep_cursor(exchange, exchange.prepared)
+        if exchange.injected:
+            if status & MORE_RESULTS:
+                raise bad("several answers to one question of the gateway's own")
+            shared.effects.append(Answered(tuple(exchange.collected), None))
+            shared.exchange = None
+            return
+        if exchange.ticket:
+            shared.effects.append(
+                Completed(exchange.ticket, position, tag, exchange.rows, exchange.size_bytes, exchange.attachment)
+            )
+        if status & MORE_RESULTS:
+            exchange.next_result()
+            return
+        self._end(exchange)
+
+    @staticmethod
+    def _keep_cursor(exchange: Exchange, prepared: Prepared) -> None:
+        prepared.look = exchange.look
+        prepared.record_bytes = exchange.record_bytes
+        prepared.cursor_plan = exchange.plan
+        prepared.cursor_columns = tuple(exchange.columns)
+
+    def _end(self, exchange: Exchange, *, failed: bool = False) -> None:
+        shared = self.shared
+        shared.exchange = None
+        if exchange.names:
+            shared.names.apply(exchange.names, failed=failed)
+        if exchange.taints:
+            shared.names.taint()
+        if exchange.command is Command.RESET_CONNECTION and not failed:
+            shared.statements.clear()
+            shared.names.apply_reset()
+            shared.effects.append(ConnectionReset())
+        if exchange.refusal is not None:
+            # what stood in for the refused command has ended, well or not
+            sequence = exchange.shift + 1
+            shared.to_client.append(frame(encode_err(error_of(exchange.refusal)), sequence))
+
+    def _err(self, exchange: Exchange, payload: bytes) -> None:
+        shared = self.shared
+        self.kept.give()
+        err = decode_err(payload)
+        if exchange.injected:
+            shared.effects.append(Answered((), err))
+            shared.exchange = None
+            return
+        if exchange.refusal is None:
+            fields = self.scrubbed(err, exchange.text)
+            if shared.scrub is not None:
+                payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
+            self._send(exchange, payload)
+            shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
+        if exchange.command is Command.STMT_PREPARE:
+            shared.statements.last = None
+        self._end(exchange, failed=True)
+
+    def scrubbed(self, err: Err, text: bytes = b"") -> dict[str, bytes]:
+        """`text`, what the client sent, is for the scrubber to compare with: a message may quote it."""
+        fields = fields_of(err)
+        if self.shared.scrub is None:
+            return fields
+        scrubbed = self.shared.scrub({**fields, "text": text})
+        return {
+            **{code: value for code, value in scrubbed.items() if code != "text"},
+            "errno": fields["errno"],
+            "C": fields["C"],
+        }
+
+    # -- prepared statements and the rest
+
+    def _preparing(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+            return
+        if payload[0] != OK:
+            raise bad("a strange answer to COM_STMT_PREPARE")
+        found = decode_prepare_ok(payload)
+        prepared = Prepared(found.statement, exchange.text, found.parameters, found.columns, exchange.attachment)
+        self.shared.statements.add(prepared)
+        exchange.prepared = prepared
+        self._send(exchange, payload)
+        exchange.left = found.columns
+        exchange.parameters_left = found.parameters
+        self._next_of_prepare(exchange)
+
+    def _next_of_prepare(self, exchange: Exchange) -> None:
+        if exchange.parameters_left:
+            exchange.phase = Phase.PARAMETERS
+        elif exchange.left:
+            exchange.phase = Phase.COLUMNS
+        else:
+            self.shared.effects.append(Completed(exchange.ticket, 0, b"PREPARED", 0, 0, exchange.attachment))
+            self._end(exchange)
+
+    def _parameter(self, exchange: Exchange, payload: bytes) -> None:
+        self._of_prepare(exchange, payload, "parameters_left")
+
+    def _column(self, exchange: Exchange, payload: bytes) -> None:
+        self._of_prepare(exchange, payload, "left")
+
+    def _of_prepare(self, exchange: Exchange, payload: bytes, counter: str) -> None:
+        """Definitions, and behind the last one an EOF packet where the client has not agreed to do without."""
+        left = getattr(exchange, counter)
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+            return
+        if left > 0:
+            self._send(exchange, payload)
+            left = left - 1 or (0 if self.deprecates_eof else -1)
+        else:
+            self._eof(payload)
+            self._send(exchange, payload)
+            left = 0
+        setattr(exchange, counter, left)
+        if not left:
+            self._next_of_prepare(exchange)
+
+    def _field(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] in (ERR, EOF):
+            self._single(exchange, payload)
+        else:
+            self._send(exchange, payload)
+
+    def _single(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+        elif payload[0] == OK:
+            self._ok(exchange, payload)
+        elif payload[0] == EOF and len(payload) == 5:
+            status = self._eof(payload)
+            self._send(exchange, payload)
+            self._result_ended(exchange, status, 0, b"OK 0")
+        elif payload[0] == EOF:
+            ok = self._status(payload)
+            self._send(exchange, self._for_client(ok, payload, EOF))
+            self._result_ended(exchange, ok.status, 0, b"OK 0")
+        else:
+            raise bad("a strange answer to a simple command")
+
+    def _text(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[0] == ERR:
+            self._err(exchange, payload)
+            return
+        self._send(exchange, payload)
+        self._end(exchange)
