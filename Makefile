@@ -7,6 +7,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 COMPILED ?= .venv-compiled
 PYTEST_ARGS ?=
+# a worker for each core, up to four; a file's tests stay together, for they share servers and gateways
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
 BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
@@ -29,7 +31,7 @@ demo: $(DEMO_READY)
 	$(BIN)/wireproxy demo
 
 test: $(VENV)/.ready-all
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 check: $(VENV)/.ready-all
 	$(BIN)/ruff check .
@@ -60,7 +62,7 @@ compiled: | $(COMPILED)/bin/python
 # mypyc checks at run time what mypy takes on trust: a build that starts is not yet one that serves
 check-compiled: $(VENV)/.ready-all compiled
 	$(COMPILED)/bin/python -P -c 'import protocols.postgres.relay as m; print(m.__file__)'
-	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m pytest tests/integration/test_refusing.py tests/integration/test_psycopg.py \
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(PYTEST) tests/integration/test_refusing.py tests/integration/test_psycopg.py \
 		tests/integration/test_holding.py tests/integration/test_masking_canary.py tests/integration/test_mysql_serving.py \
 		tests/integration/test_mysql_clients_programs.py
 

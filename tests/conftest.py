@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
@@ -37,6 +38,23 @@ def pytest_report_header() -> list[str]:
         except Missing as error:
             lines.append(f"{name}: {error}")
     return lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Each worker starts servers of its own; one that is named in the environment cannot be shared."""
+    given = any(name.startswith("WIREPROXY_TEST_") for name in os.environ)
+    return 1 if given else min(len(os.sched_getaffinity(0)), 4)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if isinstance(output := getattr(session.config, "workeroutput", None), dict):
+        output["started"] = _STARTED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _STARTED.update(getattr(node, "workeroutput", {}).get("started", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
