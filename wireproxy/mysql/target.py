@@ -56,8 +56,10 @@ class MySqlTarget(Target):
         return catalog
 
     def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
-        name, shown = self.database.name, self._shown_to(identity)
-        return compile_mysql_masks(self._config.masks, name, identity, catalog, policy, self._mask_key, shown)
+        name = self.database.name
+        return compile_mysql_masks(
+            self._config.masks, name, identity, catalog, policy, self._mask_key, self._moves(), self._shown_to(identity)
+        )
 
     async def estimate_in(self, text: bytes, parameters: Parameters, meaning: Meaning) -> float | None:
         """Rows that the optimizer expects a statement to look at; None when it cannot say."""

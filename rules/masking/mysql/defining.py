@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rules.masking.follow import listed
 from rules.masking.mysql.follow import Follow, MySqlWorld
+from rules.masking.mysql.inheriting import created, redefined
 from rules.masking.mysql.reading import Read
 from rules.masking.mysql.scope import Scope
 from rules.masking.values import Value, union
@@ -18,7 +19,7 @@ def defined(world: MySqlWorld, follow: Follow, read: Read) -> None:
     shown: list[Value] = []
     for parsed in read.trees:  # CREATE TABLE … SELECT, CREATE VIEW
         columns = follow.query(parsed.tree, Scope())
-        follow.laundered(columns.everything(), "the new relation")
+        follow.laundered(columns.everything(), "the new relation", created(follow, read, columns))
     new = next((each for each in statement.relations if each.access is Access.DDL), None)
     making = statement.root in ("CreateTable", "CreateView") and "REPLACE" not in read.words
     for relation in statement.relations:
@@ -36,3 +37,4 @@ def defined(world: MySqlWorld, follow: Follow, read: Read) -> None:
     masked = union(shown)
     if masked.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(masked.masked)}")
+        follow.moves.extend(redefined(follow, read))

@@ -12,6 +12,7 @@ from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS
 from rules.functions.mysql import native
 from rules.masking.follow import listed
+from rules.masking.inheriting import Move
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.mysql.names import folded
 from rules.masking.mysql.reading import Node, Read, names_missing, nodes, read
@@ -54,6 +55,7 @@ class Follow:
     read: set[Origin] = field(factory=set)  # masked columns that were named anywhere, shown or not
     reading: Read | None = None  # the statement, where a column that does not exist is the server's to say
     absent: set[str] = field(factory=set)  # names of such columns
+    moves: list[Move] = field(factory=list)  # masked values that it writes into other columns
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
@@ -72,9 +74,10 @@ class Follow:
             action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
             self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
-    def laundered(self, value: Value, into: str) -> None:
-        """A masked value is written where no mask may cover it."""
+    def laundered(self, value: Value, into: str, moves: Iterable[Move] = ()) -> None:
+        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run."""
         if value.masked:
+            self.moves.extend(moves)
             self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
 
     def noted(self, value: Value) -> Value:

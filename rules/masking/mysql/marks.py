@@ -14,8 +14,9 @@ from attrs import define, field
 
 from rules.catalog import Catalog, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS, telling
+from rules.masking.inheriting import EVERY_COLUMN, Move, inherited
 from rules.masking.marks import REDACT, UNKNOWN, glob
-from rules.masking.mysql.names import folded
+from rules.masking.mysql.names import folded, same
 from rules.masking.values import Mark, Origin, Value
 from rules.policy import MaskRule
 
@@ -36,6 +37,7 @@ class MySqlMarks:
 
     catalog: Catalog
     rules: tuple[MaskRule, ...]
+    moves: tuple[Move, ...] = ()  # what was written from masked columns into others
     unmasked: tuple[str, ...] = ()  # globs: columns that the identity may see for a time
     _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
     _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
@@ -47,6 +49,37 @@ class MySqlMarks:
         for relation in self.catalog.relations.values():
             if found := self._direct(relation, shown):
                 self._by_relation[relation.schema, relation.name] = found
+        for _ in range(len(self.moves)):  # a copy of a copy: each round reaches one further
+            if not self._inherit(shown):
+                break
+
+    def _inherit(self, shown: Sequence[re.Pattern[str]]) -> bool:
+        """Marks the columns that masked values were written into, whatever the case of their names. Whether any is new."""
+        found: dict[tuple[str, str], list[tuple[str, Mark]]] = {}
+        for (schema, name, column), mark in inherited(self.moves, self._source).items():
+            found.setdefault((schema.casefold(), name.casefold()), []).append((column, mark))
+        new = False
+        for relation in self.catalog.relations.values() if found else ():
+            for column, mark in found.get((relation.schema.casefold(), relation.name.casefold()), ()):
+                new = self._take(relation, column, mark, shown) or new
+        return new
+
+    def _take(self, relation: CatalogRelation, column: str, mark: Mark, shown: Sequence[re.Pattern[str]]) -> bool:
+        into = self._by_relation.setdefault((relation.schema, relation.name), {})
+        new = False
+        for each in relation.columns:
+            full = f"{relation.schema}.{relation.name}.{each.name}".lower()
+            named = column == EVERY_COLUMN or same(column, each.name)
+            if named and folded(each.name) not in into and not any(pattern.fullmatch(full) for pattern in shown):
+                into[folded(each.name)] = mark
+                new = True
+        return new
+
+    def _source(self, origin: Origin) -> tuple[bool, Mark | None]:
+        relation = self.catalog.relations.get((origin.schema, origin.relation))
+        if relation is None or all(not same(each.name, origin.column) for each in relation.columns):
+            return False, None
+        return True, self.column(relation, origin.column)
 
     def _direct(self, relation: CatalogRelation, shown: Sequence[re.Pattern[str]]) -> dict[str, Mark]:
         schema, name = relation.schema.lower(), relation.name.lower()

@@ -10,6 +10,7 @@ from rules.catalog import Catalog
 from rules.classify.mysql.lexer import STRING, string_value
 from rules.classify.mysql.statements import lexing_of
 from rules.masking import MaskSet
+from rules.masking.inheriting import Move
 from rules.masking.marks import rules_for
 from rules.masking.maskers import check_masker
 from rules.masking.mysql.diagnostics import scrub
@@ -39,15 +40,21 @@ def compile_mysql_masks(
     catalog: Catalog,
     policy: Policy,
     key: bytes,
+    moves: Sequence[Move] = (),
     unmasked: Sequence[str] = (),
 ) -> MySqlMaskSet | None:
-    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker."""
+    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker.
+
+    `moves`: what was written from masked columns into others; `unmasked`: globs of columns that the identity may see for now.
+    """
     binding = rules_for(rules, database, identity)
     if not binding:
         return None
     for rule in binding:
         check_masker(Mark(rule.masker, rule.argument))
-    world = MySqlWorld(catalog, MySqlMarks(catalog, binding, tuple(unmasked)), policy, query, value, from_item)
+    world = MySqlWorld(
+        catalog, MySqlMarks(catalog, binding, tuple(moves), tuple(unmasked)), policy, query, value, from_item
+    )
     return MySqlMaskSet(MySqlPlanner(world, MySqlMaskers(key)))
 
 
@@ -114,6 +121,7 @@ class MySqlMaskSet(MaskSet):
             or (writes and "?" in found.words),
             follows_names=followed.follows_names,
             unknown=tuple(sorted(follow.unknown)),
+            moves=tuple(dict.fromkeys(follow.moves)),
             harmless=followed.harmless,
             several=followed.several,
             results=followed.results,

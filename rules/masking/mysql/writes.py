@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from rules.masking.mysql.follow import Follow
+from rules.masking.mysql.inheriting import Table, assigned
 from rules.masking.mysql.names import same
 from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.queries import behind, cells_of, common_tables, from_item, only, tables, targets
@@ -31,14 +32,15 @@ def insert(follow: Follow, node: exp.Insert, scope: Scope) -> Columns:
     name, schema = into.name, into.args.get("db")
     home = None if schema is None else schema.name
     target = follow.relation(home, name)
+    table = (home, name)
     if columns is None:
         columns = [found or "" for found, _ in stars(follow, home, name, target).named]
     source, given = written(follow, node.expression, scope)
     if source.rest is not None or target.rest is not None or len(source.named) > len(columns):
-        keep(follow, name, CLEAN, None, source.everything())
+        keep(follow, table, CLEAN, None, source.everything())
     else:
         for column, (_, value) in zip(columns, source.named, strict=False):
-            assign(follow, name, target, column, value)
+            assign(follow, table, target, column, value)
     row = Source.plain((Item(name, target, home or follow.namespace.database),), target)
     scope.add(row)
     if (conflict := node.args.get("conflict")) is not None:
@@ -47,7 +49,7 @@ def insert(follow: Follow, node: exp.Insert, scope: Scope) -> Columns:
         inserted = source.everything()
         if alias is not None:  # … AS new: what would have been inserted
             inside.items.append(Item(alias.name, Columns((), inserted)))
-        assignments(follow, name, conflict.expressions, target, inside, inserted)
+        assignments(follow, table, conflict.expressions, target, inside, inserted)
     return returning(follow, node, scope)
 
 
@@ -89,7 +91,7 @@ def update(follow: Follow, node: exp.Update, scope: Scope) -> Columns:
     source = from_item(follow, node.this, scope)
     scope.add(source)
     condition(follow, node.args.get("where"), scope, "a WHERE")
-    assignments(follow, "a table", node.expressions, source.columns, scope, None)
+    assignments(follow, None, node.expressions, source.columns, scope, None)
     behind(follow, node, Columns(), scope)
     return returning(follow, node, scope)
 
@@ -106,7 +108,7 @@ def delete(follow: Follow, node: exp.Delete, scope: Scope) -> Columns:
 
 
 def assignments(
-    follow: Follow, table: str, nodes: list[Node], target: Columns, scope: Scope, inserted: Value | None
+    follow: Follow, table: Table | None, nodes: list[Node], target: Columns, scope: Scope, inserted: Value | None
 ) -> None:
     for node in nodes:
         if not isinstance(node, exp.EQ | exp.PropertyEQ) or not isinstance(node.this, exp.Column):
@@ -133,16 +135,16 @@ def _beside_values(follow: Follow, node: exp.Expr, scope: Scope) -> list[Value]:
     return [follow.value(each, scope).derived() for each in node.find_all(exp.Column, exp.Query)]
 
 
-def assign(follow: Follow, table: str, target: Columns, name: str, value: Value) -> None:
+def assign(follow: Follow, table: Table | None, target: Columns, name: str, value: Value) -> None:
     held = member(target, name)
     if held is None:
-        raise Unsure(f"no column {name} in {table}")
+        raise Unsure(f"no column {name} in {_named(table)}")
     if target.rest is not None and not any(found is not None and same(found, name) for found, _ in target.named):
         held = CLEAN  # of a table that is not known: nothing says that it hides what is written to it
     keep(follow, table, held, name, value)
 
 
-def keep(follow: Follow, table: str, held: Value, name: str | None, value: Value) -> None:
+def keep(follow: Follow, table: Table | None, held: Value, name: str | None, value: Value) -> None:
     """A finding unless the column that takes the value hides it as well as the one it comes from."""
     if not value.masked:
         return
@@ -152,7 +154,12 @@ def keep(follow: Follow, table: str, held: Value, name: str | None, value: Value
         (mark,) = own
         if value.plain or (mark is not None and mark.masker in OPAQUE_MASKERS):
             return
-    follow.laundered(value, f"{table}.{name}" if name is not None else table)
+    into = _named(table) if name is None else f"{_named(table)}.{name}"
+    follow.laundered(value, into, assigned(follow, table, held, name, value))
+
+
+def _named(table: Table | None) -> str:
+    return "a table" if table is None else table[1]
 
 
 def returning(follow: Follow, node: exp.Expr, scope: Scope) -> Columns:
