@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from protocols.base import Completed, Failed, ParameterChanged, Peer, ProtocolError, RowPlan
+from protocols.base import Completed, Detected, Failed, ParameterChanged, Peer, ProtocolError, RowPlan
+from protocols.detecting import cleaned
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.exchange import Exchange, Phase
 from protocols.mysql.keeping import KeptRows
@@ -105,7 +106,7 @@ class Answers:
         raise bad("an answer before the client's file has ended")
 
     def _definition(self, exchange: Exchange, payload: bytes) -> None:
-        if exchange.look or exchange.record_bytes or exchange.opens_cursor:
+        if exchange.look or exchange.record_bytes or exchange.opens_cursor or self.shared.detector is not None:
             exchange.columns.append(decode_column(payload))
         self._send(exchange, payload)
         exchange.left -= 1
@@ -255,14 +256,24 @@ class Answers:
             shared.exchange = None
             return
         if exchange.refusal is None:
-            fields = self.scrubbed(err, exchange.text)
-            if shared.scrub is not None:
+            fields = self.heard(exchange.ticket, err, exchange.text)
+            if shared.scrub is not None or shared.detector is not None:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
             self._send(exchange, payload)
             shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
         if exchange.command is Command.STMT_PREPARE:
             shared.statements.last = None
         self._end(exchange, failed=True)
+
+    def heard(self, ticket: int, err: Err, text: bytes = b"") -> dict[str, bytes]:
+        """What passes of an error."""
+        fields = self.scrubbed(err, text)
+        detector = self.shared.detector
+        found = None if detector is None else cleaned({"M": fields.get("M", b"")}, detector)
+        if found is None:
+            return fields
+        self.shared.effects.append(Detected(ticket, found[1]))
+        return {**fields, **found[0]}
 
     def scrubbed(self, err: Err, text: bytes = b"") -> dict[str, bytes]:
         """`text`, what the client sent, is for the scrubber to compare with: a message may quote it."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.base import Failed, Peer, ProtocolError, RowPlan
+from protocols.base import Detected, Failed, Peer, ProtocolError, RowPlan
 from protocols.buffer import Inbox
 from protocols.mysql.answers import Answers, bad
+from protocols.mysql.detecting import overwritten, textual
 from protocols.mysql.exchange import ANY_SEQUENCE, Exchange, Phase
 from protocols.mysql.keeping import KeptRows
 from protocols.mysql.messages import (
@@ -99,7 +100,7 @@ class Backend:
         payload = buffer[at + HEADER_BYTES : end]
         if payload[:1] != b"\xff":
             raise bad("the server sent a packet that nobody asked for")
-        fields = self._answers.scrubbed(decode_err(payload))
+        fields = self._answers.heard(0, decode_err(payload))
         self.shared.to_client.append(frame(encode_err(error_of(fields)), buffer[at + 3]))
         self.shared.effects.append(Failed(None, fields, None))
         return end, 0
@@ -137,6 +138,8 @@ class Backend:
         """Take the rows that are here. Needs nothing when the packet at the place that it gives is the end of them."""
         if exchange.plan is not None or exchange.injected or exchange.shift:
             return self._rows_rewritten(exchange, buffer, at)
+        if self.shared.detector is not None and self._holds_text(exchange):
+            return self._rows_looked_at(exchange, buffer, at)
         size = len(buffer)
         start = at
         needed = 0
@@ -185,6 +188,74 @@ class Backend:
             self.shared.to_client.append(buffer[start:at])
         return at, needed
 
+    def _rows_looked_at(self, exchange: Exchange, buffer: bytes, at: int) -> tuple[int, int]:
+        """The same for rows that a detector looks at: it is given them whole, up to `masked_row_bytes`; longer ones stream."""
+        size = len(buffer)
+        most = min(self.shared.limits.masked_row_bytes, FULL_PAYLOAD - 1)
+        while True:
+            if not exchange.continues and exchange.sequence != ANY_SEQUENCE:
+                end, rows = end_of_run(buffer, at, exchange.sequence)
+                if rows:
+                    exchange.sequence += rows
+                    self._send_looked_at(exchange, buffer, at, end, rows)
+                    at = end
+            if size - at < HEADER_BYTES + 1:
+                if size - at == HEADER_BYTES and exchange.continues and buffer[at : at + 3] == b"\0\0\0":
+                    self._number(exchange, buffer[at + 3])
+                    exchange.continues = False
+                    self.shared.to_client.append(buffer[at : at + HEADER_BYTES])
+                    at += HEADER_BYTES
+                return at, HEADER_BYTES + 1
+            length = int.from_bytes(buffer[at : at + 3], "little")
+            end = at + HEADER_BYTES + length
+            if not exchange.continues:
+                if not length:
+                    raise bad("an empty packet")
+                if self._ends(buffer[at + HEADER_BYTES], length):
+                    return at, 0
+                if length <= most:
+                    if end > size:
+                        return at, end - at
+                    self._number(exchange, buffer[at + 3])
+                    self._send_looked_at(exchange, buffer, at, end, 1)
+                    at = end
+                    continue
+                exchange.rows += 1
+                exchange.record_left = 0
+            self._number(exchange, buffer[at + 3])
+            exchange.size_bytes += HEADER_BYTES + length
+            exchange.continues = length == FULL_PAYLOAD
+            self.shared.to_client.append(buffer[at:end])
+            if end > size:
+                self._passing = end - size
+                return size, HEADER_BYTES
+            at = end
+
+    def _send_looked_at(self, exchange: Exchange, buffer: bytes, at: int, end: int, rows: int) -> None:
+        """Whole rows of a packet each."""
+        run = self._looked_at(exchange, buffer, at, end)
+        exchange.rows += rows
+        exchange.size_bytes += end - at
+        if exchange.record_left > 0:
+            self._kept.keep_run(exchange, run)
+        self.shared.to_client.append(run)
+
+    def _holds_text(self, exchange: Exchange) -> bool:
+        if exchange.textual is None:
+            exchange.textual = textual(exchange.columns) != ()
+        return exchange.textual and not exchange.injected
+
+    def _looked_at(self, exchange: Exchange, data: bytes, at: int, end: int) -> bytes:
+        """Rows of a packet each without what the detector finds in them."""
+        detector = self.shared.detector
+        found = None
+        if detector is not None and at < end and self._holds_text(exchange):
+            found = overwritten(data, at, end, exchange.columns, exchange.binary, detector)
+        if found is None:
+            return data[at:end]
+        self.shared.effects.append(Detected(exchange.ticket, found[1]))
+        return found[0]
+
     def _rows_rewritten(self, exchange: Exchange, buffer: bytes, at: int) -> tuple[int, int]:
         while True:
             at = self._run_rewritten(exchange, buffer, at)
@@ -217,6 +288,7 @@ class Backend:
             buffer, at, exchange.sequence, exchange.shift, self.shared.limits.masked_row_bytes
         )
         if rows:
+            new = self._looked_at(exchange, new, 0, len(new))
             exchange.sequence += rows
             exchange.rows += rows
             exchange.size_bytes += len(new)
@@ -262,6 +334,8 @@ class Backend:
         # the packets of the row were counted already, by the numbers they had
         new = frame(payload, exchange.sequence - packets + exchange.shift)
         exchange.shift += packet_count(len(payload)) - packets
+        if len(payload) < FULL_PAYLOAD:
+            new = self._looked_at(exchange, new, 0, len(new))
         exchange.size_bytes += len(new)
         if exchange.record_left:
             self._kept.keep(exchange, new, len(payload) < FULL_PAYLOAD)

@@ -97,6 +97,7 @@ class Exchange:
         "taints",
         "takes_file",
         "text",
+        "textual",
         "ticket",
     )
 
@@ -145,6 +146,7 @@ class Exchange:
         self.plan: RowPlan | None = None
         self.run: Run | None = None  # what rewrites by the plan
         self.planned = False
+        self.textual: bool | None = None  # whether any column may hold text; None: nobody has asked
         self.continues = False  # the next packet goes on with the row of the one before
         self.rows = 0
         self.size_bytes = 0
@@ -158,4 +160,5 @@ class Exchange:
         self.columns = []
         self.plan = None
         self.run = None
+        self.textual = None
         self.planned = False

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from protocols.base import Question, RowPlan, Verdict
+from protocols.detecting import Detector
 from protocols.mysql.backend import Backend
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.changing import Step
@@ -116,6 +117,10 @@ class MySqlRelay:
 
     def scrub_with(self, scrub: Scrubber | None) -> None:
         self._shared.scrub = scrub
+
+    def detect_with(self, detector: Detector | None) -> None:
+        """Overwrite what it finds in results and errors from now on."""
+        self._shared.detector = detector
 
     def farewell(self, fields: Mapping[str, bytes]) -> bytes:
         """An ERR packet that the client takes for the answer to what it waits for, or to what it sends next."""

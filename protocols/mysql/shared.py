@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from protocols.base import Effect, Fields, NameChange, Refuse
+from protocols.detecting import Detector
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.exchange import Exchange
 from protocols.mysql.handshake import HandshakeResponse
@@ -130,6 +131,7 @@ def _folded(name: bytes) -> bytes:
 class Shared:
     __slots__ = (
         "capabilities",
+        "detector",
         "effects",
         "epoch",
         "exchange",
@@ -159,6 +161,7 @@ class Shared:
         self.effects: list[MySqlEffect] = []
         self.own: deque[bytes] = deque()  # questions of the gateway's own that wait for their turn
         self.scrub: Scrubber | None = None
+        self.detector: Detector | None = None  # looks at the text of results
         self.status = AUTOCOMMIT
         self.tickets = 0
         self.epoch = 0

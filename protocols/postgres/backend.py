@@ -27,7 +27,8 @@ from protocols.base import (
     Rows,
 )
 from protocols.buffer import Inbox
-from protocols.postgres.detecting import LongFrame, cleaned, overwritten, textual
+from protocols.detecting import cleaned
+from protocols.postgres.detecting import LongFrame, overwritten, textual
 from protocols.postgres.messages import (
     decode_copy_response,
     decode_fields,

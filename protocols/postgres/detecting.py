@@ -7,9 +7,10 @@ where it suspects something are the rows cut, and it looks at each value by itse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from protocols.base import ColumnDescription, Fields
+from protocols.base import ColumnDescription
+from protocols.detecting import Detector, hidden
 
 _NULL: Final = 0xFFFFFFFF
 _ROW: Final = ord("D")
@@ -18,34 +19,6 @@ _COPY_HEADER_BYTES: Final = len(_COPY_SIGNATURE) + 8  # with flags, and the leng
 # Types whose values are no text in either format: bool, int8, int2, int4, oid, float4, float8, date, time, timestamp, timestamptz,
 # interval, timetz, numeric, uuid.
 _NUMBERS: Final = frozenset({16, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950})
-
-
-class Found(Protocol):
-    """A place in the data, and as many bytes to stand there."""
-
-    @property
-    def start(self) -> int: ...
-
-    @property
-    def end(self) -> int: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def new(self) -> bytes: ...
-
-
-class Detector(Protocol):
-    @property
-    def overlap(self) -> int:
-        """No finding is longer."""
-
-    def suspects(self, data: bytes, start: int, end: int) -> Sequence[tuple[int, int]]:
-        """Spans in order. Whatever `find` finds in a value that stands in the data overlaps one of them."""
-
-    def find(self, value: bytes) -> Sequence[Found]:
-        """In order, none overlapping another."""
 
 
 def textual(columns: Sequence[ColumnDescription]) -> tuple[bool, ...]:
@@ -64,34 +37,7 @@ def overwritten(
     suspects = detector.suspects(data, start, end)
     if not suspects:
         return None
-    new: bytearray | None = None
-    counts: dict[str, int] = {}
-    which = 0
-    for low, high in values(data, start, end, columns, binary_copy):
-        while which < len(suspects) and suspects[which][1] <= low:
-            which += 1
-        if which == len(suspects):
-            break
-        if suspects[which][0] >= high:
-            continue
-        for each in detector.find(data[low:high]):
-            if new is None:
-                new = bytearray(data[start:end])
-            new[low - start + each.start : low - start + each.end] = each.new
-            counts[each.name] = counts.get(each.name, 0) + 1
-    return None if new is None else (bytes(new), counts)
-
-
-def cleaned(fields: Fields, detector: Detector) -> tuple[Fields, dict[str, int]] | None:
-    """The fields of an error without what is found in them, and how much of what that is; None: nothing."""
-    new: dict[str, bytes] = {}
-    counts: dict[str, int] = {}
-    for code, value in fields.items():
-        for each in detector.find(value):
-            value = value[: each.start] + each.new + value[each.end :]
-            counts[each.name] = counts.get(each.name, 0) + 1
-            new[code] = value
-    return ({**fields, **new}, counts) if new else None
+    return hidden(data, start, end, values(data, start, end, columns, binary_copy), suspects, detector)
 
 
 def values(

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.base import CopyRewriter, Effect, Question, RowPlan, Verdict
+from protocols.detecting import Detector
 from protocols.postgres.backend import Backend
-from protocols.postgres.detecting import Detector
 from protocols.postgres.frontend import Frontend
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import encode_fields

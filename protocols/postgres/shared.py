@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from protocols.base import Effect, Fields
-from protocols.postgres.detecting import Detector
+from protocols.detecting import Detector
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.names import Names
 from protocols.postgres.pending import Pending

@@ -137,6 +137,7 @@ class MySqlSession(Session):
     def _use(self, bench: Bench) -> None:
         self.bench = bench
         self.relay.scrub_with(None if bench.masks is None else bench.masks.scrub_diagnostic)
+        self.relay.detect_with(bench.finder)
 
     def _client_gone(self) -> None:
         if self._reentry is not None:
