@@ -188,6 +188,20 @@ class Identification:
             raise _no_database(name, identity, f"{identity.name!r} may not connect to it")
         return database
 
+    def only_database(self, dialect: Dialect, identity: Identity) -> Database:
+        """For a client that names none: the one of its dialect for this identity. AccessRefused when there are none or several."""
+        found = [
+            each for each in self._config.databases.values() if each.dialect is dialect and may_connect(each, identity)
+        ]
+        if len(found) != 1:
+            raise AccessRefused(
+                "3D000",
+                "No database selected",
+                f"no database was named, and {len(found)} may be meant",
+                hint="Name one in the connection string: the gateway finds the server by it.",
+            )
+        return found[0]
+
 
 def _no_database(name: str, identity: Identity, reason: str) -> AccessRefused:
     return AccessRefused(

@@ -142,6 +142,19 @@ def mariadb_client() -> Tool:
 
 
 @cache
+def mariadb_tools() -> Tool:
+    """MariaDB's programs for dumps, imports and administration; `command` runs its client."""
+    return _tool("mariadb-client", "mariadb", "MariaDB's programs", "mariadb-client")
+
+
+@cache
+def mysql_tools() -> Tool:
+    """MySQL 9's own programs; `command` runs its client."""
+    root = _unpacked("sid", "mysql-client-core", "MySQL's programs", "mysql-client")
+    return Tool(debian.loaded(root, root / "usr/bin/mysql"), root, {})
+
+
+@cache
 def sysbench() -> Tool:
     found = _tool("sysbench", "sysbench", "sysbench", "sysbench")
     scripts = found.root / "usr/share/sysbench"

@@ -137,14 +137,10 @@ class _Visit:
         self.user = response.user.decode("utf-8", "replace")
         self.database = None if response.database is None else response.database.decode("utf-8", "replace")
         known = await self._authenticate(response)
-        if self.database is None:
-            raise AccessRefused(
-                "3D000",
-                "No database selected",
-                "no database was named",
-                hint="Name one in the connection string: the gateway finds the server by it.",
-            )
-        database = self._gate.database(self.database, Dialect.MYSQL, known.identity)
+        if self.database is None:  # programs that dump and administer choose it later, by USE
+            database = self._gate.only_database(Dialect.MYSQL, known.identity)
+        else:
+            database = self._gate.database(self.database, Dialect.MYSQL, known.identity)
         shown = shown_attributes(response.attributes)
         return MySqlArrival(
             self.wire,
