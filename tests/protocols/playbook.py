@@ -19,6 +19,8 @@ NO_DATA = b"n\0\0\0\4"
 SUSPENDED = b"s\0\0\0\4"
 EMPTY = b"I\0\0\0\4"
 REFUSAL = error_fields("42501", "wireproxy: refused", hint="ask")
+COPY_IN = frame(b"G", b"\0\0\1\0\0")
+LOOK = Forward("attached", look=True)
 
 
 def query(text: str) -> bytes:
@@ -126,3 +128,25 @@ class Session:
 
 def refuse(text: str = "") -> Refuse:
     return Refuse(error_fields("42501", f"wireproxy: refused {text}".strip()))
+
+
+def one(effects: list[Effect], kind: type) -> Effect:
+    """The only effect of its kind."""
+    found = [effect for effect in effects if type(effect) is kind]
+    assert len(found) == 1, effects
+    return found[0]
+
+
+def question(session: Session) -> Question:
+    asked = session.relay.asking
+    assert asked is not None
+    return asked
+
+
+def answer_in_turn(session: Session, *verdicts: Verdict) -> None:
+    for verdict in verdicts:
+        session.answer(verdict)
+
+
+def redact(_: bytes | None) -> bytes | None:
+    return b"***"

@@ -1,0 +1,304 @@
+"""The server's messages one by one, but for rows: what each says about the answer that is owed.
+
+Any message that the head of the owed answers may not get is a protocol error, because a gateway that has lost its place can
+neither mask nor refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.base import (
+    Completed,
+    CopyOut,
+    CopyRewriter,
+    Described,
+    Failed,
+    Fields,
+    ParameterChanged,
+    Peer,
+    ProtocolError,
+    Ready,
+    RowPlan,
+)
+from protocols.postgres.keeping import KeptRows
+from protocols.postgres.messages import (
+    decode_copy_response,
+    decode_fields,
+    decode_notification,
+    decode_parameter_description,
+    decode_parameter_status,
+    decode_row_description,
+    encode_fields,
+    encode_notification,
+    frame,
+)
+from protocols.postgres.pending import OWED_NAMES, Entry, Owed
+from protocols.postgres.rows import RowRewriter
+from protocols.postgres.shared import Shared
+from protocols.postgres.texts import Texts
+
+# What may arrive while an entry is the head. ErrorResponse, NoticeResponse, ParameterStatus and NotificationResponse may arrive
+# at any time and are not listed. Spec: PostgreSQL 55.2.2 and 55.2.3.
+EXPECTED: Final[list[bytes]] = [
+    b"TDCIGHdcZ",  # QUERY
+    b"1",  # PARSE
+    b"2",  # BIND
+    b"tTn",  # DESCRIBE_STATEMENT
+    b"Tn",  # DESCRIBE_PORTAL
+    b"DCIsGHdc",  # EXECUTE
+    b"3",  # CLOSE
+    b"Z",  # SYNC
+    b"Z",  # FUNCTION_CALL: always refused: its error, then ReadyForQuery
+    b"",  # COPY_END
+]
+
+
+class Answers:
+    """Handles them, and puts on the way to the client what is to go there and does not go as part of a run."""
+
+    __slots__ = ("asked", "kept", "shared", "texts")
+
+    def __init__(self, shared: Shared, kept: KeptRows, texts: Texts) -> None:
+        self.shared = shared
+        self.kept = kept
+        self.texts = texts
+        self.asked: Entry | None = None  # the entry whose result waits for a plan
+
+    def expect(self, kind: int) -> Entry:
+        head = self.shared.pending.head
+        if head is None or kind not in EXPECTED[head.kind]:
+            wanted = "nothing" if head is None else OWED_NAMES[head.kind]
+            raise ProtocolError(f"the server sent {chr(kind)!r} where {wanted} was to be answered", peer=Peer.SERVER)
+        if head.refusal is not None and kind != 0x5A:
+            # what stood in for a refused message did not fail: whatever it did, the client must not take it for an answer
+            raise ProtocolError(f"the server answered {chr(kind)!r} to a refused message", peer=Peer.SERVER)
+        return head
+
+    # -- descriptions
+
+    def row_description(self, message: bytes) -> bool:
+        """Whether it passes to the client."""
+        head = self.expect(0x54)
+        if head.kind == Owed.DESCRIBE_STATEMENT:
+            self.shared.pending.pop()
+            return True
+        columns_of_text = self.texts.describes(message) if self.shared.detector is not None else None
+        if head.kind == Owed.DESCRIBE_PORTAL:
+            self.kept.description = message
+            self.texts.portal = (head.name, columns_of_text)
+            if not head.injected:
+                self.shared.pending.pop()
+                return True
+        else:
+            head.textual = columns_of_text
+            head.size_bytes += len(message)
+            if head.record_left:
+                self.kept.keep(head, message)
+        if head.look:
+            columns = decode_row_description(message[5:])
+            again = head.columns_seen > 0
+            head.columns_seen += 1
+            self.asked = head
+            self.shared.effects.append(Described(head.ticket, head.index, columns, head.attachment, again))
+        elif head.injected:
+            raise ProtocolError("a description came that was not to be looked at", peer=Peer.SERVER)
+        return not head.injected
+
+    def plan(self, plan: RowPlan | None) -> None:
+        """The answer to `Described`."""
+        head = self.asked
+        assert head is not None
+        self.asked = None
+        if head.kind == Owed.DESCRIBE_PORTAL:
+            self.shared.pending.pop()
+            target = self.shared.pending.head
+            # an injected Describe is always followed by its Execute
+            assert target is not None
+            assert target.kind == Owed.EXECUTE
+            head = target
+        head.plan = None if plan is None else RowRewriter(plan)
+        head.described = True
+
+    def no_data(self) -> bool:
+        """Whether it passes to the client."""
+        head = self.expect(0x6E)
+        self.shared.pending.pop()
+        return not head.injected
+
+    def parameter_description(self, message: bytes, body: bytes) -> None:
+        types = decode_parameter_description(body)
+        head = self.expect(0x74)
+        named = self.shared.names.statements.confirmed.get(head.name)
+        if named is not None:
+            named.types = types  # most drivers leave the types to the server; a person who approves needs them
+        self.shared.to_client.append(message)
+
+    # -- ends
+
+    def confirmed(self, kind: int) -> bool:
+        """Whether it passes to the client."""
+        head = self.expect(kind)
+        self.shared.pending.pop()
+        if head.kind == Owed.BIND:
+            self.texts.portal = None  # of its name there is another one now
+        for change in head.changes:
+            self.shared.names.confirm(change)
+        return not head.injected
+
+    def completed(self, kind: int, body: bytes) -> None:
+        shared = self.shared
+        head = self.expect(kind)
+        for change in head.changes:
+            if change.position == head.index:
+                shared.names.confirm(change)
+        if head.settles:
+            shared.report_ready = True
+        if head.taints:
+            shared.names.taint()
+        if head.copy is not None:
+            head.copy = None
+        shared.copy_in = False
+        if self.kept.frames:
+            self.kept.give()
+        tag = body[:-1] if kind == 0x43 else b""
+        shared.effects.append(Completed(head.ticket, head.index, tag, head.rows, head.size_bytes, head.attachment))
+        if self.texts.portal is not None and (head.kind != Owed.EXECUTE or self.texts.portal[0] != head.name):
+            self.texts.portal = None  # SQL may have closed the cursor of its name, and opened another
+        if head.kind == Owed.EXECUTE:
+            self.kept.description = b""
+            shared.pending.pop()
+        else:
+            if head.changes:
+                head.changes = tuple([change for change in head.changes if change.position != head.index])
+            head.next_statement()
+
+    def error(self, message: bytes, body: bytes) -> None:
+        shared = self.shared
+        fields: Fields = decode_fields(body)
+        head = shared.pending.head
+        fatal = fields.get("V", fields.get("S", b"")) in (b"FATAL", b"PANIC")
+        ticket = head.ticket if head is not None and head.kind != Owed.SYNC else None
+        attachment = head.attachment if head is not None else None
+        shared.copy_in = False
+        if head is not None and head.refusal is not None and not fatal:
+            out: Fields = head.refusal
+        elif head is not None and head.mend is not None:
+            out = head.mend(fields)
+        elif shared.scrub is not None:
+            out = shared.scrub(fields)
+        else:
+            out = fields
+        out = self.texts.cleaned(out, ticket)
+        shared.to_client.append(message if out is fields else encode_fields(b"E", out))
+        shared.effects.append(Failed(ticket, out, attachment))
+        if head is None or fatal:
+            return
+        if head.settles:
+            shared.report_ready = True
+        if head.taints:
+            shared.names.taint()  # what it did before it failed is not undone: PREPARE is not transactional
+        if head.kind in (Owed.QUERY, Owed.FUNCTION_CALL):
+            self._undo(head)
+            head.changes = ()
+            head.refusal = None
+            head.next_statement()
+            return
+        if head.kind == Owed.SYNC:
+            # committing at Sync failed (a deferred constraint): ReadyForQuery still comes, and nothing is skipped
+            return
+        for entry in shared.pending.skip_to_sync():
+            self._undo(entry)
+        # the client's half may still be on its way to that Sync
+        shared.skipping = shared.pending.head is None
+
+    def _undo(self, entry: Entry) -> None:
+        for change in entry.changes:
+            self.shared.names.roll_back(change)
+
+    def ready(self, body: bytes) -> None:
+        shared = self.shared
+        if len(body) != 1 or body not in (b"I", b"T", b"E"):
+            raise ProtocolError("ReadyForQuery with an unknown status", peer=Peer.SERVER)
+        if shared.swallowed_syncs and (shared.pending.head is None or shared.pending.head.kind != Owed.SYNC):
+            shared.swallowed_syncs -= 1
+        else:
+            head = self.expect(0x5A)
+            if head.kind == Owed.FUNCTION_CALL and head.refusal is not None:
+                raise ProtocolError("the server answered a refused function call", peer=Peer.SERVER)
+            if head.changes:
+                # a batch ended well and yet not every name it makes was seen to be made: the count of statements is off
+                self._undo(head)
+                shared.names.taint()
+            shared.pending.pop()
+        shared.copy_in = False
+        shared.transaction_status = body
+        if body == b"I":
+            shared.names.transaction_ended()
+        if shared.report_ready:
+            shared.report_ready = False
+            shared.effects.append(Ready(body.decode("ascii")))
+
+    # -- COPY
+
+    def copy_in(self, message: bytes) -> None:
+        shared = self.shared
+        self.expect(0x47)
+        ended, eaten = shared.pending.begin_copy()
+        if eaten is not None:
+            self._undo(eaten)
+        shared.copy_in = not ended and eaten is None
+        shared.to_client.append(message)
+
+    def copy_out(self, message: bytes, body: bytes) -> None:
+        head = self.expect(0x48)
+        binary, columns = decode_copy_response(body)
+        self.shared.to_client.append(message)
+        head.copying = True
+        head.binary_copy = binary
+        if head.record_left:
+            self.kept.keep(head, message)
+        if head.look:
+            self.asked = head
+            self.shared.effects.append(CopyOut(head.ticket, head.index, binary, columns, head.attachment))
+
+    def plan_copy(self, rewriter: CopyRewriter | None) -> None:
+        """The answer to `CopyOut`."""
+        head = self.asked
+        assert head is not None
+        self.asked = None
+        head.copy = rewriter
+        head.described = True
+
+    def copy_done(self, message: bytes) -> None:
+        head = self.expect(0x63)
+        if head.copy is not None and (rest := head.copy.finish()):
+            self.shared.to_client.append(frame(b"d", rest))
+        self.shared.to_client.append(message)
+
+    # -- at any time
+
+    def notice(self, message: bytes, body: bytes) -> None:
+        head = self.shared.pending.head
+        scrub = head.mend if head is not None and head.mend is not None else self.shared.scrub
+        if scrub is None and self.shared.detector is None:
+            self.shared.to_client.append(message)
+            return
+        fields = decode_fields(body)
+        out = self.texts.cleaned(fields if scrub is None else scrub(fields), head.ticket if head is not None else None)
+        self.shared.to_client.append(message if out is fields else encode_fields(b"N", out))
+
+    def parameter_status(self, message: bytes, body: bytes) -> None:
+        name, value = decode_parameter_status(body)
+        self.shared.effects.append(ParameterChanged(name.decode("latin-1"), value.decode("utf-8", "replace")))
+        self.shared.to_client.append(message)
+
+    def notification(self, message: bytes, body: bytes) -> None:
+        if self.shared.scrub_notification is None and self.shared.detector is None:
+            self.shared.to_client.append(message)
+            return
+        process_id, channel, payload = decode_notification(body)
+        if self.shared.scrub_notification is not None:
+            payload = self.shared.scrub_notification(channel, payload)
+        payload = self.texts.cleaned({"": payload}, None)[""]
+        self.shared.to_client.append(encode_notification(process_id, channel, payload))
