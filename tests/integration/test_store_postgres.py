@@ -20,7 +20,7 @@ from psycopg import sql
 
 from rules.model import Identity
 from tests.support.servers import Server
-from tests.wireproxy.test_approvals import AGENT, ALICE, BINDING, BOB, CAROL, HOLD, Clock, facts, submit
+from tests.wireproxy.desks import AGENT, ALICE, BINDING, BOB, CAROL, HOLD, Clock, facts, submit
 from wireproxy.approvals import (
     Desk,
     Limits,

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.base import (
-    Completed,
-    Failed,
-    Forward,
-    ParameterChanged,
-    ProtocolError,
-    Ready,
-    Refuse,
-    Stage,
-    Terminated,
-)
-from protocols.postgres.messages import (
-    TERMINATE,
-    encode_fields,
-    error_fields,
-    frame,
-)
+from protocols.base import Completed, Failed, Forward, ParameterChanged, ProtocolError, Ready, Refuse, Stage, Terminated
+from protocols.postgres.messages import TERMINATE, encode_fields, error_fields, frame
 from tests.protocols import playbook as p
 from tests.protocols.playbook import REFUSAL, Session, one, question
 

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.base import (
-    Forward,
-    ProtocolError,
-    Refuse,
-)
+from protocols.base import Forward, ProtocolError, Refuse
 from protocols.postgres.limits import RelayLimits
-from protocols.postgres.messages import (
-    decode_fields,
-    encode_fields,
-)
+from protocols.postgres.messages import decode_fields, encode_fields
 from tests.protocols import playbook as p
 from tests.protocols.playbook import LOOK, REFUSAL, Session, question, redact
 

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.base import (
-    Completed,
-    Described,
-    Forward,
-    ProtocolError,
-    Refuse,
-)
-from protocols.postgres.messages import (
-    encode_fields,
-    frame,
-)
+from protocols.base import Completed, Described, Forward, ProtocolError, Refuse
+from protocols.postgres.messages import encode_fields, frame
 from tests.protocols import playbook as p
 from tests.protocols.playbook import COPY_IN, REFUSAL, Session, one, question
 

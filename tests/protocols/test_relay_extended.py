@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from protocols.base import (
-    Completed,
-    Forward,
-    Later,
-    NameChange,
-    Question,
-    Refuse,
-    Stage,
-    Withdrawn,
-)
-from protocols.postgres.messages import (
-    encode_fields,
-    frame,
-)
+from protocols.base import Completed, Forward, Later, NameChange, Question, Refuse, Stage, Withdrawn
+from protocols.postgres.messages import encode_fields, frame
 from tests.protocols import playbook as p
 from tests.protocols.playbook import REFUSAL, Session, answer_in_turn, one, question
 

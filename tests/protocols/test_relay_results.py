@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.base import (
-    CopyOut,
-    Described,
-    Forward,
-    ProtocolError,
-    Rows,
-)
-from protocols.postgres.messages import (
-    encode_fields,
-    encode_notification,
-    error_fields,
-    frame,
-)
+from protocols.base import CopyOut, Described, Forward, ProtocolError, Rows
+from protocols.postgres.messages import encode_fields, encode_notification, error_fields, frame
 from tests.protocols import playbook as p
 from tests.protocols.playbook import LOOK, Session, answer_in_turn, one, redact
 

@@ -12,15 +12,10 @@ import pytest
 import trio
 
 from rules.model import Dialect, Hold, Identity
-from tests.wireproxy.test_approvals import ALICE, BINDING, HOLD, Clock, facts, opened, submit
+from tests.wireproxy.desks import ALICE, BINDING, HOLD, Clock, facts, opened, submit
 from wireproxy.approvals import Desk, State, StoreError
 from wireproxy.store.ids import SHORTEST, candidate_ids
 from wireproxy.store.sqlite import MIGRATIONS, SqliteStore
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def mode(path: Path) -> int:
@@ -160,7 +155,7 @@ KILLED = """
 import os, sys, trio
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.wireproxy.test_approvals import BINDING, Clock, submit
+from tests.wireproxy.desks import BINDING, Clock, submit
 from wireproxy.approvals import Desk
 from wireproxy.store.sqlite import SqliteStore
 

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from attrs import evolve
 
-from tests.wireproxy.test_approvals import BINDING, HOLD, Clock, facts, submit
+from tests.wireproxy.desks import BINDING, HOLD, Clock, facts, submit
 from wireproxy import webhook as module
 from wireproxy.approvals import Desk, Request
 from wireproxy.config.model import Approvals, Secret
