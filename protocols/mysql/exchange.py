@@ -135,7 +135,7 @@ class Exchange:
         self.refusal = refusal  # goes to the client in place of the answer
         self.injected = injected  # the gateway's own: its answer is collected, and the client does not hear of it
         self.takes_file = False  # its text is LOAD DATA LOCAL: the server may ask for the file that it names
-        self.binary = command in (Command.STMT_EXECUTE, Command.STMT_FETCH)
+        self.binary = command in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE, Command.STMT_FETCH)
         self.position = 0  # of the result within the answer
         self.results = 0  # that ended well
         self.opens_cursor = False  # the client asked for one: what describes it is kept for COM_STMT_FETCH

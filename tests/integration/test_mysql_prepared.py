@@ -244,3 +244,26 @@ async def test_mariadbs_bulk_execution_passes(mariadb: Server, tmp_path: Path) -
     assert b"none" in answers[2]
     with direct(mariadb, "mysql") as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {DBNAME}")
+
+
+async def test_rows_that_a_bulk_execution_returns_are_masked(mariadb: Server, tmp_path: Path) -> None:
+    with direct(mariadb, "mysql") as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE OR REPLACE DATABASE {DBNAME}")
+        cursor.execute(f"CREATE TABLE {DBNAME}.bulk (id int AUTO_INCREMENT PRIMARY KEY, ssn varchar(20))")
+    password = tmp_path / "mine"
+    password.write_text(PASSWORD)
+    mask = '[[mask]]\ncolumn = "*.bulk.ssn"\nmasker = "redact"'
+    rows = b"\0" + p.text("900-11-1111") + b"\0" + p.text("900-22-2222")
+    async with mysql_gateway(mariadb, DBNAME, tmp_path, extra=mask) as door:
+        through = Database(
+            "shop", Dialect.MYSQL, "127.0.0.1", door.port, "shop", "agent", Secret(file=password), tls="disable"
+        )
+        async with a_client(through, NEW | C.BULK) as client:
+            await client.say(p.prepare("INSERT INTO bulk (ssn) VALUES (?) RETURNING id, ssn"))
+            answer = await client.say(p.bulk(S, 128, b"\xfd\0" + rows))
+    with direct(mariadb, DBNAME) as connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT * FROM bulk") == 2
+        cursor.execute(f"DROP DATABASE {DBNAME}")
+    assert b"900-" not in answer
+    assert p.binary_row(p.number(1), p.text("***")) in answer
+    assert p.binary_row(p.number(2), p.text("***")) in answer

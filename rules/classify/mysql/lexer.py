@@ -141,7 +141,7 @@ def lex(text: str, lexing: Lexing) -> Text:
             after_dot = part == "."
         elif kind == "comment":
             comments = True
-            if (inside := _READ_INSIDE.get(part.upper())) is not None:
+            if (inside := _READ_INSIDE.get(part.upper())) is not None and part.isascii():
                 position, closing = position + inside, end - 2
                 continue
             _check_comment(part, position, hints)
@@ -189,7 +189,8 @@ def _check_comment(part: str, position: int, hints: list[tuple[int, int]]) -> No
         return
     mark = part[2:4]
     if mark[:1] == "!" or mark in ("M!", "m!"):
-        if part.upper() != "/*!40001 SQL_NO_CACHE */":  # what every dump program writes: a hint, run or not
+        # what every dump program writes: a hint, run or not. Python folds the long s to S, the server takes it for a name
+        if part.upper() != "/*!40001 SQL_NO_CACHE */" or not part.isascii():
             raise Unreadable("a comment that the server executes")
         return
     if mark[:1] == "+":
