@@ -6,15 +6,21 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import mysql.connector
 import pymysql
 import pytest
 
-from tests.integration.mysql_gateway import direct
+from protocols.mysql.capabilities import Capability
+from rules.model import Dialect
+from tests.integration.mysql_gateway import PASSWORD, direct
+from tests.integration.test_mysql_prepared import NEW, S, a_client
+from tests.protocols import mysql_playbook as p
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.servers import Server
+from wireproxy.config.model import Database, Secret
 
 DBNAME = "wp_previews"
 POLICY = """
@@ -151,3 +157,25 @@ def test_an_approval_that_covers_fewer_rows_is_not_even_asked_for(gateway: Gatew
         with pytest.raises(pymysql.err.Error, match="wp-"):
             agent.query("DELETE FROM few WHERE id > 195")
     assert preview(gateway, newest(gateway))[0] == 0
+
+
+async def test_a_bulk_execution_is_tried_with_each_set_of_its_values(
+    gateway: Gateway, server: Server, tmp_path: Path
+) -> None:
+    if "mariadb" not in server.version.lower():
+        pytest.skip("MySQL has no such command")
+    password = tmp_path / "agent"
+    password.write_text(PASSWORD)
+    database = Database(
+        DBNAME, Dialect.MYSQL, "127.0.0.1", gateway.port, DBNAME, "agent", Secret(file=password), tls="disable"
+    )
+    sets = b"".join(b"\0" + p.text(note) + b"\0" + p.number(least) for note, least in (("Grüße", 100), ("x", 195)))
+    async with a_client(database, NEW | Capability.BULK) as client:
+        await client.say(p.prepare("DELETE FROM orders WHERE note = ? AND id > ?"))
+        answer = await client.say(p.bulk(S, 128, b"\xfd\0\3\0" + sets))
+    assert b"is pending" in answer
+    request = newest(gateway)
+    assert request["parameters"] == ["Grüße", "100", "x", "195"]
+    status, said = preview(gateway, request)
+    assert status == 0, said
+    assert "DELETE 14 by 2 sets of values" in said

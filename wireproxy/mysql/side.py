@@ -88,18 +88,21 @@ async def preview(
     parameters: Parameters,
     meaning: Meaning,
     tables: Sequence[tuple[str | None, str]],
+    places: int,
 ) -> Preview:
     """Runs one INSERT, UPDATE, DELETE or REPLACE, counts its rows and rolls it back. `tables`: those that it writes to.
 
-    Raises CatalogError. The caller has made sure that it calls nothing that reaches outside the transaction.
+    `places`: how many parameters the statement has. A bulk execution brings values for several runs, one behind the
+    other. Raises CatalogError. The caller has made sure that it calls nothing that reaches outside the transaction.
     """
 
     def work() -> Preview:
         with _tried(database, password, meaning, PREVIEW_TIMEOUT_MS) as cursor:
             for schema, name in tables:
                 _check_undone(cursor, schema or meaning.database or "", name)
-            rows = _run(cursor, text, parameters)
-            return Preview(rows, f"{rows} rows")
+            runs = _runs(parameters, places)
+            rows = sum(_run(cursor, text, each) for each in runs)
+            return Preview(rows, str(rows) if len(runs) == 1 else f"{rows} by {len(runs)} sets of values")
 
     return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
 
@@ -153,12 +156,27 @@ def _begin(cursor: Any, meaning: Meaning, timeout_ms: int) -> None:
     cursor.execute("START TRANSACTION")
 
 
+def _runs(parameters: Parameters, places: int) -> list[Parameters]:
+    """The values of each run."""
+    count = len(parameters.values)
+    if count == places or len(parameters.types) != count:
+        return [parameters]
+    if not places or count % places or count > MOST_PARAMETERS:
+        raise CatalogError("it has more values than can be tried")
+    return [
+        Parameters(parameters.values[at:end], parameters.formats[at:end], parameters.types[at:end])
+        for at, end in ((at, at + places) for at in range(0, count, places))
+    ]
+
+
 def _run(cursor: Any, text: bytes, parameters: Parameters) -> int:
     """The rows that it touched. The text is the client's: it is given to the server as it is, never put together."""
     if not parameters.values:
         return int(cursor.execute(text))
-    if len(parameters.values) > MOST_PARAMETERS or any(parameters.formats):
+    if len(parameters.values) > MOST_PARAMETERS:
         raise CatalogError("it has more values than can be tried")
+    if any(parameters.formats):
+        raise CatalogError("a bulk execution that leaves values to the server (DEFAULT, IGNORE) cannot be tried")
     names = [f"@wireproxy_{index}" for index in range(len(parameters.values))]
     types = [*parameters.types, *[254] * (len(names) - len(parameters.types))]
     literals = [literal(value, kind & 0xFF) for value, kind in zip(parameters.values, types, strict=False)]

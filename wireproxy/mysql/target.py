@@ -10,6 +10,8 @@ import trio
 from attrs import frozen
 
 from rules.catalog import Catalog
+from rules.classify.mysql.lexer import Unreadable, lex
+from rules.classify.mysql.statements import lexing_of
 from rules.masking import MaskSet
 from rules.masking.mysql.mask_set import compile_mysql_masks
 from rules.model import Access, Effect, Identity, Namespace, Statement
@@ -85,10 +87,20 @@ class MySqlTarget(Target):
         parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
         try:
             meaning = Meaning.of(namespace, bound.context.get("time_zone", "SYSTEM"))
-            seen = await preview(self.database, await self.password(), binding.statement, parameters, meaning, written)
+            password, places = await self.password(), _places(statement, namespace) if parameters.values else 0
+            seen = await preview(self.database, password, binding.statement, parameters, meaning, written, places)
         except (CatalogError, CredentialError) as error:
             raise ControlRefused(f"the dry run failed: {error}") from error
-        return {"rows": seen.rows, "tag": f"{statement.kind.value.upper()} {seen.rows}"}
+        return {"rows": seen.rows, "tag": f"{statement.kind.value.upper()} {seen.tag}"}
+
+
+def _places(statement: Statement, namespace: Namespace) -> int:
+    """How many parameters the statement has. Raises CatalogError where its text cannot be cut into tokens."""
+    try:
+        tokens = lex(statement.text, lexing_of(namespace)).tokens
+    except Unreadable as error:
+        raise CatalogError(str(error)) from None
+    return sum(token.text == "?" for token in tokens)
 
 
 @frozen
