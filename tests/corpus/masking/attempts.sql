@@ -342,3 +342,124 @@ SELECT record_send(c) FROM customers c
 SELECT jsonb_send(doc) FROM customers
 SELECT array_send(tags) FROM customers
 SELECT numeric_send(salary) FROM customers
+-- Values through XML, JSON, ranges, rows in arrays, statistics, MERGE, definitions and errors of constraints.
+SELECT JSON_EXISTS(to_jsonb(c), '$.ssn') , JSON(to_json(c)::text) FROM customers c
+SELECT j.* FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (n FOR ORDINALITY, NESTED PATH '$.tags[*]' COLUMNS (t text PATH '$'))) j
+SELECT most_common_elems FROM pg_stats WHERE attname = 'tags'
+SELECT array_to_string(most_common_elems::text::text[], ',') FROM pg_stats WHERE tablename = 'customers'
+CREATE STATISTICS st1 (mcv) ON ssn, name FROM customers ;; ANALYZE customers ;; SELECT most_common_vals FROM pg_stats_ext
+CREATE STATISTICS st2 (mcv) ON ssn, name FROM customers ;; ANALYZE customers ;; SELECT (pg_mcv_list_items(stxdmcv)).* FROM pg_statistic_ext_data
+CREATE STATISTICS st3 ON (upper(ssn)) FROM customers ;; ANALYZE customers ;; SELECT histogram_bounds FROM pg_stats_ext_exprs
+SELECT m.values FROM pg_statistic_ext_data d, pg_mcv_list_items(d.stxdmcv) m UNION ALL SELECT ARRAY[ssn::text] FROM customers
+EXPLAIN (ANALYZE, VERBOSE) SELECT pl_ssn(1)::int
+SELECT format('%s', c) FROM customers c
+SELECT (ARRAY(SELECT c FROM customers c))[1]
+SELECT (ARRAY(SELECT c FROM customers c))[1].ssn
+SELECT (array_agg(c))[1].ssn FROM customers c
+SELECT unnest(array_agg(c)) FROM customers c
+SELECT (unnest(array_agg(c))).ssn FROM customers c
+SELECT u.ssn FROM unnest(ARRAY(SELECT c FROM customers c)) u
+SELECT u.ssn, u.ordinality FROM unnest(ARRAY(SELECT c FROM customers c)) WITH ORDINALITY u
+SELECT r.b, r.ordinality FROM pairs() WITH ORDINALITY r(a, b)
+SELECT r.* FROM ROWS FROM (get_ssn(1), generate_series(1, 3)) WITH ORDINALITY r
+SELECT r.s FROM ROWS FROM (unnest(ARRAY(SELECT ssn::text FROM customers)), unnest(ARRAY[1])) r(s, n)
+SELECT enum_range(feeling, feeling)::text FROM customers
+SELECT enum_range(NULL, feeling) FROM customers
+SELECT enum_last(feeling) FROM customers
+SELECT numrange(salary, NULL) FROM customers
+SELECT lower(numrange(salary, NULL)) FROM customers
+SELECT nummultirange(numrange(salary, salary, '[]')) FROM customers
+SELECT unnest(nummultirange(numrange(salary, salary, '[]'))) FROM customers
+SELECT range_merge(nummultirange(numrange(salary, salary, '[]'))) FROM customers
+SELECT array_agg(ssn ORDER BY id) FROM customers
+SELECT ssn, grouping(ssn) FROM customers GROUP BY ROLLUP (ssn)
+SELECT ssn FROM customers GROUP BY CUBE (ssn, id)
+SELECT max(ssn) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM customers
+SELECT last_value(ssn) OVER (ORDER BY id RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM customers
+SELECT lead(ssn, 1, 'x') OVER (ORDER BY id GROUPS CURRENT ROW) FROM customers
+SELECT ntile(2) OVER (ORDER BY id), first_value(c) OVER (ORDER BY id) FROM customers c
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY card) FROM customers WHERE id = 1
+SELECT percentile_disc(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY ssn) FROM customers
+SELECT mode() WITHIN GROUP (ORDER BY card) FROM customers
+SELECT rank('x') WITHIN GROUP (ORDER BY ssn), max(ssn) FROM customers
+SELECT first_of(c) FROM customers c
+SELECT bit_or(card) FROM customers WHERE id = 1
+SELECT max(card) FROM customers
+SELECT json_object(ARRAY[ssn::text], ARRAY['x']) FROM customers
+SELECT json_object_agg_unique(id, ssn) FROM customers
+SELECT jsonb_set('{}', '{a}', to_jsonb(ssn::text)) FROM customers
+SELECT jsonb_insert('[]', '{0}', to_jsonb(ssn::text)) FROM customers
+SELECT jsonb_concat(to_jsonb(c), '{}') FROM customers c
+SELECT to_jsonb(c) - 'id' FROM customers c
+SELECT to_jsonb(c) #- '{id}' FROM customers c
+SELECT jsonb_path_query_array(doc, '$.k') FROM customers
+SELECT jsonb_path_query(jsonb_build_object('v', ssn), '$.v.type()'), ssn FROM customers
+SELECT jsonb_path_query_first(doc, '$.k ? (@ starts with $p)', jsonb_build_object('p', 'canary')) FROM customers
+SELECT k FROM customers c, jsonb_object_keys(jsonb_build_object(c.ssn, 1)) k
+SELECT a.attmissingval FROM pg_attribute a UNION ALL SELECT NULL UNION ALL SELECT array_in('{canary}'::cstring, 25, -1)::anyarray
+MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn, new.card
+MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING merge_action(), old
+MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING WITH (OLD AS o2) o2.ssn
+WITH m AS (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn AS x) SELECT x FROM m
+UPDATE customers SET name = name RETURNING WITH (OLD AS a, NEW AS b) a.ssn, b.card
+UPDATE customers SET name = name RETURNING to_json(old)
+DELETE FROM orders USING customers c WHERE customer_id = c.id RETURNING old.note, c
+DELETE FROM hr.staff RETURNING old.pay
+INSERT INTO hr.staff SELECT id + 100, name, pay, boss FROM hr.staff RETURNING pay
+INSERT INTO hr.staff AS s SELECT id, name, 1, boss FROM hr.staff ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING s.pay
+INSERT INTO hr.staff AS s SELECT id, name, 1, boss FROM hr.staff ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING old.pay
+INSERT INTO customers (id, ssn) SELECT 300, ssn FROM customers WHERE id = 1
+CREATE UNIQUE INDEX ON customers ((left(ssn, 6)))
+CREATE UNIQUE INDEX ON customers ((1 + 0 * id), (left(ssn, 9)))
+ALTER TABLE customers ADD CONSTRAINT q3 EXCLUDE USING btree ((left(ssn, 8)) WITH =)
+UPDATE customers SET ssn = 'canaryssn2' WHERE id = 1
+UPDATE hr.staff SET id = id WHERE pay::text::date IS NULL
+DO $$ BEGIN PERFORM ssn::int FROM customers; END $$
+DO $$ BEGIN ASSERT false, (SELECT ssn FROM customers LIMIT 1); END $$
+CREATE FUNCTION pg_temp.t1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', new.ssn; RETURN new; END' ;; CREATE TRIGGER tg BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION pg_temp.t1() ;; UPDATE customers SET name = name
+CREATE TABLE part2 PARTITION OF events FOR VALUES FROM ('2030-01-01') TO ('2031-01-01') ;; INSERT INTO events SELECT id, '2030-05-05', label, secret FROM events ;; SELECT secret FROM part2
+ALTER TABLE events DETACH PARTITION events_1 ;; SELECT secret FROM events_1
+ALTER TABLE child NO INHERIT parent ;; SELECT secret FROM child
+CREATE DOMAIN dcust AS customers ;; SELECT (c::dcust).ssn FROM customers c
+CREATE TYPE pairt AS (a text, b text) ;; SELECT (ROW(ssn, name)::pairt).a FROM customers
+CREATE TYPE pairt2 AS (a text, b text) ;; SELECT ARRAY[ROW(ssn, name)::pairt2] FROM customers
+CREATE CAST (int AS customers) WITH INOUT ;; SELECT c FROM customers c
+CREATE AGGREGATE keep(text) (sfunc = textcat, stype = text, initcond = '') ;; SELECT keep(ssn) FROM customers
+CREATE MATERIALIZED VIEW mv9 AS SELECT ssn AS z FROM customers ;; SELECT z FROM mv9
+CREATE VIEW v9 AS SELECT ssn AS z FROM customers ;; SELECT z FROM v9
+CREATE RECURSIVE VIEW v10 (n) AS SELECT ssn::text FROM customers UNION SELECT n FROM v10 WHERE false ;; SELECT n FROM v10
+PREPARE p1 AS SELECT ssn::int FROM customers ;; EXECUTE p1
+PREPARE p2 AS UPDATE customers SET name = name RETURNING old.ssn ;; EXECUTE p2
+PREPARE p3 AS SELECT ssn FROM customers ;; EXPLAIN (ANALYZE, VERBOSE) EXECUTE p3 ;; EXECUTE p3
+PREPARE p4 AS SELECT ssn FROM customers ;; CREATE TEMP TABLE px AS EXECUTE p4 ;; SELECT * FROM px
+BEGIN ;; DECLARE k BINARY CURSOR FOR SELECT card FROM customers ;; FETCH ALL FROM k ;; ROLLBACK
+BEGIN ;; DECLARE k CURSOR FOR SELECT ssn FROM customers ;; MOVE 1 FROM k ;; FETCH BACKWARD 1 FROM k ;; FETCH 3 FROM k ;; ROLLBACK
+BEGIN ;; DECLARE k CURSOR FOR SELECT ssn FROM customers FOR UPDATE ;; FETCH 1 FROM k ;; UPDATE customers SET name = name WHERE CURRENT OF k RETURNING ssn ;; ROLLBACK
+COPY (SELECT ssn FROM customers) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ESCAPE '!')
+COPY (VALUES ((SELECT ssn::text FROM customers LIMIT 1))) TO STDOUT
+COPY (DELETE FROM hr.staff RETURNING old.pay) TO STDOUT
+COPY (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN DELETE RETURNING c.ssn) TO STDOUT
+COPY (SELECT to_jsonb(c) FROM customers c) TO STDOUT (FORMAT binary)
+COPY mv TO STDOUT
+SELECT substring(ssn FROM 1 FOR 50), substring(ssn SIMILAR '%' ESCAPE '#') FROM customers
+SELECT ssn IS DISTINCT FROM 'x', normalize(ssn) FROM customers
+SELECT string_to_table(ssn, '-') FROM customers
+SELECT regexp_split_to_table(ssn, '-') FROM customers
+SELECT regexp_split_to_array(ssn, '-') FROM customers
+SELECT to_hex(card), card FROM customers
+SELECT sha256(convert_to(ssn, 'UTF8')), ssn FROM customers
+SELECT query FROM pg_stat_activity UNION ALL SELECT ssn FROM customers
+SELECT pg_input_error_info(ssn, 'int') FROM customers
+SELECT (pg_input_error_info(ssn, 'int')).message FROM customers
+SELECT message FROM customers, pg_input_error_info(ssn, 'int')
+SELECT generate_series(1, 1), ssn FROM customers LIMIT (SELECT 1)
+SELECT ssn FROM customers ORDER BY id FETCH FIRST 2 ROWS WITH TIES
+SELECT setseed(0), ssn FROM customers
+SELECT pg_advisory_lock(card), card FROM customers WHERE id = 1 ;; SELECT objid, classid, (classid::bigint << 32) | objid FROM pg_locks WHERE locktype = 'advisory'
+SELECT pg_logical_emit_message(false, 'x', ssn) , ssn FROM customers
+CREATE SEQUENCE sq ;; SELECT setval('sq', card) FROM customers ;; SELECT last_value FROM sq
+CREATE SEQUENCE sq2 ;; SELECT setval('sq2', (SELECT card FROM customers LIMIT 1)) ;; SELECT currval('sq2')
+CREATE TEMP TABLE w1 (a text DEFAULT (NULL)) ;; ALTER TABLE w1 ALTER a SET DEFAULT get_ssn(1) ;; INSERT INTO w1 DEFAULT VALUES RETURNING a
+CREATE TEMP TABLE w2 (a int) ;; INSERT INTO w2 VALUES (1) ;; ALTER TABLE w2 ADD COLUMN b text DEFAULT get_ssn(1) ;; SELECT b FROM w2
+CREATE TEMP TABLE w3 (a int) ;; INSERT INTO w3 VALUES (1) ;; ALTER TABLE w3 ALTER a TYPE text USING get_ssn(a) ;; SELECT a FROM w3
+CREATE TEMP TABLE w4 (a text) ;; CREATE POLICY pp ON w4 USING (get_ssn(1)::int > 0) ;; SELECT get_ssn(1)
