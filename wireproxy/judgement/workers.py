@@ -1,9 +1,9 @@
 """The gateway's side of its worker processes: as many as it may have, started when a text needs one.
 
-Theory of operation. A text takes a free worker, or starts one, or waits in line. The worker is first told the catalog and the
-judge if it does not know them, and then has `judging_s` to answer. One that is late, dies, says something that is no judgement,
-or is left in the middle (its session was ended) is killed and forgotten; one that has answered often is replaced, since parsers
-leak. Nothing here raises but cancellation: what goes wrong is an opaque judgement.
+Theory of operation. A text waits in line until it is its turn (`line`), and takes a free worker or starts one. The worker is
+first told the catalog and the judge if it does not know them, and then has `judging_s` to answer. One that is late, dies, says
+something that is no judgement, or is left in the middle (its session was ended) is killed and forgotten; one that has answered
+often is replaced, since parsers leak. Nothing here raises but cancellation: what goes wrong is an opaque judgement.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ from wireproxy.judgement.crossing import (
     judge_frame,
     question_frame,
 )
+from wireproxy.judgement.line import Line
 from wireproxy.judgement.process import READY
 
 START_S: Final = 20.0  # to import the parsers, on a machine that is busy
 TELL_S: Final = 30.0  # a catalog of a hundred thousand columns
-WAIT_S: Final = 10.0  # in line, before a text is given up: somebody sends many that take their whole time
+WAIT_S: Final = 10.0  # in line, before a text is given up: its identity sends many that take their whole time
 USES: Final = 500
 JUDGES_KEPT: Final = 8  # of each worker; the rest is told again
 CATALOGS_KEPT: Final = 2
@@ -150,13 +151,13 @@ class Workers:
         self._memory_bytes = memory_bytes
         self._seconds = seconds
         self._free: list[_Worker] = []
-        self._slots = trio.CapacityLimiter(number)
+        self._line = Line(number)
         self._failed = failed
         self._log = structlog.get_logger("judging")
 
     def reconfigure(self, number: int, memory_bytes: int, seconds: float) -> None:
         """From the next text on; those that run already keep their memory until they are replaced."""
-        self._slots.total_tokens = number
+        self._line.places = number
         self._memory_bytes = memory_bytes
         self._seconds = seconds
 
@@ -180,31 +181,50 @@ class Workers:
     async def _ask(
         self, judge: Judge, text: bytes, namespace: Namespace, minute: int | None, rows: int | None
     ) -> Judgement:
-        with trio.move_on_after(WAIT_S) as waiting:
-            await self._slots.acquire()
-        if waiting.cancelled_caught:
-            raise _Failed(BUSY)
-        worker: _Worker | None = None
+        who = judge.identity.name
         try:
-            worker = self._rested() or await self._start()
+            await self._line.enter(who, WAIT_S)
+        except trio.TooSlowError:
+            raise _Failed(BUSY) from None
+        worker: _Worker | None = None
+        died = False
+        started = trio.current_time()
+        try:
+            worker = self._rested(spare=self._line.heavy(who)) or await self._start()
             judgement = await worker.ask(judge, text, namespace, minute, rows, self._seconds)
             worker.uses += 1
             if worker.uses < USES:
                 self._free.append(worker)
                 worker = None
             return judgement
+        except _Failed:
+            died = True
+            if worker is not None:
+                await worker.end()
+                worker = None
+                await self._replace()
+            raise
         finally:
             if worker is not None:
                 await worker.end()
-            self._slots.release()
+            self._line.leave(who, trio.current_time() - started, died=died)
 
-    def _rested(self) -> _Worker | None:
-        """A free worker. One that somebody ended meanwhile must not cost a text its judgement."""
-        while self._free:
-            worker = self._free.pop()
-            if worker.process.poll() is None:
-                return worker
-        return None
+    def _rested(self, *, spare: bool) -> _Worker | None:
+        """A free worker. One that somebody ended meanwhile must not cost a text its judgement.
+
+        `spare`: not the last of several, so that a text of somebody else need not wait for a process to start.
+        """
+        self._free = [worker for worker in self._free if worker.process.poll() is None]
+        if not self._free or (spare and len(self._free) == 1 and self._line.places > 1):
+            return None
+        return self._free.pop()
+
+    async def _replace(self) -> None:
+        """Who ended a worker waits for the next one to start, and not whoever comes after."""
+        try:
+            self._free.append(await self._start())
+        except _Failed:
+            self._log.warning("no_worker")
 
     async def _start(self) -> _Worker:
         """Raises _Failed."""
