@@ -11,6 +11,7 @@ With a single worker there is none to spare: others wait for the rest of the tex
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -33,7 +34,7 @@ class _Standing:
     waiting: deque[trio.Event] = field(factory=deque)
 
     def used(self, now: float) -> float:
-        return self.used_s * 0.5 ** ((now - self.at) / HALF_LIFE_S)
+        return self.used_s * math.exp2((self.at - now) / HALF_LIFE_S)
 
     def charge(self, seconds: float, now: float) -> None:
         self.used_s, self.at = self.used(now) + seconds, now
