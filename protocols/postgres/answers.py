@@ -159,6 +159,7 @@ class Answers:
         if head.copy is not None:
             head.copy = None
         shared.copy_in = False
+        shared.swallowed_syncs = 0  # whatever was sent before this statement's end has been eaten or answered by now
         if self.kept.frames:
             self.kept.give()
         tag = body[:-1] if kind == 0x43 else b""
@@ -212,6 +213,12 @@ class Answers:
         # the client's half may still be on its way to that Sync
         shared.skipping = shared.pending.head is None
 
+    def _answered(self) -> bool:
+        """Whether a ReadyForQuery can be the head's. If not, it is that of a Sync which a copy that had failed did not eat."""
+        head = self.shared.pending.head
+        # a Query is always answered with something else first
+        return head is not None and (head.kind == Owed.SYNC or (head.kind == Owed.QUERY and head.index > 0))
+
     def _undo(self, entry: Entry) -> None:
         for change in entry.changes:
             self.shared.names.roll_back(change)
@@ -220,8 +227,10 @@ class Answers:
         shared = self.shared
         if len(body) != 1 or body not in (b"I", b"T", b"E"):
             raise ProtocolError("ReadyForQuery with an unknown status", peer=Peer.SERVER)
-        if shared.swallowed_syncs and (shared.pending.head is None or shared.pending.head.kind != Owed.SYNC):
+        if shared.swallowed_syncs and not self._answered():
             shared.swallowed_syncs -= 1
+            if shared.pending.head is None:
+                shared.skipping = False  # that Sync is what it skipped to
         else:
             head = self.expect(0x5A)
             if head.kind == Owed.FUNCTION_CALL and head.refusal is not None:
@@ -244,10 +253,9 @@ class Answers:
     def copy_in(self, message: bytes) -> None:
         shared = self.shared
         self.expect(0x47)
-        ended, eaten = shared.pending.begin_copy()
-        if eaten is not None:
-            self._undo(eaten)
-        shared.copy_in = not ended and eaten is None
+        ended, syncs = shared.pending.begin_copy()
+        shared.swallowed_syncs += syncs
+        shared.copy_in = not ended
         shared.to_client.append(message)
 
     def copy_out(self, message: bytes, body: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.base import CopyRewriter, Fields, Mender
+from protocols.base import CopyRewriter, Fields, Mender, ProtocolError
 from protocols.postgres.names import Change
 from protocols.postgres.rows import RowRewriter
 
@@ -173,25 +173,29 @@ class Pending:
             skipped.append(self.pop())
         return skipped
 
-    def begin_copy(self) -> tuple[bool, Entry | None]:
-        """COPY FROM STDIN has begun: what was sent behind it, up to CopyDone or CopyFail, was read as part of the copy.
+    def begin_copy(self) -> tuple[bool, int]:
+        """COPY FROM STDIN has begun: Syncs that were sent behind it are read as part of the copy, and eaten in silence.
 
-        Syncs are eaten in silence. The first other message fails the copy, is eaten with it, and is returned: it will never
-        be answered (Spec: 55.2.6; "unexpected message type 0x51 during COPY from stdin"). The first value says whether the
-        copy's end was sent already. Without this, every later answer would be taken for that of the message before it.
+        Gives whether the copy's end was sent already, and how many Syncs were taken out. Raises ProtocolError when anything
+        else was sent before that end: the server takes it for part of the copy, which it fails, or, if the copy fails by
+        itself before (a trigger, a bad line), for what it is. Which of the two cannot be told from its answers, and to be
+        wrong is to take the answers of every later statement for those of the one before: masks and refusals misplaced.
+        Spec: 55.2.6; "unexpected message type 0x51 during COPY from stdin".
         """
         head = self.pop()
-        eaten: Entry | None = None
         ended = False
-        while self._first is not None and eaten is None and not ended:
+        syncs = 0
+        while self._first is not None and not ended:
             entry = self.pop()
             if entry.kind == Owed.COPY_END:
                 ended = True
-            elif entry.kind != Owed.SYNC:
-                eaten = entry
+            elif entry.kind == Owed.SYNC:
+                syncs += 1
+            else:
+                raise ProtocolError("a message behind COPY from stdin that is not part of the copy")
         head.next = self._first
         self._first = head
         if self._last is None:
             self._last = head
         self.count += 1
-        return ended, eaten
+        return ended, syncs

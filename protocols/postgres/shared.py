@@ -50,7 +50,7 @@ class Shared:
         self.segment = 0  # counts the Syncs sent
         self.skipping = False  # the server has erred and reads nothing more up to the Sync of this segment
         self.copy_in = False  # the server reads CopyData
-        self.swallowed_syncs = 0  # sent while it did, and eaten by the copy unless that had failed already
+        self.swallowed_syncs = 0  # sent into a copy, and eaten by it unless that had failed already
         self.tickets = 0
         self.epoch = 0  # counts up when a verdict given earlier may not hold any more
         self.ascii_names = False  # the client writes its names in another encoding than UTF-8
