@@ -151,6 +151,7 @@ class Exchange(NamedTuple):
     text: bytes | None = None  # of Query and Parse; None: as it is
     types: tuple[int, ...] | None = None  # of Parse
     parameters: tuple[bytes | None, ...] | None = None  # of Bind, in the formats of the client's
+    waits: frozenset[int] = frozenset()  # MySQL, of Parse: parameters, from 0, whose long data waits for the execution
     mend: Mender | None = None  # errors and notices about it, as of the client's own
 
 

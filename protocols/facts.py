@@ -21,6 +21,7 @@ class Question:
         "moved",
         "name",
         "parameters",
+        "row_length",
         "stage",
         "text",
         "ticket",
@@ -41,6 +42,7 @@ class Question:
         truncated: bool = False,
         length: int = 0,
         moved: bool = False,
+        row_length: int = 0,
     ) -> None:
         self.ticket = ticket
         self.stage = stage
@@ -52,6 +54,9 @@ class Question:
         self.attachment = attachment  # what the verdict on an earlier stage attached
         self.truncated = truncated  # the message is longer than its limit; text and parameters are only its beginning
         self.length = length  # bytes of the whole message
+        self.row_length = (
+            row_length  # MySQL: how many parameters the statement has; `parameters` may have those of many rows
+        )
         self.moved = moved  # names or settings changed since its portal was bound, and only running it looks them up
 
 

@@ -48,6 +48,15 @@ def reader_for(dialect: Dialect) -> Reader:
             return Reader(decode_mysql, classify_mysql, lambda _text: None)
 
 
+def encode_mysql(text: str, namespace: Namespace) -> bytes | None:
+    """None: the session's encoding does not have all of it, or is none that is known."""
+    codec = _MYSQL_CHARSETS.get(namespace.charset.lower())
+    try:
+        return None if codec is None else text.encode(codec)
+    except UnicodeEncodeError:
+        return None
+
+
 def decode_mysql(text: bytes, namespace: Namespace) -> str | None:
     codec = _MYSQL_CHARSETS.get(namespace.charset.lower())
     if codec is None:

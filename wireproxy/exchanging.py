@@ -18,9 +18,11 @@ from rules.masking import MaskSet, ResultMasks
 from rules.masking.bound import real_parameters, sent_types, texts_of
 from rules.masking.exchange import LiteralSite, ParameterSite, replacement_of
 from rules.masking.literals import Constant, Positions, Replacement, replaced
+from rules.masking.mysql.mask_set import MySqlMaskSet
 from rules.masking.pseudonyms import TEXTS, NoPseudonym, token_in
 from rules.model import Decision, Deny, Hold, Namespace
 from rules.policy import worst
+from wireproxy.mysql.exchanging import mysql_exchange
 from wireproxy.side import Parameters
 
 _RULE: Final = "pseudonym"
@@ -116,6 +118,8 @@ def exchange(question: Question, sites: Sites, masks: MaskSet, read: Namespace, 
     """
     if not sites.mends:
         return None
+    if isinstance(masks, MySqlMaskSet):
+        return mysql_exchange(question, sites, masks.pseudonyms, read, now)
     replacements = list(_replacements(sites.literals, masks, read))
     mend = masks.mender(Positions(replacements))
     match question.stage:

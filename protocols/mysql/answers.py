@@ -256,7 +256,7 @@ class Answers:
             shared.exchange = None
             return
         if exchange.refusal is None:
-            fields = self.heard(exchange.ticket, err, exchange.text)
+            fields = self.heard(exchange.ticket, err, exchange.own)
             if shared.scrub is not None or shared.detector is not None:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
             self._send(exchange, payload)
@@ -297,6 +297,7 @@ class Answers:
             raise bad("a strange answer to COM_STMT_PREPARE")
         found = decode_prepare_ok(payload)
         prepared = Prepared(found.statement, exchange.text, found.parameters, found.columns, exchange.attachment)
+        prepared.waits = exchange.waits
         self.shared.statements.add(prepared)
         exchange.prepared = prepared
         self._send(exchange, payload)

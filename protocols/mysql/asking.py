@@ -6,14 +6,15 @@ was refused is taken back with COM_STMT_RESET before the client hears of the ref
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from protocols.base import Forward, Later, Question, Refuse, Stage, Verdict
+from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Verdict
 from protocols.mysql.cutting import Waiting
 from protocols.mysql.exchange import Exchange
 from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
 from protocols.mysql.packets import frame
-from protocols.mysql.prepared import Prepared
+from protocols.mysql.prepared import Bound, Prepared, exchanged
 from protocols.mysql.shared import Shared
 from protocols.mysql.streaming import Streaming
 
@@ -95,7 +96,20 @@ class Asking:
         question, prepared, bound = waiting.question, waiting.prepared, waiting.bound
         if bound is not None and prepared is not None and bound.declared is not None:
             prepared.types = prepared.known_types = bound.declared
-        shared.to_server.append(waiting.packets)
+        packets = waiting.packets
+        exchange = verdict.exchange
+        if exchange is not None and exchange.text is not None:
+            packets = frame(bytes((waiting.command,)) + exchange.text)
+        waits = prepared is not None and not prepared.waits.isdisjoint(prepared.long_data)
+        if prepared is not None and bound is not None and waiting.command is not Command.STMT_FETCH:
+            values = None if exchange is None else exchange.parameters
+            if values is not None or waits:
+                if question.truncated:
+                    raise ProtocolError(
+                        "an execution whose values were not seen whole cannot be put together", sqlstate="54000"
+                    )
+                packets = self._exchanged(prepared, bound, bound.parameters if values is None else values)
+        shared.to_server.append(packets)
         shared.exchange = Exchange(
             waiting.command,
             waiting.sequence,
@@ -110,6 +124,9 @@ class Asking:
         )
         shared.exchange.opens_cursor = waiting.opens_cursor
         shared.exchange.takes_file = waiting.gives_file
+        if exchange is not None:
+            shared.exchange.own = b""  # what the server quotes may be what was sent, which the client did not write
+            shared.exchange.waits = exchange.waits
         if waiting.command is Command.STMT_FETCH and prepared is not None:
             self.continue_cursor(shared.exchange, prepared, shared.epoch)
             shared.exchange.look = shared.exchange.look or verdict.look
@@ -117,6 +134,12 @@ class Asking:
             prepared.epoch = shared.epoch
             prepared.ticket = question.ticket
             self.shared.statements.forget_long_data(prepared)
+
+    @staticmethod
+    def _exchanged(prepared: Prepared, bound: Bound, values: Sequence[bytes | None]) -> bytes:
+        payload = bound.payload[:1] + prepared.number.to_bytes(4, "little") + bound.payload[5:]
+        new, prepared.known_types = exchanged(payload, prepared, bound, values)
+        return frame(new)
 
     def start(self, command: Command, packets: bytes, sequence: int, prepared: Prepared | None = None) -> Exchange:
         """Forward a command that asks for no statement."""

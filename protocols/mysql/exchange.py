@@ -79,6 +79,7 @@ class Exchange:
         "names",
         "opens_cursor",
         "out_parameters",
+        "own",
         "parameters_left",
         "phase",
         "plan",
@@ -99,6 +100,7 @@ class Exchange:
         "text",
         "textual",
         "ticket",
+        "waits",
     )
 
     def __init__(
@@ -132,6 +134,8 @@ class Exchange:
         self.taints = taints
         self.prepared = prepared
         self.text = text
+        self.own = text  # what a message may quote because the client wrote it
+        self.waits: frozenset[int] = frozenset()  # parameters whose long data goes with the execution
         self.refusal = refusal  # goes to the client in place of the answer
         self.injected = injected  # the gateway's own: its answer is collected, and the client does not hear of it
         self.takes_file = False  # its text is LOAD DATA LOCAL: the server may ask for the file that it names

@@ -111,6 +111,7 @@ class Executing:
             prepared.attachment,
             cut,
             len(packets) + prepared.long_bytes,
+            row_length=prepared.parameters,
         )
         opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
         self._asking.ask(Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor))
@@ -193,11 +194,19 @@ class Executing:
             # the server would remember the mistake until the execution; it cannot be executed rightly in any case
             self._streaming.stream = Stream(left, length == FULL_PAYLOAD, 1, lambda _piece, _payload: None)
             return begin, 0
-        header = buffer[at : at + HEADER_BYTES + STATEMENT_AT]
-        self.shared.to_server.append(header + prepared.number.to_bytes(4, "little") + parameter.to_bytes(2, "little"))
         kept, limit = prepared, self.shared.limits.bind_bytes
         statements = self.shared.statements
         statements.keep_long_data(kept, parameter, b"", limit)
+        if parameter in prepared.waits:  # what it stands for is not known before the execution is asked about
+
+            def keep(piece: bytes, payload: bool) -> None:
+                if payload:
+                    statements.keep_long_data(kept, parameter, piece, limit)
+
+            self._streaming.stream = Stream(left, length == FULL_PAYLOAD, 1, keep)
+            return begin, 0
+        header = buffer[at : at + HEADER_BYTES + STATEMENT_AT]
+        self.shared.to_server.append(header + prepared.number.to_bytes(4, "little") + parameter.to_bytes(2, "little"))
 
         def sink(piece: bytes, payload: bool) -> None:
             if payload:

@@ -10,11 +10,12 @@ Spec: MySQL, "COM_STMT_EXECUTE", "COM_STMT_SEND_LONG_DATA"; MariaDB, "COM_STMT_B
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from protocols.base import Peer, ProtocolError, RowPlan
 from protocols.mysql.messages import Command, MySqlColumn
-from protocols.mysql.packets import Cursor
+from protocols.mysql.packets import Cursor, encode_lenenc
 from protocols.mysql.values import NULL_TYPE, PARAMETERS, UNSIGNED_TYPE, shown, value_bytes
 
 LAST_STATEMENT: Final = 0xFFFFFFFF  # MariaDB: the one that was prepared last
@@ -24,6 +25,7 @@ BULK_HEAD_BYTES: Final = 7  # command, statement, bulk flags
 SEND_TYPES: Final = 128
 UNIT_RESULTS: Final = 64
 CURSOR_FLAGS: Final = 0x07
+_LONG_TEXT: Final = 252  # BLOB: a text of any length
 VALUE, NULL, DEFAULT, IGNORE = range(4)  # MariaDB's indicators
 
 
@@ -47,6 +49,7 @@ class Prepared:
         "text",
         "ticket",
         "types",
+        "waits",
     )
 
     def __init__(self, number: int, text: bytes, parameters: int, columns: int, attachment: object) -> None:
@@ -60,6 +63,9 @@ class Prepared:
         self.long_data: dict[int, bytearray] = {}
         self.long_bytes = 0
         self.long_cut = False  # more came than is kept
+        self.waits: frozenset[int] = (
+            frozenset()
+        )  # parameters whose long data goes with the execution: it may be sent otherwise
         # of the execution whose cursor is open
         self.ticket = 0
         self.epoch = -1
@@ -112,6 +118,52 @@ def decode_execute(payload: bytes, prepared: Prepared) -> Bound:
         head = EXECUTE_HEAD_BYTES + len(nulls)
         payload = payload[:head] + b"\1" + struct.pack(f"<{count}H", *types) + payload[head + 1 :]
     return Bound(tuple(values), types, (0,) * count, types, payload)
+
+
+def exchanged(
+    payload: bytes, prepared: Prepared, bound: Bound, values: Sequence[bytes | None]
+) -> tuple[bytes, tuple[int, ...]]:
+    """An execution with other texts in the place of some of its own, and the types that it declares.
+
+    `values` are all of them, as in `bound.parameters`: those that are the very same stay as they came. Long data that was not sent
+    yet goes with them.
+    """
+    types = bound.types
+    bulk = payload[0] == Command.STMT_BULK_EXECUTE
+    parts: list[bytes] = []
+    if bulk:
+        count = prepared.parameters
+        cursor = Cursor(payload, STATEMENT_AT + 4)
+        flags = cursor.read_int(2)
+        at = cursor.at + (2 * count if flags & SEND_TYPES else 0)
+        for index, new in enumerate(values):
+            _, _, end = _bulk_value(payload, at, types[index])
+            changed = new is not None and new is not bound.parameters[index]
+            parts.append(b"\0" + encode_lenenc(new or b"") if changed else payload[at:end])
+            at = end
+        head = payload[: STATEMENT_AT + 4] + (flags | SEND_TYPES).to_bytes(2, "little")
+        declared = types[:count]
+        return head + struct.pack(f"<{count}H", *declared) + b"".join(parts), declared
+    count = len(types)
+    cursor = Cursor(payload, EXECUTE_HEAD_BYTES)
+    nulls = cursor.read_bytes((count + 7) // 8)
+    at = cursor.at + 1 + (2 * count if cursor.read_int(1) else 0)
+    sent = list(types)
+    for index, new in enumerate(values):
+        if index in prepared.long_data:
+            if index in prepared.waits:
+                parts.append(encode_lenenc(new or b""))
+                sent[index] = _LONG_TEXT
+            elif new is not bound.parameters[index]:
+                raise ProtocolError("long data that was sent already cannot be translated")
+            continue
+        if new is None:
+            continue
+        _, end = value_bytes(payload, at, types[index] & 0xFF, Peer.CLIENT)
+        parts.append(payload[at:end] if new is bound.parameters[index] else encode_lenenc(new))
+        at = end
+    head = payload[:EXECUTE_HEAD_BYTES] + nulls + b"\1" + struct.pack(f"<{count}H", *sent)
+    return head + b"".join(parts), tuple(sent)
 
 
 def decode_bulk(payload: bytes, prepared: Prepared) -> Bound:

@@ -14,12 +14,15 @@ from rules.classify.mysql.lexer import Unreadable, lex
 from rules.classify.mysql.statements import lexing_of
 from rules.masking import MaskSet
 from rules.masking.mysql.mask_set import compile_mysql_masks
+from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Access, Effect, Identity, Namespace, Statement
 from rules.policy import Policy
 from wireproxy.approvals import Binding, Request
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError
+from wireproxy.exchanging import NOWHERE, sites_of
 from wireproxy.mysql.catalog import load_mysql
+from wireproxy.mysql.exchanging import sent_text, sent_values
 from wireproxy.mysql.namespace import version_number
 from wireproxy.mysql.side import Meaning, estimate_rows, preview
 from wireproxy.side import Parameters
@@ -84,12 +87,25 @@ class MySqlTarget(Target):
         if any(relation.name in namespace.temporary for relation in statement.relations):
             raise ControlRefused("it names a temporary table, which another connection does not see")
         written = [(each.schema, each.name) for each in statement.relations if each.access is Access.WRITE]
+        text = binding.statement
         parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
+        sites = sites_of(judgement.masks) if isinstance(judgement.masks, tuple) else NOWHERE
+        if sites.mends and bench.masks is not None:
+            made = bench.masks.pseudonyms
+            try:
+                row = max(1, _places(statement, namespace))
+                text = sent_text(text, sites.literals, made, namespace) or text
+                values = sent_values(sites.parameters, parameters.values, parameters.types, made, namespace, row)
+            except (NoPseudonym, CatalogError) as error:
+                raise ControlRefused(f"the dry run failed: {error}") from error
+            parameters = Parameters(values, parameters.formats, parameters.types)
         try:
             meaning = Meaning.of(namespace, bound.context.get("time_zone", "SYSTEM"))
             password, places = await self.password(), _places(statement, namespace) if parameters.values else 0
-            seen = await preview(self.database, password, binding.statement, parameters, meaning, written, places)
+            seen = await preview(self.database, password, text, parameters, meaning, written, places)
         except (CatalogError, CredentialError) as error:
+            if sites.mends:  # the server may quote what pseudonyms stand for
+                raise ControlRefused("the dry run failed, and the server's words are withheld") from None
             raise ControlRefused(f"the dry run failed: {error}") from error
         return {"rows": seen.rows, "tag": f"{statement.kind.value.upper()} {seen.tag}"}
 

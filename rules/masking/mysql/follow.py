@@ -18,6 +18,7 @@ from rules.masking.mysql.names import folded
 from rules.masking.mysql.reading import Node, Read, names_missing, nodes, read
 from rules.masking.mysql.routines import Body, Routines
 from rules.masking.mysql.scope import Scope, Source
+from rules.masking.pseudonyms import token_in
 from rules.masking.values import CLEAN, Columns, FindingKind, MaskFinding, NamedValue, Origin, Unsure, Value, union
 from rules.model import Namespace
 from rules.policy import Policy
@@ -43,6 +44,15 @@ def kind_of(type_name: str) -> int:
     return _KINDS.get(type_name.lower(), OTHER)
 
 
+def pseudonymised(value: Value) -> bool:
+    """A plain text column under `pseudonym`, and nothing that is not masked."""
+    marks = {origin.mark for origin in value.origins}
+    if not value.plain or len(marks) != 1 or value.type_oid != TEXT:
+        return False
+    (mark,) = marks
+    return mark is not None and mark.masker == "pseudonym"
+
+
 @define
 class Follow:
     """One statement on its way through its tree. Findings gather here."""
@@ -57,6 +67,10 @@ class Follow:
     absent: set[str] = field(factory=set)  # names of such columns
     moves: list[Move] = field(factory=list)  # masked values that it writes into other columns
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
+    noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
+    # constants and parameters that something is compared with for equality: whether it is always a pseudonymised text
+    compared: dict[int, tuple[Node, bool]] = field(factory=dict)
+    bound: dict[str, bool] = field(factory=dict)
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
     def find(self, kind: FindingKind, action: Literal["hold", "deny"], reason: str) -> None:
@@ -79,6 +93,23 @@ class Follow:
         if value.masked:
             self.moves.extend(moves)
             self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
+
+    def equated(self, column: Value, node: Node) -> None:
+        """`column = node` passes as a condition, or does not: where the column is pseudonymised, a constant may be a pseudonym."""
+        if not self.noting:
+            return
+        while isinstance(node, exp.Paren):
+            node = node.this
+        sure = pseudonymised(column)
+        if isinstance(node, exp.Literal) and node.is_string:
+            known = self.compared.get(id(node))
+            self.compared[id(node)] = (node, sure and (known is None or known[1]))
+        elif isinstance(node, exp.Placeholder):
+            self.bound[str(node.this)] = sure and self.bound.get(str(node.this), True)
+        elif sure and any(isinstance(each, exp.Literal) and token_in(str(each.this)) for each in nodes(node)):
+            self.find(
+                "pseudonym", "hold", "a pseudonymised column is compared with something else than a plain constant"
+            )
 
     def noted(self, value: Value) -> Value:
         self.read |= value.masked

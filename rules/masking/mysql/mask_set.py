@@ -14,6 +14,7 @@ from rules.masking.inheriting import Move
 from rules.masking.marks import rules_for
 from rules.masking.maskers import check_masker
 from rules.masking.mysql.diagnostics import scrub
+from rules.masking.mysql.exchange import exchanged
 from rules.masking.mysql.expressions import value
 from rules.masking.mysql.follow import Follow, MySqlWorld
 from rules.masking.mysql.marks import MySqlMarks
@@ -21,7 +22,7 @@ from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.plan import MySqlPlanner, MySqlResultMasks
 from rules.masking.mysql.queries import from_item, query
 from rules.masking.mysql.reading import Read, read
-from rules.masking.mysql.statements import PLANS, Followed, follow_statement
+from rules.masking.mysql.statements import PLANS, ROWS, Followed, follow_statement
 from rules.masking.plan import OutputColumn
 from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
 from rules.model import Identity, Namespace, Statement
@@ -107,7 +108,9 @@ class MySqlMaskSet(MaskSet):
 
     def _followed(self, found: Read, namespace: Namespace) -> MySqlResultMasks:
         follow = Follow(self.world, evolve(namespace, database=found.database), self.world.policy.predicates)
+        follow.noting = found.statement.root in ROWS  # not where a text is carried inside another
         followed = self._statement(follow, found, namespace, 0)
+        exchange = exchanged(follow, found)
         self._judge(follow, followed)
         self._judge_written(follow, found)
         shown = followed.columns.everything().masked
@@ -121,6 +124,7 @@ class MySqlMaskSet(MaskSet):
             or (writes and "?" in found.words),
             follows_names=followed.follows_names,
             unknown=tuple(sorted(follow.unknown)),
+            exchange=exchange,
             moves=tuple(dict.fromkeys(follow.moves)),
             harmless=followed.harmless,
             several=followed.several,

@@ -38,7 +38,7 @@ def condition(follow: Follow, node: Node, scope: Scope, where: str) -> None:
     elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null) and follow.value(node.this, scope).plain:
         if follow.predicates in ("hold", "deny"):
             follow.oracle(follow.value(node.this, scope), where)
-    elif follow.predicates != "equality" or not equality(follow, node, scope):
+    elif not equality(follow, node, scope) or follow.predicates != "equality":  # asked always: it notes pseudonyms
         follow.oracle(follow.value(node, scope), where)
 
 
@@ -54,17 +54,21 @@ def equality(follow: Follow, node: Node, scope: Scope) -> bool:
     if isinstance(node, exp.In):
         if (query := node.args.get("query")) is not None:
             return _in_query(follow, node.this, query, scope)
-        return all(_equal(follow, node.this, each, scope) for each in node.expressions) and not (
-            node.args.get("unnest") or node.args.get("field")
-        )
+        every = [
+            _equal(follow, node.this, each, scope) for each in node.expressions
+        ]  # behind the first that fails as well
+        return all(every) and not (node.args.get("unnest") or node.args.get("field"))
     return False
 
 
 def _equal(follow: Follow, left: Node, right: Node, scope: Scope) -> bool:
     one, two = _members(left), _members(right)
     if one is not None and two is not None:
-        return len(one) == len(two) and all(_equal(follow, a, b, scope) for a, b in zip(one, two, strict=True))
+        pairs = [_equal(follow, a, b, scope) for a, b in zip(one, two, strict=False)]
+        return len(one) == len(two) and all(pairs)
     first, second = follow.value(left, scope), follow.value(right, scope)
+    follow.equated(first, right)
+    follow.equated(second, left)
     if not first.masked and not second.masked:
         return True
     if first.masked and second.masked:
@@ -97,7 +101,8 @@ def _given(follow: Follow, masked: Value, node: Node) -> bool:
         return False
     if masked.type_oid in (0, TEXT):
         if kind == _PARAMETER:
-            follow.told |= {str(each.this) for each in nodes(node) if isinstance(each, exp.Placeholder)}
+            if follow.predicates == "equality":
+                follow.told |= {str(each.this) for each in nodes(node) if isinstance(each, exp.Placeholder)}
             return True
         return kind in (_WORD, _ANY)
     if masked.type_oid == NUMBER:

@@ -75,6 +75,9 @@ def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
         follow.reading = read
         found = _statement(world, follow, read)
     except (Unsure, RecursionError) as error:
+        follow.noting = False
+        follow.compared.clear()
+        follow.bound.clear()
         return cautious(world, follow, read, str(error) if isinstance(error, Unsure) else "nested too deep")
     if follow.absent:  # a newer catalog may have them; if none has, the server answers with an error
         follow.unknown |= follow.absent
@@ -85,7 +88,7 @@ def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
 def _statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
     statement = read.statement
     root = statement.root
-    handler = _ROWS.get(root)
+    handler = ROWS.get(root)
     if handler is not None:
         (parsed,) = read.trees
         columns = handler(follow, parsed.tree, Scope())
@@ -131,7 +134,7 @@ def _query(follow: Follow, tree: exp.Expr, scope: Scope) -> Columns:
     return follow.query(tree, scope)
 
 
-_ROWS: dict[str, Callable[[Follow, exp.Expr, Scope], Columns]] = {
+ROWS: dict[str, Callable[[Follow, exp.Expr, Scope], Columns]] = {
     "Select": _query,
     "Insert": insert,  # type: ignore[dict-item]  # the classifier compared the root
     "Replace": insert,  # type: ignore[dict-item]
@@ -218,7 +221,7 @@ def cautious(world: MySqlWorld, follow: Follow, read: Read, why: str) -> Followe
             if routine.asks:
                 follow.asks(function.name)
     found = union(shown)
-    if read.statement.root not in _ROWS:  # what else it may name was not collected for this purpose
+    if read.statement.root not in ROWS:  # what else it may name was not collected for this purpose
         found = world.marks.everything
     if found.masked:
         follow.find(
