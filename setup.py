@@ -35,6 +35,7 @@ HOT = [
     "protocols/postgres/relay.py",
     "rules/judge.py",
     "rules/numbers.py",
+    "rules/classify/mysql/shape.py",
     "wireproxy/log/appender.py",
     "wireproxy/log/writer.py",
     "wireproxy/judging.py",

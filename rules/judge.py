@@ -1,10 +1,11 @@
 """From the bytes of a statement to the decision about them, with what was decided before kept at hand.
 
 A `Judge` stands for one (dialect, policy, database, identity, catalog, masks); sessions that agree in these share it. Its
-caches have three levels, for each namespace: the exact bytes, and for plain queries the text without its numbers and the
-whole normalized text, in which literals are `$n`. Keys are whole texts, never a hash alone. What is kept under the last two
-is only what holds for every text of that shape: an allowed SELECT, INSERT, UPDATE, DELETE or MERGE in which no literal was
-looked at. Everything else is found again by its exact bytes or judged again.
+caches have three levels, for each namespace: the exact bytes, and for plain queries the text's outline, which has its bytes but for
+some literals (`rules.numbers`, `rules.classify.mysql.shape`), and, of Postgres, the whole normalized text, in which literals are
+`$n`. Keys are whole texts, never a hash alone. What is kept under the last two is only what holds for every text of that shape: an
+allowed SELECT, INSERT, UPDATE, DELETE or MERGE in which no literal was looked at. Everything else is found again by its exact
+bytes or judged again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from rules.model import (
     Namespace,
     Statement,
 )
-from rules.numbers import has_numbers, without_numbers
+from rules.numbers import has_numbers
 from rules.policy import Facts, Limit, Policy, applicable, decide_batch, decides_by_estimate, worst
 from rules.reading import Reader, reader_for
 
@@ -89,7 +90,8 @@ class Judge:
         self.masks = masks
         self._reader = reader if reader is not None else reader_for(dialect)
         self._facts = Facts(identity=identity, database=database, catalog=catalog, masked=masks is not None)
-        self._shapes = dialect is Dialect.POSTGRES
+        self._outline = self._reader.outline
+        self._parsed_shapes = self._reader.kept is None
         self._caches: dict[Namespace, _Caches] = {}
         self._by_identity: dict[int, tuple[Namespace, _Caches]] = {}
         self._long: _Recent[tuple[bytes, Namespace]] = _Recent(_LONG_ENTRIES, _LONG_BYTES, _LONG_BYTES)
@@ -114,12 +116,14 @@ class Judge:
         found = caches.exact.get(text)
         if found is not None:
             return found
-        numberless = without_numbers(text) if self._has_shapes(text) else None
-        if numberless is not None and (found := caches.numberless.get(numberless)) is not None:
+        outline = self._outline(text) if self._has_shapes(text) else None
+        if outline is not None and (found := caches.outlines.get(outline)) is not None:
             if len(text) >= _WORTH_BYTES:
                 caches.exact.put(text, found, len(text))
             return found
-        return self._by_shape(text, namespace, caches, numberless)
+        if self._parsed_shapes:
+            return self._by_shape(text, namespace, caches, outline)
+        return self._by_outline(text, namespace, caches, outline)
 
     def recall(self, text: bytes, namespace: Namespace, minute_of_week: int | None = None) -> Judgement | None:
         """What was judged before of these very bytes, here or elsewhere; None: nothing that is still known."""
@@ -182,11 +186,20 @@ class Judge:
         known = self._by_identity[id(namespace)] = (namespace, caches)
         return known
 
+    def _by_outline(self, text: bytes, namespace: Namespace, caches: _Caches, outline: bytes | None) -> Judgement:
+        judgement = self._anew(text, namespace, None)
+        if outline is not None and self._reader.kept is not None and _holds_for_shape(judgement):
+            statement = evolve(judgement.statements[0], text=self._reader.kept(text))
+            caches.outlines.put(outline, evolve(judgement, statements=(statement,)), len(outline))
+        else:
+            caches.exact.put(text, judgement, len(text))
+        return judgement
+
     def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches, numberless: bytes | None) -> Judgement:
         shape = self._shape(text, namespace)
         if shape is not None and (found := caches.shapes.get(shape)) is not None:
             if numberless is not None and not has_numbers(shape):
-                caches.numberless.put(numberless, found, len(numberless))
+                caches.outlines.put(numberless, found, len(numberless))
             elif len(text) >= _WORTH_BYTES or shape.encode() == text:  # without a literal, as most of what is prepared
                 caches.exact.put(text, found, len(text))
             return found
@@ -200,7 +213,7 @@ class Judge:
 
     def _has_shapes(self, text: bytes) -> bool:
         """Whether what is found in one text may hold for others that differ in literals."""
-        if not self._shapes or len(text) > _LONGEST_KEY:
+        if len(text) > _LONGEST_KEY:
             return False
         # a constant that may be a mask is looked at, whatever texts of its shape were found to be
         return self.masks is None or not self.masks.hinted(text)
@@ -271,6 +284,8 @@ def _holds_for_shape(judgement: Judgement) -> bool:
     (statement,) = judgement.statements
     if statement.literal or statement.kind not in _PLAIN_KINDS or statement.opaque is not None:
         return False
+    if statement.inner is not None:  # it has a text of its own, with the literals of whoever came first
+        return False
     if statement.settings or statement.names or not statement.effects.isdisjoint(_BY_LITERAL):
         return False
     masks = judgement.masks
@@ -319,9 +334,9 @@ class _Recent(Generic[_Key]):
 
 
 class _Caches:
-    __slots__ = ("exact", "numberless", "shapes")
+    __slots__ = ("exact", "outlines", "shapes")
 
     def __init__(self) -> None:
         self.exact: _Recent[bytes] = _Recent(_EXACT_ENTRIES)
-        self.numberless: _Recent[bytes] = _Recent(_SHAPE_ENTRIES)
+        self.outlines: _Recent[bytes] = _Recent(_SHAPE_ENTRIES)
         self.shapes: _Recent[str] = _Recent(_SHAPE_ENTRIES)

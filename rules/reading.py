@@ -9,6 +9,7 @@ from attrs import frozen
 
 from rules.catalog import Catalog
 from rules.model import Dialect, Namespace, Statement
+from rules.numbers import without_numbers
 
 # The server's name of a character set -> ours. Only those in which no byte of a longer character looks like a quote or a
 # backslash; anything else is not decoded, and what is not decoded is opaque.
@@ -27,11 +28,14 @@ class Classify(Protocol):
 
 @frozen
 class Reader:
-    """How texts of one dialect are read. All three are total."""
+    """How texts of one dialect are read. All of them are total."""
 
     decode: Callable[[bytes, Namespace], str | None]  # None: not text in the session's encoding
     classify: Classify
-    shape: Callable[[str], str | None]  # the text with literals taken out; None: it has no shape to go by
+    shape: Callable[[str], str | None]  # the text with literals taken out, by a parser; None: it has no shape to go by
+    # the text with some of its literals taken out, by its bytes alone; None: it has no outline
+    outline: Callable[[bytes], bytes | None]
+    kept: Callable[[bytes], str] | None = None  # what is kept of a text with an outline, where no parser gives shapes
 
 
 def reader_for(dialect: Dialect) -> Reader:
@@ -41,11 +45,13 @@ def reader_for(dialect: Dialect) -> Reader:
             from rules.classify.postgres import classify as classify_postgres
             from rules.classify.postgres.text import decode as decode_postgres
 
-            return Reader(decode_postgres, classify_postgres, shape_postgres)
+            return Reader(decode_postgres, classify_postgres, shape_postgres, without_numbers)
         case Dialect.MYSQL:
             from rules.classify.mysql import classify as classify_mysql
+            from rules.classify.mysql.shape import shape as shape_mysql
+            from rules.classify.mysql.shape import without_constants
 
-            return Reader(decode_mysql, classify_mysql, lambda _text: None)
+            return Reader(decode_mysql, classify_mysql, lambda _text: None, shape_mysql, without_constants)
 
 
 def encode_mysql(text: str, namespace: Namespace) -> bytes | None:

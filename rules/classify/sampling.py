@@ -61,6 +61,12 @@ def always(term: Term) -> bool:
     return all(_value(term, dict(zip(keys, each, strict=True))) is True for each in tried)
 
 
+def restless(term: Term) -> Hashable | None:
+    """The column whose values change from each try of `always` to the next; None: there is no column."""
+    columns, _ = _parts(term)
+    return max(columns, key=repr, default=None)
+
+
 def hangs_on_constants(term: Term) -> bool:
     """Whether other constants could make another answer of it, beyond comparing a column with one."""
     pending = [term]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from rules.classify.sampling import Column, Operation, Term, always
+from rules.classify.sampling import Column, Operation, Term, always, restless
 
 _REFLEXIVE = (exp.EQ, exp.GTE, exp.LTE, exp.NullSafeEQ, exp.Like)
 _IRREFLEXIVE = (exp.NEQ, exp.GT, exp.LT)
@@ -36,6 +36,34 @@ def is_trivial(condition: exp.Expr, target: str | None = None) -> bool:
     if truth is not None:
         return truth
     return not _depends_on_row(condition) or always(_term(condition)) or _within_itself(condition, target)
+
+
+def is_steady(condition: exp.Expr) -> bool:
+    """Whether `is_trivial` says no whatever the constants are: it must hold, among what else must, that a column is a constant.
+
+    Two tries in a row of `always` differ in one column. A number must be that column's, or the tries could end before the column
+    of the number had another value than it; a string is nothing that is known, so nothing with it is always true.
+    """
+    if _too_large(condition):
+        return False
+    moving = restless(_term(condition))
+    found = False
+    pending: list[object] = [condition]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, exp.Paren):
+            pending.append(node.this)
+        elif isinstance(node, exp.And):
+            pending += (node.this, node.expression)
+        elif isinstance(node, exp.EQ):
+            column, constant = node.this, node.expression
+            if isinstance(column, exp.Column) and isinstance(constant, exp.Literal):
+                found = found or constant.is_string or _key(column) == moving
+    return found
+
+
+def _key(column: exp.Column) -> tuple[str, ...]:
+    return tuple(part.name.lower() for part in column.parts)
 
 
 def _within_itself(node: exp.Expr, target: str | None) -> bool:
@@ -69,7 +97,7 @@ def _term(node: object) -> Term:
         case exp.Paren():
             return _term(node.this)
         case exp.Column():
-            return Column(tuple(part.name.lower() for part in node.parts))
+            return Column(_key(node))
         case exp.Boolean():
             return bool(node.this)
         case exp.Literal() if not node.is_string:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from rules.catalog import Catalog
 from rules.classify.mysql.changes import read_statement
-from rules.classify.mysql.conditions import is_trivial
+from rules.classify.mysql.conditions import is_steady, is_trivial
 from rules.classify.mysql.draft import Draft
 from rules.classify.mysql.grammar import parse
 from rules.classify.mysql.lexer import QUOTED, STRING, VARIABLE, Lexing, Text, Token, Unreadable, lex
@@ -243,6 +243,7 @@ def read_rows(reader: Reader) -> tuple[Kind, str]:
         only = tree.args.get("this")
         target = only.name if isinstance(only, exp.Table) and len(reader.named) <= 1 else None
         reader.draft.trivial_where = is_trivial(where.this, target)
+        reader.draft.literal = reader.draft.literal or not is_steady(where.this)
     elif reader.draft.has_where is False and tree.args.get("where") is not None:
         raise Unreadable("two readers find a different WHERE")
     return kind, root

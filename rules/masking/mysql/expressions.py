@@ -169,6 +169,7 @@ def column(follow: Follow, node: exp.Column, scope: Scope) -> Value:
 
 def absent(follow: Follow, name: str) -> Value:
     """The server answers with an error: what else the statement asks is judged all the same. Raises NoColumn."""
+    follow.literal = True  # a string that names it would make it a column
     if follow.reading is None or not surely_absent(follow, follow.reading, name):
         raise NoColumn(name)
     follow.absent.add(name)

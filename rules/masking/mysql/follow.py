@@ -65,6 +65,7 @@ class Follow:
     read: set[Origin] = field(factory=set)  # masked columns that were named anywhere, shown or not
     reading: Read | None = None  # the statement, where a column that does not exist is the server's to say
     absent: set[str] = field(factory=set)  # names of such columns
+    literal: bool = False  # what was found may be otherwise where another constant stands
     moves: list[Move] = field(factory=list)  # masked values that it writes into other columns
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated

@@ -119,9 +119,10 @@ class MySqlMaskSet(MaskSet):
             self.planner,
             followed.columns,
             tuple(follow.findings),
-            bool(shown or follow.findings or follow.read)
+            bool(shown or follow.findings or follow.read or follow.literal)
             or self._names_masked(follow, found.statement)
             or (writes and "?" in found.words),
+            literal=follow.literal,
             follows_names=followed.follows_names,
             unknown=tuple(sorted(follow.unknown)),
             exchange=exchange,
