@@ -16,7 +16,7 @@ from protocols.mysql.messages import decode_err
 from protocols.mysql.packets import frame
 from rules.model import Dialect
 from tests.support.front_door import a_config, a_database, a_gate, wire_pair
-from wireproxy.config.model import Config, Limits, Listen, User
+from wireproxy.config.model import Config, Database, Limits, Listen, User
 from wireproxy.identity import AuthenticationFailure
 from wireproxy.mysql.keys import GatewayKey, encrypt
 from wireproxy.mysql.login import Logins
@@ -152,6 +152,30 @@ async def test_a_database_that_is_not_there_is_refused_after_the_password_alone(
         assert decode_err(await seen.full()).errno == 1049
 
     await refused(client)
+
+
+async def test_who_names_no_database_gets_the_one_that_is_theirs_and_otherwise_is_told_to_name_one() -> None:
+    mysql = a_database(dialect=Dialect.MYSQL)
+    other = a_database("other", dialect=Dialect.MYSQL)
+    postgres = a_database("facts")
+
+    def config(*databases: Database) -> Config:
+        return a_config(*databases, users=(USER,), limits=Limits(startup_timeout_s=5))
+
+    async def client(seen: Visit) -> None:
+        await seen.respond(database=None)
+        answers.append(await seen.full())
+
+    for databases in ((mysql, postgres), (evolve(other, users=frozenset({"bob"})), mysql)):
+        answers: list[bytes] = []
+        (arrival,) = (await visit(client, config=config(*databases))).arrived
+        assert arrival is not None
+        assert arrival.database == mysql
+    for databases in ((mysql, other), (postgres, evolve(mysql, users=frozenset({"bob"})))):
+        answers = []
+        seen = await visit(client, config=config(*databases))
+        assert seen.arrived == [None]
+        assert decode_err(answers[0]).errno == 1049
 
 
 async def test_tls_where_there_is_none_and_none_where_it_is_required_are_refused() -> None:
