@@ -23,6 +23,17 @@ class CatalogColumn:
 
 
 @frozen
+class CatalogTrigger:
+    """Of Postgres; one that is switched on."""
+
+    name: str
+    events: frozenset[str]  # INSERT UPDATE DELETE TRUNCATE
+    schema: str  # of its function
+    function: str
+    transition: bool = False  # it sees the rows of the statement as tables of their own
+
+
+@frozen
 class CatalogRelation:
     schema: str
     name: str
@@ -31,6 +42,7 @@ class CatalogRelation:
     columns: tuple[CatalogColumn, ...] = ()
     definition: str | None = None  # of a view or materialized view: its SELECT
     parents: tuple[int, ...] = ()  # OIDs it inherits from or is a partition of
+    triggers: tuple[CatalogTrigger, ...] = ()
 
 
 @frozen

@@ -16,7 +16,7 @@ import psycopg
 import trio
 from psycopg.rows import TupleRow
 
-from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.model import Volatility
 from wireproxy.config.model import Database
 from wireproxy.tls import verifies
@@ -44,6 +44,16 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 
 ORDER BY a.attrelid, a.attnum
 """
 INHERITS: Final = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_catalog.pg_inherits"
+# Those of constraints are the server's own, and copy nothing.
+TRIGGERS: Final = """
+SELECT t.tgrelid::bigint, t.tgname, t.tgtype::int, n.nspname, f.proname, t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+ORDER BY t.tgrelid, t.tgname
+"""
+TRIGGER_EVENTS: Final = {4: "INSERT", 8: "DELETE", 16: "UPDATE", 32: "TRUNCATE"}  # bits of tgtype
 DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
 # Bodies of the server's own functions are C: their names, results and volatility are enough.
 FUNCTIONS: Final = """
@@ -163,8 +173,14 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
     parents: dict[int, list[int]] = defaultdict(list)
     for child, parent in rows(INHERITS):
         parents[child].append(parent)
+    triggers: dict[int, list[CatalogTrigger]] = defaultdict(list)
+    for relation, name, bits, schema, function, transition in rows(TRIGGERS):
+        events = frozenset(event for bit, event in TRIGGER_EVENTS.items() if bits & bit)
+        triggers[relation].append(CatalogTrigger(name, events, schema, function, transition))
     for oid, schema, name, kind, definition in rows(RELATIONS):
-        relation = CatalogRelation(schema, name, kind, oid, tuple(columns[oid]), definition, tuple(parents[oid]))
+        relation = CatalogRelation(
+            schema, name, kind, oid, tuple(columns[oid]), definition, tuple(parents[oid]), tuple(triggers[oid])
+        )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation
 

@@ -167,6 +167,18 @@ class World:
         )
         return any(word in body.lower() for body in bodies for word in ECHOING)
 
+    def children(self, relation: CatalogRelation) -> Sequence[CatalogRelation]:
+        """Its partitions, and the tables that inherit from it."""
+        return self._children.get(relation.oid, ())
+
+    @cached_property
+    def _children(self) -> dict[int, list[CatalogRelation]]:
+        found: dict[int, list[CatalogRelation]] = {}
+        for relation in self.catalog.relations.values():
+            for parent in relation.parents:
+                found.setdefault(parent, []).append(relation)
+        return found
+
     def in_schema(self, schema: str) -> Iterable[CatalogRelation]:
         return (relation for (found, _), relation in self.catalog.relations.items() if found == schema)
 

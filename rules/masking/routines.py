@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
@@ -94,6 +94,10 @@ class Routines:
         if found is None:
             found = self._called[schema, name] = self._look(schema, name)
         return found
+
+    def named(self, name: str) -> Sequence[CatalogFunction]:
+        """Every routine of that name in any schema."""
+        return self._by_name.get(name, ())
 
     def shown_by_name(self, name: str) -> Value:
         """What users' routines of that name can show; of no other."""

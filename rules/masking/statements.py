@@ -14,6 +14,7 @@ from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
 from rules.masking.queries import from_item, moved, query
 from rules.masking.scope import Scope
+from rules.masking.triggers import fired
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
 
 __all__ = ["Followed", "follow_statement", "from_item", "query", "value"]
@@ -124,6 +125,7 @@ def created(follow: Follow, inner: Node, name: str, into: Node = None) -> Follow
 
 def copied(follow: Follow, tree: Node) -> Followed:
     if tree.is_from:
+        fired(follow, tree.relation.schemaname, tree.relation.relname, frozenset({"INSERT"}))
         return Followed(Columns(), follow)
     if tree.query is not None:
         columns = follow.query(tree.query, Scope())

@@ -47,6 +47,11 @@ CREATE FUNCTION identity_of(x anyelement) RETURNS anyelement LANGUAGE sql IMMUTA
 CREATE FUNCTION keep_first(anyelement, anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT AS 'SELECT $1';
 CREATE AGGREGATE first_of(anyelement) (sfunc = keep_first, stype = anyelement);
 CREATE FUNCTION leak_op(int, int) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn::text FROM customers WHERE id = $1';
+CREATE TABLE badges (id int PRIMARY KEY, label text, secret text);
+CREATE TABLE trail (what text);
+CREATE FUNCTION keep_trail() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO trail VALUES (OLD.secret); RETURN coalesce(NEW, OLD); END';
+CREATE TRIGGER keep_trail BEFORE UPDATE OR DELETE ON badges FOR EACH ROW EXECUTE FUNCTION keep_trail();
 CREATE OPERATOR @#@ (LEFTARG = int, RIGHTARG = int, FUNCTION = leak_op);
 """
 ROWS = """
@@ -60,6 +65,7 @@ INSERT INTO hr.staff SELECT i, 'staff' || i, 5432100 + i, nullif(i / 2, 0) FROM 
 INSERT INTO parent VALUES (1, 'p', 'canaryparent');
 INSERT INTO child VALUES (2, 'c', 'canarychild', 'x');
 INSERT INTO events VALUES (1, '2024-05-05', 'e', 'canaryevent');
+INSERT INTO badges VALUES (1, 'b', 'canarybadge');
 INSERT INTO snap SELECT id, customers, 'p' FROM customers;
 INSERT INTO "Odd ""Table" VALUES (1, 'canaryodd', 'l');
 REFRESH MATERIALIZED VIEW mv;

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from attrs import evolve
 
-from rules.catalog import Catalog
+from rules.catalog import Catalog, CatalogTrigger
 from rules.model import Dialect, Volatility
 from tests.support.servers import Server
 from wireproxy.catalog import CatalogError, load_postgres, stale
@@ -35,6 +35,11 @@ CREATE FUNCTION atomic(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT id FR
 CREATE FUNCTION keep(int, int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 CREATE AGGREGATE kept(int) (sfunc = keep, stype = int);
 CREATE OPERATOR @@@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = keep);
+CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN coalesce(NEW, OLD); END';
+CREATE TRIGGER a_row AFTER INSERT OR UPDATE OF c ON t FOR EACH ROW EXECUTE FUNCTION tells();
+CREATE TRIGGER b_rows AFTER DELETE ON t REFERENCING OLD TABLE AS gone EXECUTE FUNCTION tells();
+CREATE TRIGGER c_off AFTER DELETE ON t EXECUTE FUNCTION tells();
+ALTER TABLE t DISABLE TRIGGER c_off;
 CREATE SCHEMA other;
 CREATE TABLE other."Mixed Case" ("A" int);
 ANALYZE;
@@ -85,6 +90,15 @@ async def test_definitions_and_inheritance(database: Database) -> None:
     assert catalog.relations["public", "child"].parents == (catalog.relations["public", "t"].oid,)
     assert catalog.relations["pg_catalog", "pg_stats"].definition is None
     assert catalog.resolve(None, "t", ("nowhere", "public")) is catalog.relations["public", "t"]
+
+
+async def test_triggers_that_are_switched_on(database: Database) -> None:
+    catalog = await loaded(database)
+    assert catalog.relations["public", "t"].triggers == (
+        CatalogTrigger("a_row", frozenset({"INSERT", "UPDATE"}), "public", "tells", transition=False),
+        CatalogTrigger("b_rows", frozenset({"DELETE"}), "public", "tells", transition=True),
+    )
+    assert catalog.relations["public", "child"].triggers == ()
 
 
 async def test_routines_and_operators(database: Database) -> None:

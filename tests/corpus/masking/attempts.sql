@@ -463,3 +463,12 @@ CREATE TEMP TABLE w1 (a text DEFAULT (NULL)) ;; ALTER TABLE w1 ALTER a SET DEFAU
 CREATE TEMP TABLE w2 (a int) ;; INSERT INTO w2 VALUES (1) ;; ALTER TABLE w2 ADD COLUMN b text DEFAULT get_ssn(1) ;; SELECT b FROM w2
 CREATE TEMP TABLE w3 (a int) ;; INSERT INTO w3 VALUES (1) ;; ALTER TABLE w3 ALTER a TYPE text USING get_ssn(a) ;; SELECT a FROM w3
 CREATE TEMP TABLE w4 (a text) ;; CREATE POLICY pp ON w4 USING (get_ssn(1)::int > 0) ;; SELECT get_ssn(1)
+-- Through a trigger that was there before.
+UPDATE badges SET label = label ;; SELECT what FROM trail
+DELETE FROM badges ;; SELECT what FROM trail
+INSERT INTO badges VALUES (1) ON CONFLICT (id) DO UPDATE SET label = 'x' ;; SELECT what FROM trail
+MERGE INTO badges b USING orders o ON b.id = o.id WHEN MATCHED THEN UPDATE SET label = 'x' ;; SELECT what FROM trail
+WITH u AS (UPDATE badges SET label = 'x' RETURNING id) SELECT id FROM u ;; SELECT what FROM trail
+EXPLAIN ANALYZE UPDATE badges SET label = 'x' ;; SELECT what FROM trail
+CREATE TEMP VIEW bb AS SELECT id, label FROM badges ;; UPDATE bb SET label = 'x' ;; SELECT what FROM trail
+PREPARE tb AS UPDATE badges SET label = 'x' ;; EXECUTE tb ;; SELECT what FROM trail ;; DEALLOCATE tb

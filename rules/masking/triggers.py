@@ -1,0 +1,196 @@
+"""What the triggers of a table do with masked values when it is written: they may copy them where no mask covers them.
+
+A trigger's routine is read as words, like other routines in PL/pgSQL: it carries the masked columns of its table that it names, all
+of them where it takes a row whole, and what the tables it reads reveal. That is safe where nothing is stored, where a column is
+set from itself, and where every relation that it writes masks what the values could be put into. Who could make a trigger look
+harmless could read the table: this guards against triggers that were there before the masks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from attrs import frozen
+
+from rules.catalog import CatalogFunction, CatalogRelation, CatalogTrigger
+from rules.masking.follow import Follow, World
+from rules.masking.inheriting import move
+from rules.masking.routines import DYNAMIC, words_of
+from rules.masking.values import CLEAN, Value, union
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_INTO = re.compile(
+    rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b))\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE
+)
+_STORES = re.compile(
+    r"\b(?:insert|update|merge|copy|perform|call|create|set_config|into|lo_\w+|dblink\w*)\b", re.IGNORECASE
+)
+_HANDED_BACK = re.compile(
+    r"\breturn\s+(?:new|old|coalesce\s*\(\s*(?:new|old)\s*,\s*(?:new|old)\s*\))\s*;", re.IGNORECASE
+)
+_WHOLE_ROW = re.compile(r"\b(?:new|old)\b(?!\s*\.\s*[\w\"])", re.IGNORECASE)
+_SET = re.compile(rf"\bnew\s*\.\s*({_NAME})\s*:?=", re.IGNORECASE)
+# Of the server and of its extensions: they keep nothing of the row, or tell it in a notification, whose payload does not pass.
+_HARMLESS = frozenset(
+    """
+    suppress_redundant_updates_trigger moddatetime autoinc insert_username lo_manage triggered_change_notification
+    """.split()  # noqa: SIM905
+)
+_LEXEMES = frozenset({"tsvector_update_trigger", "tsvector_update_trigger_column"})
+_TSVECTOR = 3614
+# What can take a value of any type, beside columns of the value's own: text, varchar, bpchar, name, bytea, json, jsonb, xml.
+_DOCUMENTS = frozenset({0, 17, 19, 25, 114, 142, 1042, 1043, 3802})
+
+
+@frozen
+class _Body:
+    """A trigger's routine with those that it calls."""
+
+    text: str  # without comments
+    legible: bool  # every part is in a language that names what it touches
+    supplied: bool  # by the server or an extension: it works on its own row
+
+
+def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN) -> None:
+    """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
+
+    One that the catalog does not know, as it was made in an open transaction, may be a view of any table.
+    """
+    world = follow.world
+    known = list(follow.candidates(schema, name))
+    written = {found.oid: found for relation in known for found in _written(world, relation)}
+    for each in written.values() if known else world.catalog.relations.values():
+        for trigger in each.triggers:
+            if trigger.events & events:
+                _run(follow, each, trigger, trigger.events & events, brought)
+
+
+def _written(world: World, relation: CatalogRelation) -> Iterator[CatalogRelation]:
+    """The relation, the partitions and children whose rows are written through it, and what is beneath a view."""
+    waiting, seen = [relation], {relation.oid}
+    while waiting:
+        found = waiting.pop()
+        yield found
+        beneath = words_of(found.definition) if found.kind == "v" and found.definition is not None else ()
+        for child in (*world.children(found), *(each for word in beneath for each in world.named(word))):
+            if child.oid not in seen:
+                seen.add(child.oid)
+                waiting.append(child)
+
+
+def _run(
+    follow: Follow, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
+) -> None:
+    world = follow.world
+    body = _body(world, trigger)
+    if body.supplied and trigger.function in _HARMLESS:
+        return
+    if body.supplied and trigger.function in _LEXEMES:
+        marks = world.marks.of(relation)
+        if all(column.name in marks for column in relation.columns if column.type_oid == _TSVECTOR):
+            return
+    held = world.columns(relation)
+    # what an INSERT brings is the client's own, unless it comes from a masked column
+    stored = held.everything() if events - {"INSERT"} else brought
+    shown = _carried(world, body, trigger, held.named, stored)
+    if not shown.masked:
+        return
+    into, all_known = _destinations(follow, body.text)
+    bare = [each for each in into if not _covers(world, each, shown)]
+    covered = body.legible and all_known and not bare and (bool(into) or not _STORES.search(body.text))
+    if covered and _stays_in_its_column(body.text, held.named, shown):
+        return
+    moves = [move(each.schema, each.name, None, shown) for each in bare]
+    follow.laundered(shown, f"what the trigger {trigger.name} of {relation.name} writes", *moves)
+
+
+def _body(world: World, trigger: CatalogTrigger) -> _Body:
+    found = world.catalog.functions.get((trigger.schema, trigger.function), ())
+    parts: dict[int, str] = {}
+    legible = bool(found)
+    waiting: list[CatalogFunction] = list(found)
+    while waiting:
+        each = waiting.pop()
+        if id(each) in parts or (each.extension is None and each.schema == "pg_catalog" and each not in found):
+            continue
+        if each.language not in ("plpgsql", "sql") or each.body is None:
+            legible = False
+            continue
+        text = parts[id(each)] = _COMMENT.sub(" ", each.body)
+        if DYNAMIC.search(text):
+            legible = False
+        for word in words_of(text):
+            waiting.extend(
+                one for one in world.routines.named(word) if one.schema != "pg_catalog" and one.extension is None
+            )
+    supplied = bool(found) and all(each.schema == "pg_catalog" or each.extension is not None for each in found)
+    return _Body("\n;".join(parts.values()), legible, supplied)
+
+
+def _carried(
+    world: World, body: _Body, trigger: CatalogTrigger, columns: Iterable[tuple[str | None, Value]], stored: Value
+) -> Value:
+    if not body.legible:
+        return stored if body.supplied else union([stored, world.marks.everything])
+    words = words_of(body.text)
+    read = world.routines.text_shows(_INTO.sub(" ", body.text))  # what it writes into, it does not read
+    if trigger.transition or _WHOLE_ROW.search(_HANDED_BACK.sub(" ", body.text)):
+        return union([stored, read])
+    named = union(value for name, value in columns if name is None or name in words or name.lower() in words)
+    return union([stored if named.masked else CLEAN, read])
+
+
+def _stays_in_its_column(text: str, columns: Iterable[tuple[str | None, Value]], shown: Value) -> bool:
+    """Whether, but for what is written into relations, no masked value is put elsewhere than into the column that it stands in."""
+    masked = {name for name, value in columns if name is not None and value.masked & shown.masked}
+    if {origin.column for origin in shown.masked} - masked:
+        return False  # of another table
+    if any(";" in quoted for quoted in re.findall(r"'(?:[^']|'')*'", text)):
+        return False  # the cut below would be elsewhere
+    return all(_part_stays(part, masked) for part in text.split(";"))
+
+
+def _part_stays(part: str, masked: set[str]) -> bool:
+    inside = words_of(part) & masked
+    whole = _WHOLE_ROW.search(_HANDED_BACK.sub(" ", part + ";")) is not None
+    if not inside and not whole:
+        return True
+    into = {_plain(name) for name in _SET.findall(part)}
+    if _INTO.search(part):
+        return not into and ":=" not in part and not _STORES.search(_INTO.sub(" ", part))
+    if _STORES.search(part):
+        return False
+    return "=" not in part or (not whole and len(into) == 1 and inside <= into)
+
+
+def _destinations(follow: Follow, text: str) -> tuple[list[CatalogRelation], bool]:
+    """The relations that a body writes, and whether the catalog knows all that it names there."""
+    found: list[CatalogRelation] = []
+    all_known = True
+    for name in _INTO.findall(text):
+        parts = [_plain(part) for part in re.findall(_NAME, name)]
+        named = follow.world.named(parts[-1])
+        all_known = all_known and bool(named)
+        found.extend(named)
+    return found, all_known
+
+
+def _covers(world: World, relation: CatalogRelation, shown: Value) -> bool:
+    """Whether every column that could take one of the values is masked."""
+    types = {
+        column.type_oid
+        for origin in shown.masked
+        if (source := world.catalog.relations.get((origin.schema, origin.relation))) is not None
+        for column in source.columns
+        if column.name == origin.column
+    }
+    marks = world.marks.of(relation)
+    return all(
+        column.name in marks for column in relation.columns if column.type_oid in types or column.type_oid in _DOCUMENTS
+    )
+
+
+def _plain(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name[:1] == '"' else name.lower()
