@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import struct
 import uuid
 from decimal import Decimal
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.masking import formats, maskers
-from rules.masking.maskers import MASKERS, REMEMBERED, REMEMBERED_BYTES, Maskers, check_masker, remembered
+from rules.masking.maskers import MASKERS, REMEMBERED, REMEMBERED_BYTES, Maskers, check_masker, keyed, remembered
 from rules.masking.values import Mark
 
 MAKE = Maskers(b"k" * 32)
@@ -143,6 +145,12 @@ def test_hash_of_a_numeric_does_not_depend_on_its_scale(number: Decimal) -> None
 @given(st.integers(-(10**30), 10**30))
 def test_numerics_survive_encoding(number: int) -> None:
     assert formats.decode_numeric(formats.encode_numeric(number)) == number
+
+
+@pytest.mark.parametrize("key", [b"", b"k", b"k" * 32, b"k" * 64, b"k" * 65])
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 1000])
+def test_the_hash_is_hmac(key: bytes, data: bytes) -> None:
+    assert keyed(key)(data) == hmac.digest(key, data, hashlib.sha256)
 
 
 def test_hash_is_keyed_and_stable() -> None:
