@@ -263,6 +263,10 @@ class Answers:
             shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
         if exchange.command is Command.STMT_PREPARE:
             shared.statements.last = None
+        if exchange.prepared is not None and exchange.command in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):
+            exchange.prepared.known_types = (
+                None  # how far it came is not said: the next execution brings its types again
+            )
         self._end(exchange, failed=True)
 
     def heard(self, ticket: int, err: Err, text: bytes = b"") -> dict[str, bytes]:

@@ -714,6 +714,19 @@ def test_types_of_a_refused_execution_go_out_with_the_next_one() -> None:
     assert session.to_server() == p.execute(1, p.number(2), types=(p.LONG,))
 
 
+def test_types_of_an_execution_that_failed_go_out_again_with_the_next_one() -> None:
+    session = Session()
+    ready_statement(session)
+    session.client(p.execute(1, p.text("a")))
+    session.answer(Forward())
+    session.to_server()
+    session.server(p.packets(p.err()))
+    session.client(p.execute(1, p.text("b"), types=None))
+    assert session.question.parameters == (b"b",)
+    session.answer(Forward())
+    assert session.to_server() == p.execute(1, p.text("b"))
+
+
 def test_an_execution_without_types_is_a_protocol_error() -> None:
     session = Session()
     ready_statement(session)
