@@ -193,7 +193,12 @@ class Answers:
         out = self.texts.cleaned(out, ticket)
         shared.to_client.append(message if out is fields else encode_fields(b"E", out))
         shared.effects.append(Failed(ticket, out, attachment))
-        if head is None or fatal:
+        if fatal:
+            return
+        if head is None:
+            if not shared.swallowed_syncs:
+                # whether the server skips to Sync now is not known, and so not what it answers next
+                raise ProtocolError("the server sent an error where nothing was to be answered", peer=Peer.SERVER)
             return
         if head.settles:
             shared.report_ready = True
@@ -233,6 +238,10 @@ class Answers:
                 shared.skipping = False  # that Sync is what it skipped to
         else:
             head = self.expect(0x5A)
+            if head.kind == Owed.QUERY and not head.index:
+                raise ProtocolError(
+                    "the server is ready for another query before it answered the last", peer=Peer.SERVER
+                )
             if head.kind == Owed.FUNCTION_CALL and head.refusal is not None:
                 raise ProtocolError("the server answered a refused function call", peer=Peer.SERVER)
             if head.changes:

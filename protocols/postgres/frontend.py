@@ -147,8 +147,8 @@ class Frontend:
             self._extended.parse(message)
         elif kind == 0x43:  # C
             self._extended.close(message)
-        elif kind == 0x48:  # H, Flush
-            self.shared.to_server.append(message)
+        elif kind == 0x48:  # H
+            self._flush(message)
         elif kind == 0x46:  # F
             self._function_call(message)
         elif kind == 0x58:  # X
@@ -289,6 +289,12 @@ class Frontend:
         shared.segment += 1
         shared.skipping = False
         self._asking.push(Entry(Owed.SYNC))
+
+    def _flush(self, message: bytes) -> None:
+        if len(message) != 5:
+            # the server would answer with an error and skip to Sync: nothing is owed for a Flush, and answers would shift
+            raise ProtocolError("Flush has contents")
+        self.shared.to_server.append(message)
 
     def _copy_end(self, message: bytes) -> None:
         self.shared.copy_in = False

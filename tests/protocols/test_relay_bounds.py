@@ -100,7 +100,7 @@ def test_a_refused_bind_over_its_limit_is_discarded_whole() -> None:
 @pytest.mark.parametrize(
     "message",
     [b"Q\0\0\0\3", b"Q\0\0\0\5x", b"P\0\0\0\4", b"B\0\0\0\6\0\0", b"E\0\0\0\5\0", b"D\0\0\0\6X\0", b"C\0\0\0\6X\0", b"!\0\0\0\4",
-     b"p\0\0\0\5\0", b"S\0\0\0\5x"],
+     b"p\0\0\0\5\0", b"S\0\0\0\5x", b"H\0\0\0\5x"],
 )  # fmt: skip
 def test_malformed_client_messages_are_protocol_errors(message: bytes) -> None:
     session = Session()
@@ -115,6 +115,21 @@ def test_server_messages_out_of_place_are_protocol_errors(message: bytes) -> Non
     session = Session()
     with pytest.raises(ProtocolError):
         session.server(message)
+
+
+def test_a_query_that_the_server_skipped_ends_the_session() -> None:
+    """Were its place given up, the rows of the next statements would be taken for those of the one before."""
+    session = Session()
+    session.client(p.query("select 1"))
+    session.allow_all()
+    with pytest.raises(ProtocolError, match="before it answered"):
+        session.server(p.ready())
+
+
+def test_an_error_that_answers_nothing_ends_the_session() -> None:
+    session = Session()
+    with pytest.raises(ProtocolError, match="nothing was to be answered"):
+        session.server(p.error("08P01", "invalid message format"))
 
 
 def test_a_client_that_never_reads_cannot_grow_the_queue() -> None:
@@ -148,8 +163,8 @@ def test_an_error_that_quotes_megabytes_is_shortened_and_the_session_goes_on(kin
     session.client(p.query("SELECT cast(long AS int)"))
     session.allow_all()
     fields = {"S": b"ERROR", "C": b"22P02", "M": b"invalid input: " + "é".encode() * 30_000, "H": b"none"}
-    error = p.error("22P02", "x") if kind == b"N" else b""
-    answer = encode_fields(kind, fields) + error + p.ready()
+    end = p.complete("SELECT 1") if kind == b"N" else b""
+    answer = encode_fields(kind, fields) + end + p.ready()
     for at in range(0, len(answer), piece):
         session.server(answer[at : at + piece])
     heard = session.to_client()
@@ -163,8 +178,8 @@ def test_an_error_that_quotes_megabytes_is_shortened_and_the_session_goes_on(kin
     assert heard.endswith(p.ready())
     session.client(p.query("SELECT 1"))
     session.allow_all()
-    session.server(p.ready())
-    assert session.to_client() == p.ready()
+    session.server(p.complete("SELECT 1") + p.ready())
+    assert session.to_client() == p.complete("SELECT 1") + p.ready()
 
 
 def test_an_ordinary_message_beyond_its_limit_ends_the_session() -> None:

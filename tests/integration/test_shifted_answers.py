@@ -1,4 +1,7 @@
-"""A hostile client around COPY FROM STDIN: whatever it sends into the copy or behind it, the next result is masked."""
+"""A client that tries to shift answers: were one taken for that of another statement, rows would leave unmasked.
+
+What it can send without owing an answer, or so that the server skips what has one, is COPY's messages, Sync and Flush.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.raw import FLUSH, SYNC, RawConnection, bind, execute, message, parse, query, raw_connection
 from tests.support.servers import Server
 
-DBNAME = "copy_in"
+DBNAME = "shifted"
 SECRET = b"123-45-6789"
 SCHEMA = f"""
 CREATE TABLE customers (id int, ssn text);
@@ -64,7 +67,7 @@ def gateway(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
     plan = GatewayPlan(
         server=postgres, dbname=DBNAME, policy="allow-all", masks={"public.customers.ssn": "redact"}, log_rows="none"
     )
-    with running_gateway(plan, tmp_path_factory.mktemp("copy-in")) as gateway:
+    with running_gateway(plan, tmp_path_factory.mktemp("shifted")) as gateway:
         yield gateway
 
 
@@ -98,3 +101,11 @@ def test_the_next_result_is_masked(gateway: Gateway, case: str, read: bytes) -> 
     if case in WITHIN:
         assert heard.count(b"***") == 2
         assert b"the last" in heard
+
+
+def test_a_flush_with_contents_skips_no_statement(gateway: Gateway) -> None:
+    """The server answers it with an error and reads nothing more up to Sync: not the query behind it."""
+    fails = query("SELECT 1/0")
+    with raw_connection(gateway.dsn()) as connection:
+        connection.send(message(b"H", b"x") + OTHER + SYNC + fails + READ + query("SELECT 'the last'"))
+        assert SECRET not in rest(connection)
