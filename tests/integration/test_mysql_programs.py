@@ -255,3 +255,32 @@ def test_a_session_at_a_terminal(kit: Kit, server: Server, gateway: Gateway, tmp
         terminal.until(r"\| still here \|(?s:.*)" + PROMPT)
     finally:
         terminal.close()
+
+
+def test_control_c_withdraws_a_held_statement(kit: Kit, server: Server, tmp_path: Path) -> None:
+    plan = GatewayPlan(server=server, dialect="mysql", dbname=DBNAME, policy="agent-default", wait_s=ANSWER_S)
+    with running_gateway(plan, tmp_path / "patient") as gateway:
+        terminal = Terminal.open(kit, gateway, "-A")
+        try:
+            terminal.until(PROMPT)
+            terminal.type("DELETE FROM people WHERE id = 2;\n")
+            _await_pending(gateway)
+            typed = time.monotonic()
+            terminal.type("\x03")
+            terminal.until(r"ERROR 1317(?s:.*)" + PROMPT)
+            assert time.monotonic() - typed < ANSWER_S / 2  # its hold ended, not its patience
+            assert not _pending(gateway)
+            terminal.type("SELECT COUNT(*) AS left_there FROM people WHERE id = 2;\n")
+            terminal.until(r"left_there(?s:.*)\| +1 \|(?s:.*)" + PROMPT)
+        finally:
+            terminal.close()
+
+
+def _pending(gateway: Gateway) -> int:
+    return len(gateway.cli("approvals", "--json").stdout.splitlines())
+
+
+def _await_pending(gateway: Gateway) -> None:
+    deadline = time.monotonic() + ANSWER_S
+    while not _pending(gateway):
+        assert time.monotonic() < deadline
