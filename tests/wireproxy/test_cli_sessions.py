@@ -71,6 +71,12 @@ def test_the_list_is_whole_on_a_screen_of_eighty_columns(filled: Shelf, width: i
     assert all(word in shown for word in ("aaaa0001", "support-agent", "ledger", "denied", "errors", "closed", "open"))
 
 
+def test_the_list_into_another_program_is_not_cut(filled: Shelf) -> None:
+    result = CliRunner().invoke(cli, ["sessions", "--directory", str(filled.directory)], env={"COLUMNS": "40"})
+    assert "…" not in result.stdout
+    assert all(word in result.stdout for word in ("aaaa0001", "support-agent", "ledger", "lasted", "closed"))
+
+
 def test_sessions_lists_who_what_and_how_it_went(filled: Shelf) -> None:
     result = run(filled, "sessions")
     assert result.exit_code == 0

@@ -61,8 +61,9 @@ def sessions(
     else:
         screen = console(sys.stdout)
         # into a file or another program, nothing is cut off
-        width = screen.width if screen.is_terminal else max(screen.width, UNCUT)
-        screen.print(listing(found, width), width=width)
+        if not screen.is_terminal:
+            screen.width = max(screen.width, UNCUT)
+        screen.print(listing(found, screen.width))
 
 
 def _wanted(summary: Summary, user: str | None, database: str | None, after_ns: int, denied: bool) -> bool:
