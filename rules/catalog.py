@@ -58,6 +58,8 @@ class CatalogFunction:
     returns: str = ""  # format_type of the result; "SETOF " in front of a set
     columns: tuple[str, ...] = ()  # names of OUT and TABLE arguments
     extension: str | None = None  # the extension it came with
+    types: tuple[str, ...] = ()  # names of users' types among its arguments and its result
+    defaults: str | None = None  # the expressions of arguments that a call may leave out, with commas between them
 
 
 @define
@@ -72,6 +74,8 @@ class Catalog:
     operators: dict[str, tuple[tuple[str, str], ...]] = Factory(
         dict
     )  # of users, by symbol: (schema, function) behind them
+    # by a type's name in any schema: expressions that may be computed to make a value of it (checks of domains, casts)
+    conversions: dict[str, tuple[str, ...]] = Factory(dict)
 
     def resolve(self, schema: str | None, name: str, search_path: Sequence[str]) -> CatalogRelation | None:
         if schema is not None:

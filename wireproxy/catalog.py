@@ -63,7 +63,10 @@ SELECT n.nspname, p.proname, p.provolatile::text, l.lanname, p.prokind::text, p.
             WHEN n.nspname = 'pg_catalog' THEN NULL
             ELSE coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
        p.pronargs, CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END || pg_catalog.format_type(p.prorettype, NULL),
-       p.proargnames, p.proargmodes::text[], e.extname
+       p.proargnames, p.proargmodes::text[], e.extname,
+       CASE WHEN n.nspname <> 'pg_catalog' THEN pg_catalog.pg_get_expr(p.proargdefaults, 0) END,
+       (SELECT pg_catalog.array_agg(t.typname) FROM pg_catalog.pg_type t
+        WHERE t.oid >= 16384 AND (t.oid = ANY (p.proargtypes) OR t.oid = p.prorettype))
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -78,6 +81,29 @@ JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 JOIN pg_catalog.pg_proc f ON f.oid = o.oprcode
 JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
 WHERE n.nspname <> 'pg_catalog'
+"""
+
+# A domain's checks run where a value of it is made, and so for what holds such values: domains over it, arrays, rows. What
+# calls nothing is left out. A cast's function runs for its type and for arrays of it.
+CONVERSIONS: Final = """
+WITH RECURSIVE holds(part, whole) AS (
+    SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem >= 16384
+    UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typtype = 'd' AND typbasetype >= 16384
+    UNION ALL SELECT a.atttypid, t.oid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.typrelid = a.attrelid
+              WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+), checked(type, expression) AS (
+    SELECT contypid, pg_catalog.pg_get_expr(conbin, 0) FROM pg_catalog.pg_constraint
+    WHERE contypid >= 16384 AND contype = 'c' AND pg_catalog.pg_get_expr(conbin, 0) ~ '[[:alnum:]_"][(]|OPERATOR'
+    UNION SELECT holds.whole, checked.expression FROM checked JOIN holds ON holds.part = checked.type
+), cast_to(type, expression) AS (
+    SELECT k.casttarget, pg_catalog.format('%I.%I(NULL)', n.nspname, p.proname)
+    FROM pg_catalog.pg_cast k JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE k.oid >= 16384
+)
+SELECT t.typname, pg_catalog.array_agg(DISTINCT found.expression)
+FROM (SELECT type, expression FROM checked UNION SELECT type, expression FROM cast_to
+      UNION SELECT e.typarray, c.expression FROM cast_to c JOIN pg_catalog.pg_type e ON e.oid = c.type) found
+JOIN pg_catalog.pg_type t ON t.oid = found.type GROUP BY t.typname
 """
 
 
@@ -161,6 +187,7 @@ def read(connection: Connection, version: int) -> Catalog:
         add_functions(found, rows(FUNCTIONS))
         for symbol, schema, function in rows(OPERATORS):
             found.operators[symbol] = (*found.operators.get(symbol, ()), (schema, function))
+        found.conversions.update((name, tuple(expressions)) for name, expressions in rows(CONVERSIONS))
     connection.rollback()
     return found
 
@@ -194,7 +221,22 @@ def base_type(type_oid: int, bases: dict[int, int]) -> int:
 
 def add_functions(catalog: Catalog, rows: list[Any]) -> None:
     overloads: dict[tuple[str, str], list[CatalogFunction]] = defaultdict(list)
-    for schema, name, volatile, language, kind, definer, body, arguments, returns, names, modes, extension in rows:
+    for (
+        schema,
+        name,
+        volatile,
+        language,
+        kind,
+        definer,
+        body,
+        arguments,
+        returns,
+        names,
+        modes,
+        extension,
+        defaults,
+        types,
+    ) in rows:
         overloads[schema, name].append(
             CatalogFunction(
                 schema=schema,
@@ -212,6 +254,8 @@ def add_functions(catalog: Catalog, rows: list[Any]) -> None:
                 if modes and names
                 else (),
                 extension=extension,
+                defaults=defaults,
+                types=tuple(types or ()),
             )
         )
     catalog.functions.update({key: tuple(found) for key, found in overloads.items()})

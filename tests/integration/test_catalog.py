@@ -10,7 +10,8 @@ import pytest
 from attrs import evolve
 
 from rules.catalog import Catalog, CatalogTrigger
-from rules.model import Dialect, Volatility
+from rules.classify.postgres import classify
+from rules.model import Dialect, Effect, Namespace, Volatility
 from tests.support.servers import Server
 from wireproxy.catalog import CatalogError, load_postgres, stale
 from wireproxy.config.model import Database
@@ -40,6 +41,16 @@ CREATE TRIGGER a_row AFTER INSERT OR UPDATE OF c ON t FOR EACH ROW EXECUTE FUNCT
 CREATE TRIGGER b_rows AFTER DELETE ON t REFERENCING OLD TABLE AS gone EXECUTE FUNCTION tells();
 CREATE TRIGGER c_off AFTER DELETE ON t EXECUTE FUNCTION tells();
 ALTER TABLE t DISABLE TRIGGER c_off;
+CREATE FUNCTION writes(int DEFAULT 1) RETURNS boolean LANGUAGE sql AS 'INSERT INTO part_1 VALUES ($1) RETURNING true';
+CREATE FUNCTION by_default(a boolean DEFAULT writes(2), b int DEFAULT 5) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+CREATE DOMAIN checked AS int CHECK (writes(VALUE));
+CREATE DOMAIN deeper AS checked;
+CREATE TYPE holder AS (c deeper);
+CREATE DOMAIN plain AS int CHECK (VALUE > 0);
+CREATE FUNCTION takes(deeper) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE TYPE thing AS (a int);
+CREATE FUNCTION thing_to_xid(thing) RETURNS xid LANGUAGE plpgsql AS 'BEGIN PERFORM writes(3); RETURN ''1''::xid; END';
+CREATE CAST (thing AS xid) WITH FUNCTION thing_to_xid(thing);
 CREATE SCHEMA other;
 CREATE TABLE other."Mixed Case" ("A" int);
 ANALYZE;
@@ -113,6 +124,46 @@ async def test_routines_and_operators(database: Database) -> None:
     assert catalog.operators["@@@@"] == (("public", "keep"),)
     assert any(each.volatility is Volatility.VOLATILE for each in catalog.functions["pg_catalog", "set_config"])
     assert catalog.functions["pg_catalog", "generate_series"][0].returns.startswith("SETOF")
+
+
+HIDDEN = [
+    "SELECT by_default()",
+    "SELECT '1'::checked",
+    "SELECT checked '1'",
+    "SELECT CAST(1 AS deeper)",
+    "SELECT ('1').checked",
+    "SELECT '{1}'::checked[]",
+    "SELECT '{1}'::_deeper",
+    "SELECT '(1)'::holder",
+    "SELECT * FROM jsonb_to_record('{\"c\": 1}') AS x(c checked)",
+    "SELECT jsonb_populate_record(NULL::holder, '{\"c\": 1}')",
+    "SELECT takes(1)",
+    "SELECT ROW(1)::thing::xid",
+    "SELECT ARRAY[ROW(1)::thing]::xid[]",
+]
+
+
+@pytest.mark.parametrize("sql", HIDDEN)
+async def test_what_defaults_domains_and_casts_do_is_seen(
+    database: Database, request: pytest.FixtureRequest, sql: str
+) -> None:
+    """Each writes a row: the server says so, and so do we."""
+    server: Server = request.getfixturevalue(database.name)
+    with psycopg.connect(server.dsn(DBNAME)) as owner:
+        owner.execute(sql)
+        assert owner.execute("SELECT count(*) > 0 FROM part_1").fetchone() == (True,)
+        owner.rollback()
+    (found,) = classify(sql, Namespace(search_path=("public",)), await loaded(database))
+    assert Effect.WRITE in found.effects
+    assert found.opaque is None
+
+
+async def test_domains_and_casts_that_do_nothing_leave_a_read_one(database: Database) -> None:
+    catalog = await loaded(database)
+    assert "plain" not in catalog.conversions
+    for sql in ("SELECT 1::plain", "SELECT '1'::code", "SELECT '(1)'::thing", "SELECT id::text, 5::int FROM t"):
+        (found,) = classify(sql, Namespace(search_path=("public",)), catalog)
+        assert found.effects == {Effect.READ}, sql
 
 
 async def test_a_name_that_the_snapshot_lacks_makes_it_stale(database: Database) -> None:

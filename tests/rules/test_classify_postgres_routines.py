@@ -273,3 +273,51 @@ def test_the_shipped_table_leaves_no_volatile_function_unlooked_at() -> None:
     assert table["pg_catalog", "nextval"].effects == {Effect.SEQUENCE}
     assert not table["pg_catalog", "nextval"].planned
     assert table["pg_catalog", "table_to_xml"].planned
+
+
+CONVERTING = {
+    "dom": ("app.chk(VALUE)",),
+    "_dom": ("app.chk(VALUE)",),
+    "xid": ("app.made(NULL)",),
+    "sane": ("lower(VALUE)",),
+}
+
+
+def converting() -> Catalog:
+    known = catalog(
+        function("chk", "INSERT INTO log VALUES (1) RETURNING true"),
+        function("made", "SELECT nextval('s')"),
+        function("pure", "SELECT 1", defaults="1, now()"),
+        function("late", "SELECT $1", defaults="chk(1)"),
+        function("takes", "SELECT 1", types=("dom",)),
+        function("declares", "DECLARE x app.dom; BEGIN x := 1; END", "plpgsql"),
+    )
+    known.conversions.update(CONVERTING)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1::dom", {Effect.WRITE}),
+        ("SELECT a::app.dom[] FROM t", {Effect.WRITE}),
+        ("SELECT '{1}'::_dom", {Effect.WRITE}),
+        ("SELECT dom '1'", {Effect.WRITE}),
+        ("SELECT ('1').dom", {Effect.WRITE}),
+        ("SELECT x.dom FROM (SELECT '1'::text AS x) q", {Effect.WRITE}),
+        ("SELECT * FROM json_to_record('{}') AS x(a dom)", {Effect.WRITE}),
+        ("SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a dom PATH '$'))", {Effect.WRITE}),
+        ("SELECT * FROM XMLTABLE('/a' PASSING ('<a/>'::xml) COLUMNS x dom)", {Effect.WRITE}),
+        ("SELECT JSON_VALUE('1', '$' RETURNING dom)", {Effect.WRITE}),
+        ("SELECT (ROW(1)::thing)::xid", {Effect.SEQUENCE}),
+        ("SELECT takes(1)", {Effect.WRITE}),
+        ("SELECT declares(1)", {Effect.WRITE}),
+        ("SELECT late()", {Effect.WRITE}),
+        ("EXPLAIN SELECT late()", {Effect.WRITE}),
+        ("EXPLAIN SELECT '1'::dom", {Effect.WRITE}),
+        ("DO 'DECLARE x dom; BEGIN x := 1; END'", {Effect.WRITE, Effect.CODE}),
+        ("SELECT pure(), 1::int, 'A'::sane, a::text FROM t", set()),
+    ],
+)
+def test_what_defaults_and_conversions_compute_counts(sql: str, expected: set[Effect]) -> None:
+    assert effects(sql, converting()) == expected

@@ -19,7 +19,7 @@ import trio
 from attrs import define, field
 
 HALF_LIFE_S: Final = 60.0
-HEAVY_S: Final = 0.75  # of a worker's time: less than one text may take that is never judged
+HEAVY_S: Final = 3.0  # of a worker's time: some hundred ordinary long texts, or one that ended its worker
 DEATH_S: Final = 5.0
 KEPT: Final = 4096  # identities remembered; who has used least is forgotten first
 

@@ -51,8 +51,10 @@ class Worker:
     def take(self, body: bytes) -> bytes | None:
         """One message of the gateway's own; what it answers."""
         match pickle.loads(body):  # noqa: S301  from the process that started this one
-            case ("catalog", serial, server_version, version, operators):
-                self._catalogs[serial] = Catalog(server_version=server_version, version=version, operators=operators)
+            case ("catalog", serial, server_version, version, operators, conversions):
+                self._catalogs[serial] = Catalog(
+                    server_version=server_version, version=version, operators=operators, conversions=conversions
+                )
             case ("relations", serial, piece):
                 add_relations(self._catalogs[serial], piece)
             case ("functions", serial, piece):

@@ -188,9 +188,10 @@ class Workers:
             raise _Failed(BUSY) from None
         worker: _Worker | None = None
         died = False
-        started = trio.current_time()
+        asked: float | None = None
         try:
             worker = self._rested(spare=self._line.heavy(who)) or await self._start()
+            asked = trio.current_time()
             judgement = await worker.ask(judge, text, namespace, minute, rows, self._seconds)
             worker.uses += 1
             if worker.uses < USES:
@@ -207,7 +208,8 @@ class Workers:
         finally:
             if worker is not None:
                 await worker.end()
-            self._line.leave(who, trio.current_time() - started, died=died)
+            # the time in which a process started is nobody's
+            self._line.leave(who, 0.0 if asked is None else trio.current_time() - asked, died=died)
 
     def _rested(self, *, spare: bool) -> _Worker | None:
         """A free worker. One that somebody ended meanwhile must not cost a text its judgement.

@@ -149,6 +149,8 @@ class Inside:
         definitions = self.routines.definitions
         if definitions is not None:
             self.calls |= {("view", each.schema, name) for each in definitions.views.get(name, ())}
+            if (conversion := self.routines.conversion(name)) is not None:
+                self.calls.add(conversion)
 
     def symbol(self, symbol: str) -> None:
         for schema, name in self.routines.operator(None, symbol) or ():

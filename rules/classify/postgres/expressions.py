@@ -25,7 +25,7 @@ BELOW = (
     "MultiAssignRef", "NamedArgExpr", "NullTest", "ObjectWithArgs", "OnConflictClause", "PartitionBoundSpec", "PartitionElem",
     "PartitionRangeDatum", "PartitionSpec", "PublicationObjSpec", "PublicationTable", "RangeFunction", "RangeSubselect",
     "RangeTableFunc", "RangeTableFuncCol", "ResTarget", "ReturnStmt", "ReturningClause", "ReturningOption", "RowExpr", "SortBy",
-    "StatsElem", "TableLikeClause", "TypeName", "VacuumRelation", "WindowDef", "XmlExpr", "XmlSerialize",
+    "StatsElem", "TableLikeClause", "VacuumRelation", "WindowDef", "XmlExpr", "XmlSerialize",
 )  # fmt: skip
 
 # Leaves.
@@ -71,6 +71,7 @@ def column_ref(walk: Walk, node: Node, _scope: Scope) -> None:
     fields = node.get("fields", ())
     if len(fields) > 1 and (last := fields[-1].get("String")) is not None:
         walk.call(None, last.get("sval", ""), node.get("location", -1), shown=False, notation=True)
+        walk.convert(last.get("sval", ""))
 
 
 @handles("A_Indirection")
@@ -79,6 +80,7 @@ def a_indirection(walk: Walk, node: Node, scope: Scope) -> None:
     for step in node.get("indirection", ()):
         if (name := step.get("String")) is not None:
             walk.call(None, name.get("sval", ""), -1, shown=False, notation=True)
+            walk.convert(name.get("sval", ""))
     walk.push_below("A_Indirection", node, scope)
 
 
@@ -168,6 +170,14 @@ def join_expr(walk: Walk, node: Node, scope: Scope) -> None:
 @handles("TypeCast")
 def type_cast(walk: Walk, node: Node, scope: Scope) -> None:
     walk.push_below("TypeCast", node, scope)
+
+
+@handles("TypeName")
+def type_name(walk: Walk, node: Node, scope: Scope) -> None:
+    """A cast to a type of users runs the checks of its domains; one to any type, a function that users made the cast of."""
+    _, name = wrapped_name(node.get("names", []))
+    walk.convert(name)
+    walk.push_below("TypeName", node, scope)
 
 
 @handles("RangeTableSample")

@@ -18,7 +18,7 @@ from rules.classify.postgres.places import CREDENTIAL_WRITES, SAMPLES, SETTINGS_
 from rules.functions.postgres import Builtin, acting, builtins, operators
 from rules.model import Access, Effect, Function, Namespace, Volatility
 
-Called = tuple[Literal["function", "view", "direct"], str, str]  # kind, schema, name
+Called = tuple[Literal["function", "view", "type", "direct"], str, str]  # kind, schema ("" of a type), name
 _NOTHING: frozenset[Effect] = frozenset()
 _UNKNOWN = frozenset({Effect.UNKNOWN})
 _ANY_SETTING = frozenset({Effect.SETTING, Effect.LEXING, Effect.NAMESPACE, Effect.ROLE})
@@ -85,15 +85,24 @@ class Definitions:
                 relation = self.catalog.relations.get((schema, name))
                 definition = relation.definition if relation is not None else None
                 known = Body(_NOTHING) if definition is None else self.read_view(definition, self)
+            elif kind == "type":
+                known = self.read_view(f"SELECT {', '.join(self.catalog.conversions[name])}", self)
             else:
                 found = [each for each in self.by_name.get(name, ()) if each.schema == schema]
                 bodies = [self.read_function(each, self) for each in found]
+                # computed where the call leaves the arguments out
+                bodies += [self.read_view(f"SELECT {each.defaults}", self) for each in found if each.defaults]
                 known = Body(
                     frozenset().union(*(each.effects for each in bodies)) if bodies else _UNKNOWN,
-                    frozenset().union(*(each.called for each in bodies)),
+                    frozenset().union(*(each.called for each in bodies), self.conversions_of(found)),
                 )
             self.bodies[called] = known
         return known
+
+    def conversions_of(self, functions: Iterable[CatalogFunction]) -> frozenset[Called]:
+        """What arguments and results are checked by."""
+        names = {name for each in functions for name in each.types}
+        return frozenset(("type", "", name) for name in names if name in self.catalog.conversions)
 
     def effects(self, called: Called) -> frozenset[Effect]:
         """Of a definition and of all that it uses, recursion included."""
@@ -192,7 +201,9 @@ class Routines:
             volatilities.append(builtin.volatility)
         called: frozenset[Called] = frozenset(("function", each.schema, each.name) for each in mine)
         planned_calls = frozenset(
-            ("function", each.schema, each.name) for each in mine if each.volatility is not Volatility.VOLATILE
+            ("function", each.schema, each.name)
+            for each in mine
+            if each.volatility is not Volatility.VOLATILE or each.defaults  # which may themselves be planned
         )
         volatilities += [each.volatility for each in mine]
         deep = effects
@@ -210,6 +221,12 @@ class Routines:
         if mine or (schema is None and symbol in operators()):
             return mine
         return None
+
+    def conversion(self, name: str) -> Called | None:
+        """What may run where a value becomes one of a type of that name; None: nothing of the database's own."""
+        if self.definitions is None or name not in self.definitions.catalog.conversions:
+            return None
+        return "type", "", name
 
     @property
     def own_operators(self) -> bool:

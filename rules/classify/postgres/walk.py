@@ -166,6 +166,13 @@ class Walk:
         if shown or found.function.effects or not found.function.known:
             self.functions.setdefault(found.function, place)
 
+    def convert(self, name: str) -> None:
+        """A value becomes one of the type `name`."""
+        found = self.reading.routines.conversion(name)
+        if found is not None:
+            self.called.add(found)
+            self.planned_calls.add(found)
+
     def where(self, present: bool, trivial: bool, looked: bool) -> None:
         """The condition of an UPDATE or DELETE. The one with the worst reach counts."""
         if not present:
