@@ -95,11 +95,17 @@ def parse(reader: Reader, first: int, last: int, root: str, prefix: str = "") ->
     return tree
 
 
-# The parser forgets where a parameter stood. So it gets a number in its place that nobody writes, with the place in it.
+# The parser forgets where a parameter stood. So it gets a number in its place that nobody may write, with the place in it.
 _MARK: Final = 10**30
 
 
+def _is_mark(number: str) -> bool:
+    return len(number) == len(str(_MARK)) and number.isascii() and number.isdigit()
+
+
 def _marked(tokens: list[TheirToken], shift: int) -> list[TheirToken]:
+    if any(token.token_type == TokenType.NUMBER and _is_mark(token.text) for token in tokens):
+        raise Unreadable("a number that stands for a parameter here")
     return [
         TheirToken(TokenType.NUMBER, str(_MARK + token.start + shift), token.line, token.col, token.start, token.end)
         if token.token_type == TokenType.PLACEHOLDER
@@ -111,8 +117,7 @@ def _marked(tokens: list[TheirToken], shift: int) -> list[TheirToken]:
 def _unmark(tree: exp.Expr) -> None:
     """Parameters again, whose name is where they stand in the text."""
     for literal in list(tree.find_all(exp.Literal)):
-        number = str(literal.this)
-        if len(number) == len(str(_MARK)) and number.isascii() and number.isdigit():
+        if not literal.is_string and _is_mark(number := str(literal.this)):
             literal.replace(exp.Placeholder(this=str(int(number) - _MARK)))
 
 
