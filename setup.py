@@ -16,6 +16,18 @@ HOT = [
     "protocols/mysql/packets.py",
     "protocols/mysql/rows.py",
     "protocols/mysql/runs.py",
+    "protocols/mysql/shared.py",
+    "protocols/mysql/messages.py",
+    "protocols/mysql/cutting.py",
+    "protocols/mysql/keeping.py",
+    "protocols/mysql/answers.py",
+    "protocols/mysql/backend.py",
+    "protocols/mysql/executing.py",
+    "protocols/mysql/prepared.py",
+    "protocols/mysql/streaming.py",
+    "protocols/mysql/asking.py",
+    "protocols/mysql/frontend.py",
+    "protocols/mysql/relay.py",
     "protocols/postgres/names.py",
     "protocols/postgres/pending.py",
     "protocols/postgres/shared.py",
@@ -46,6 +58,7 @@ HOT = [
     "wireproxy/results.py",
     "wireproxy/session.py",
     "wireproxy/postgres/session.py",
+    "wireproxy/mysql/namespace.py",
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import settings
 
+import protocols.postgres.relay
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.programs import Missing, postgres18_programs, postgres_programs
 from tests.support.servers import Server, Servers
@@ -27,6 +28,11 @@ class StartGateway(Protocol):
 
 
 _STARTED: dict[str, str] = {}
+
+
+def pytest_configure() -> None:
+    if os.environ.get("WIREPROXY_COMPILED") and not protocols.postgres.relay.__file__.endswith(".so"):
+        raise pytest.UsageError(f"the compiled build is to be tested, and this is {protocols.postgres.relay.__file__}")
 
 
 def pytest_report_header() -> list[str]:

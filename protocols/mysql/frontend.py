@@ -70,7 +70,7 @@ class Frontend:
             self.questions.waiting is not None
             or self.terminated
             or self.change.step is Step.DECIDING
-            or (self.shared.exchange is not None and self._streaming.stream is None and not self._streaming.sends_file)
+            or (self.shared.exchange is not None and not self._streaming.runs and not self._streaming.sends_file)
         )
 
     @property
@@ -79,7 +79,7 @@ class Frontend:
 
     @property
     def at_boundary(self) -> bool:
-        return self._streaming.stream is None and not self._streaming.sends_file
+        return not self._streaming.runs and not self._streaming.sends_file
 
     @property
     def buffered_bytes(self) -> int:
@@ -96,7 +96,7 @@ class Frontend:
 
     def advance(self) -> None:
         shared = self.shared
-        idle = self.questions.waiting is None and self._streaming.stream is None and not self.changing
+        idle = self.questions.waiting is None and not self._streaming.runs and not self.changing
         if shared.exchange is None and shared.own and idle:
             self._ask_own()
         if self.blocked or not self._inbox.ready:
@@ -113,9 +113,9 @@ class Frontend:
         """Handle what stands at `at`: where the next command begins, and how many bytes are needed to go on; 0: go on."""
         if self.blocked:
             return at, 1
-        if self._streaming.stream is not None:
+        if self._streaming.runs:
             at = self._streaming.run(buffer, at)
-            return at, 0 if self._streaming.stream is None else HEADER_BYTES
+            return at, HEADER_BYTES if self._streaming.runs else 0
         if self.changing:
             return self.change.read(buffer, at)
         if self._streaming.sends_file:

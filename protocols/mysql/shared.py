@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from protocols.base import Effect, Fields, NameChange, Refuse
 from protocols.detecting import Detector
@@ -36,7 +36,7 @@ class ResultDescribed(NamedTuple):
     position: int  # of the result within the answer; a CALL gives several
     columns: tuple[MySqlColumn, ...]
     binary: bool
-    attachment: object
+    attachment: Any
     asks: bool
 
 
@@ -70,7 +70,7 @@ class Named(NamedTuple):
     """What stands behind a name of SQL's PREPARE. `text` None: it is not known."""
 
     text: bytes | None
-    attachment: object = None  # of the change that made it
+    attachment: Any = None  # of the change that made it
 
 
 class Found(NamedTuple):

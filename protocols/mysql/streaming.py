@@ -27,6 +27,11 @@ class Streaming:
         self._file_left = 0  # bytes of the packet of a client's file that is passed on
 
     @property
+    def runs(self) -> bool:
+        """Whether the rest of a command is still to come."""
+        return self.stream is not None
+
+    @property
     def sends_file(self) -> bool:
         exchange = self.shared.exchange
         return exchange is not None and exchange.phase is Phase.FILE
