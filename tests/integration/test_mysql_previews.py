@@ -160,11 +160,8 @@ def test_an_approval_that_covers_fewer_rows_is_not_even_asked_for(gateway: Gatew
     assert preview(gateway, newest(gateway))[0] == 0
 
 
-async def test_a_bulk_execution_is_tried_with_each_set_of_its_values(
-    gateway: Gateway, server: Server, tmp_path: Path
-) -> None:
-    if "mariadb" not in server.version.lower():
-        pytest.skip("MySQL has no such command")
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)  # MySQL has no such command
+async def test_a_bulk_execution_is_tried_with_each_set_of_its_values(gateway: Gateway, tmp_path: Path) -> None:
     password = tmp_path / "agent"
     password.write_text(PASSWORD)
     database = Database(
