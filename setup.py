@@ -51,6 +51,7 @@ HOT = [
     "wireproxy/log/appender.py",
     "wireproxy/log/writer.py",
     "wireproxy/judging.py",
+    "wireproxy/weighed.py",
     "rules/masking/formats.py",
     "rules/masking/maskers.py",
     "wireproxy/pump.py",

@@ -20,7 +20,7 @@ from rules.redaction import redact_secrets
 from rules.refusal import Refusal, cancelled, denied, expired, pending, unavailable
 from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
 from wireproxy.display import display_parameters
-from wireproxy.judging import Weighed
+from wireproxy.weighed import Weighed
 
 if TYPE_CHECKING:
     from wireproxy.session import Session

@@ -46,7 +46,7 @@ from wireproxy.config.model import Config
 from wireproxy.exchanging import in_one_piece
 from wireproxy.exemptions import Unmasking
 from wireproxy.holding import Holding
-from wireproxy.judging import Attached, Elsewhere, Long, Weighed, reading, weigh
+from wireproxy.judging import reading, weigh
 from wireproxy.life import Life
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
@@ -55,6 +55,7 @@ from wireproxy.results import Results
 from wireproxy.side import Parameters
 from wireproxy.target import ROLLED_BACK, Bench, CatalogError, Target
 from wireproxy.upstream import Upstream
+from wireproxy.weighed import Attached, Elsewhere, Long, Weighed
 from wireproxy.welcome import Arrival
 
 _PARSE: Final = Stage.PARSE

@@ -40,7 +40,7 @@ from wireproxy.upstream import open_wire
 from wireproxy.wire import BrokenWire
 
 if TYPE_CHECKING:
-    from wireproxy.judging import Weighed
+    from wireproxy.weighed import Weighed
 
 __all__ = ["Bench", "CatalogError", "Target", "Unreachable", "quoted_path", "search_path_of", "split_words"]
 

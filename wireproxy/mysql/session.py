@@ -27,7 +27,6 @@ from rules.model import Allow, Column, Effect, Judgement, Namespace, Statement
 from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
-from wireproxy.judging import Attached, Weighed
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.mysql.killing import (
@@ -51,6 +50,7 @@ from wireproxy.session import ESTIMATE_S, Session
 from wireproxy.side import Parameters
 from wireproxy.target import Bench, CatalogError, Target
 from wireproxy.upstream import UpstreamError
+from wireproxy.weighed import Attached, Weighed
 
 Heard = Callable[[Answered], None]
 COLLATION = b"SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE ID = %d"

@@ -23,7 +23,6 @@ from protocols.postgres.relay import Relay
 from rules.model import Column
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
-from wireproxy.judging import Attached, Weighed
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.namespace import PostgresNamespace
@@ -31,6 +30,7 @@ from wireproxy.pump import Hub
 from wireproxy.session import Session
 from wireproxy.target import Bench, Target
 from wireproxy.upstream import Upstream, send_cancel
+from wireproxy.weighed import Attached, Weighed
 from wireproxy.welcome import Arrival
 
 _HEADS_KEPT = 64
