@@ -162,9 +162,11 @@ def shortened(parts: list[bytes]) -> bytes:
 
 
 def _join(parts: list[bytes]) -> bytes:
-    out = b""
-    for part in parts:
-        out += (b" " if out.endswith((b".", b"!", b"?", b":", "…".encode())) else b". " if out else b"") + part
+    """`message: reason. Next step`; a reason begins in lower case, as PostgreSQL's DETAIL of the gateway does."""
+    out = parts[0] if parts else b""
+    for part in parts[1:]:
+        ends = out.endswith((b".", b"!", b"?", b":", "…".encode()))
+        out += (b" " if ends else b": " if part[:1].islower() else b". ") + part
     return out
 
 

@@ -164,6 +164,10 @@ def test_a_refusal_says_what_why_and_what_next_within_what_clients_keep() -> Non
     err = error_of(error_fields("42501", "wireproxy: no", detail="It deletes.", hint="Ask."))
     assert (err.errno, err.sqlstate) == (1142, b"42000")
     assert err.message == b"wireproxy: no. It deletes. Ask."
+    refused = error_of(
+        error_fields("42501", 'wireproxy: refused by rule "writes"', detail="it changes rows", hint="Ask.")
+    )
+    assert refused.message == b'wireproxy: refused by rule "writes": it changes rows. Ask.'
     long = error_of(error_fields("42501", "wireproxy: no", detail="ä" * 600, hint="wireproxy approve wp-1"))
     assert len(long.message) <= 511
     assert long.message.endswith("… wireproxy approve wp-1".encode())
