@@ -186,6 +186,7 @@ class Namespace:
     user: str | None = None  # what $user stands for: the upstream role
     standard_conforming_strings: bool = True
     client_encoding: str = "UTF8"  # the server's own name of it
+    server_encoding: str = "UTF8"  # of the database: in it names are folded, cut and compared
     sql_mode: frozenset[str] = frozenset()
     charset: str = "utf8mb4"
     database: str | None = None  # MySQL's current database

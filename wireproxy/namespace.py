@@ -63,11 +63,14 @@ class PostgresNamespace:
     """The namespace of one session, kept true by what the server says and by what succeeded."""
 
     def __init__(self, parameters: Mapping[str, str], user: str, search_path: str | None, server_version: int) -> None:
+        server_encoding = parameters.get("server_encoding", "")  # not told: then no letter beyond ASCII is sure
+        self._folds_ascii = server_encoding == "UTF8"  # alone, and cuts names where they are cut here
         self.current = Namespace(
-            search_path=split_search_path(search_path) if search_path is not None else _UNKNOWN_PATH,
+            search_path=self._path(search_path),
             user=user,
             standard_conforming_strings=parameters.get("standard_conforming_strings", "on") == "on",
             client_encoding=parameters.get("client_encoding", "UTF8"),
+            server_encoding=server_encoding,
             server_version=server_version,
         )
         # GUC_REPORT since PostgreSQL 18: what the server said last is what holds at the next ReadyForQuery
@@ -80,6 +83,11 @@ class PostgresNamespace:
         self.in_transaction = False  # an explicit one
         self.unsettled = False  # the next ReadyForQuery must be looked at
 
+    def _path(self, value: str | None) -> tuple[str, ...]:
+        if value is None or not (self._folds_ascii or value.isascii()):
+            return _UNKNOWN_PATH
+        return split_search_path(value)
+
     def reported(self, name: str, value: str) -> None:
         """A ParameterStatus."""
         if name in self.values_read_by:
@@ -89,8 +97,13 @@ class PostgresNamespace:
         elif name == "client_encoding":
             self.current = evolve(self.current, client_encoding=value)
         elif name == "search_path":
-            self._reported_path = split_search_path(value)
+            self._reported_path = self._path(value)
             self.current = evolve(self.current, search_path=self._reported_path)
+
+    @property
+    def names_are_utf8(self) -> bool:
+        """Whether the bytes of a name of the protocol are those that the server compares."""
+        return self.current.client_encoding == "UTF8" and self.current.server_encoding == "UTF8"
 
     def completed(self, statement: Statement, tag: bytes) -> None:
         """A statement that changes settings, or may, or that begins or ends a transaction, has ended well."""
@@ -164,7 +177,7 @@ class PostgresNamespace:
     def _set(self, setting: Setting) -> None:
         before = self.current
         if setting.name == "search_path":
-            path = split_search_path(setting.value) if setting.value is not None else _UNKNOWN_PATH
+            path = self._path(setting.value)
         elif setting.name in ("all", "role", "session_authorization"):
             path = _UNKNOWN_PATH
         else:

@@ -255,4 +255,6 @@ class Extended:
     def _check_name(self, name: bytes) -> None:
         """The server converts names; two spellings of one, of which the gateway knows one, would be two statements here."""
         if self.shared.ascii_names and not name.isascii():
-            raise ProtocolError("names beyond ASCII need client_encoding UTF8", sqlstate="0A000")
+            raise ProtocolError(
+                "names beyond ASCII need UTF8, of the database and as client_encoding", sqlstate="0A000"
+            )

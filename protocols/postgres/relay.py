@@ -95,7 +95,7 @@ class Relay:
         self._shared.epoch += 1
 
     def names_are_utf8(self, utf8: bool) -> None:
-        """Whether the bytes of the protocol's names are those that SQL's have here. The server converts both."""
+        """Whether a name of the protocol has the same bytes in SQL and in the server, which converts both."""
         self._shared.ascii_names = not utf8
 
     def meaning_changed(self) -> None:

@@ -201,3 +201,38 @@ def test_a_rule_of_signs_in_a_comment_is_no_obstacle() -> None:
 def test_bytes_become_text_only_where_that_is_certain(raw: bytes, encoding: str, text: str | None) -> None:
     assert decode(raw, encoding) == text
     assert decode(raw, Namespace(client_encoding=encoding)) == text
+
+
+LONG = "é" * 31 + "x"  # 63 bytes
+DOUBTFUL = [
+    ('SELECT "ééé"', "UTF8", "EUC_JP"),
+    ('SELECT "〜"', "EUC_JP", "UTF8"),  # the server makes another character of it
+    (r'SELECT U&"\00e9"', "UTF8", "LATIN1"),
+    ("SELECT É", "UTF8", "LATIN1"),  # folded there, not here
+    (f'SELECT "{LONG}x"', "UTF8", "LATIN1"),
+    (f"SELECT {LONG}x", "LATIN1", "LATIN1"),
+    ("SELECT é", "SQL_ASCII", "LATIN1"),
+    ("SELECT é", "UTF8", "SQL_ASCII"),
+    ("SELECT é", "UTF8", ""),
+]
+SURE = [
+    (f'SELECT "{LONG}", "É", é', "UTF8", "LATIN1"),
+    ("SELECT é, 'É', \"É\" -- É", "LATIN1", "WIN1252"),
+    (f'SELECT "{LONG}xx", É', "UTF8", "UTF8"),
+    ("SELECT É", "LATIN1", "UTF8"),
+    ("SELECT '〜'", "EUC_JP", "UTF8"),
+    ("SELECT '〜', U&'\\00e9'", "EUC_JP", "EUC_JP"),
+]
+
+
+@pytest.mark.parametrize(("text", "client", "server"), DOUBTFUL)
+def test_a_name_that_the_database_may_read_as_another_is_opaque(text: str, client: str, server: str) -> None:
+    (found,) = classify(text, Namespace(client_encoding=client, server_encoding=server))
+    assert found.opaque is not None
+    assert ("encoding" in found.opaque) or ("UTF8" in found.opaque)
+
+
+@pytest.mark.parametrize(("text", "client", "server"), SURE)
+def test_a_name_that_is_the_same_to_the_database_is_read(text: str, client: str, server: str) -> None:
+    (found,) = classify(text, Namespace(client_encoding=client, server_encoding=server))
+    assert found.opaque is None

@@ -9,7 +9,7 @@ from wireproxy.namespace import PostgresNamespace, split_search_path
 
 
 def tracker(version: int = 150000, **parameters: str) -> PostgresNamespace:
-    return PostgresNamespace(parameters, "app", '"$user", public', version)
+    return PostgresNamespace({"server_encoding": "UTF8", **parameters}, "app", '"$user", public', version)
 
 
 def set_path(value: str | None, scope: str = "session") -> Statement:
@@ -172,3 +172,16 @@ def test_temporary_tables_are_remembered() -> None:
     )  # fmt: skip
     names.completed(create, b"CREATE TABLE")
     assert "orders" in names.current.temporary
+
+
+def test_a_path_with_letters_that_the_server_reads_in_another_encoding_is_unknown() -> None:
+    for encoding in ("LATIN1", "EUC_JP", ""):
+        session = tracker(server_encoding=encoding)
+        session.completed(set_path("été"), b"SET")
+        assert session.current.search_path == ()
+        session.completed(set_path("ete"), b"SET")
+        assert session.current.search_path == ("ete",)
+        assert not session.names_are_utf8
+    session = tracker()
+    session.completed(set_path("été"), b"SET")
+    assert session.current.search_path == ("été",)

@@ -65,7 +65,7 @@ class PostgresSession(Session):
         minute_of_week: Callable[[], int],
     ) -> None:
         relay = Relay(relay_limits(config))
-        relay.names_are_utf8(namespace.current.client_encoding == "UTF8")
+        relay.names_are_utf8(namespace.names_are_utf8)
         # the same as `relay` and `namespace`, under types that compile to direct calls
         self._relay = relay
         self._namespace = namespace
@@ -247,7 +247,7 @@ class PostgresSession(Session):
 
     def _on_parameter(self, changed: ParameterChanged) -> bool:
         super()._on_parameter(changed)
-        self._relay.names_are_utf8(self._namespace.current.client_encoding == "UTF8")
+        self._relay.names_are_utf8(self._namespace.names_are_utf8)
         return False
 
     def _on_ready(self, ready: Ready) -> bool:

@@ -14,7 +14,7 @@ from rules.classify.postgres import expressions as _expressions
 from rules.classify.postgres import queries as _queries
 from rules.classify.postgres import utilities as _utilities
 from rules.classify.postgres.batch import classified
-from rules.classify.postgres.text import ambiguous, too_big
+from rules.classify.postgres.text import ambiguous, doubtful_name, too_big
 from rules.classify.postgres.tree import Unreadable, parse
 from rules.model import Namespace, Statement
 
@@ -27,7 +27,7 @@ MAX_STATEMENTS = 2_000  # in one text: some 60 ms
 
 def classify(text: str, namespace: Namespace, catalog: Catalog | None = None) -> tuple[Statement, ...]:
     """Every statement of a text. Total: never raises; a text that cannot be judged is one opaque statement. Empty: ()."""
-    reason = too_big(text) or ambiguous(text, namespace)
+    reason = too_big(text) or ambiguous(text, namespace) or doubtful_name(text, namespace)
     if reason is not None:
         return (opaque(text, reason),)
     try:

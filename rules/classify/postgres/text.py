@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 
+from pglast import parser
+from pglast.error import Error
+
 from rules.model import Namespace
 
 MAX_BYTES = 1024 * 1024  # some 90 ms of lexing and parsing when every token is short; a longer text can be COPY data
@@ -35,6 +38,14 @@ _CODECS: dict[str, str] = {
     "WIN1252": "cp1252", "WIN1253": "cp1253", "WIN1254": "cp1254", "WIN1255": "cp1255", "WIN1256": "cp1256",
     "WIN1257": "cp1257", "WIN1258": "cp1258",
 }  # fmt: skip
+
+# Those of them in which a letter is one byte. To and from Unicode the server and Python convert these alike, one to one, which
+# cannot be said of the others: in EUC_JP the server makes U+FF5E of what Python makes U+301C of, and takes both.
+_ONE_BYTE = frozenset(name for name, codec in _CODECS.items() if codec.startswith(("iso8859", "cp", "koi8")))
+_AS_IT_IS = frozenset(
+    {"UTF8", "UNICODE", "SQL_ASCII"}
+)  # a database in UTF8 takes such a client's bytes, if they are UTF-8
+_NAME_BYTES = 63
 
 
 def decode(raw: bytes, encoding: str | Namespace) -> str | None:
@@ -81,6 +92,37 @@ def ambiguous(text: str, namespace: Namespace) -> str | None:
         return "it has a backslash, and standard_conforming_strings is off"
     if _SAFE_WITHOUT_LEXING.fullmatch(text) is None:
         return "how the session reads backslashes and letters beyond ASCII is not known at this moment"
+    return None
+
+
+def doubtful_name(text: str, namespace: Namespace) -> str | None:
+    """Why a name in the text may be another one to the server than to the parser, which reads all as UTF-8; None: none may.
+
+    The server folds, cuts and compares names in the encoding of the database. In LATIN1 it cuts at 63 letters and not bytes, so
+    that two names are one here and two there, and what is judged of one would be run of the other.
+    """
+    client, server = namespace.client_encoding.upper(), namespace.server_encoding.upper()
+    if server == "UTF8" and (client in _AS_IT_IS or client in _ONE_BYTE):
+        return None
+    escapes = "&" in text and ("U&" in text or "u&" in text)
+    if text.isascii() and not escapes:
+        return None
+    careful = server in _ONE_BYTE and (client in ("UTF8", "UNICODE") or client in _ONE_BYTE)
+    try:
+        found = parser.scan(text)
+    except (Error, UnicodeError):
+        return "the lexer cannot cut it"
+    for token in found:
+        if token.name == "UIDENT":
+            return "it has a name written with escapes, in a database or session that is not in UTF8"
+        if token.name != "IDENT":
+            continue
+        name = text[token.start : token.end + 1]
+        if name.isascii():
+            continue
+        quoted = name.startswith('"')
+        if not careful or not (quoted or name == name.lower()) or len(name.encode()) - 2 * quoted > _NAME_BYTES:
+            return f"the database's encoding may make another name of {name[:_NAME_BYTES]}"
     return None
 
 
