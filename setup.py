@@ -60,6 +60,7 @@ HOT = [
     "wireproxy/session.py",
     "wireproxy/postgres/session.py",
     "wireproxy/mysql/namespace.py",
+    "wireproxy/mysql/session.py",
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 import trio
@@ -24,8 +24,9 @@ from wireproxy.log import LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.pump import GONE, HUNG_UP, READABLE, WRITABLE, Hub, Leg
 from wireproxy.traces import where
-from wireproxy.upstream import Upstream, UpstreamError
+from wireproxy.upstream import UpstreamError
 from wireproxy.welcome import Arrival
+from wireproxy.wire import Wire
 
 LINGER_S = 60.0  # after the client has left, what it had sent may still be finished and recorded
 PARTING_S = 1.0  # what a client sends into the end of its session is read so long: unread, it would make the kernel reset the rest
@@ -36,6 +37,16 @@ Job = Callable[[], Awaitable[None]]
 P = TypeVar("P")
 
 
+class Connected(Protocol):
+    """A session of the target, whatever the dialect."""
+
+    @property
+    def wire(self) -> Wire: ...
+
+    @property
+    def process_id(self) -> int: ...
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Life:
     def __init__(
@@ -43,7 +54,7 @@ class Life:
         relay: AnyRelay,
         hub: Hub,
         arrival: Arrival,
-        upstream: Upstream,
+        upstream: Connected,
         log: SessionLog,
         config: Config,
         metrics: Metrics,

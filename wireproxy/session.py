@@ -22,7 +22,6 @@ from protocols.base import (
     AnyRelay,
     Completed,
     Detected,
-    Effect,
     Failed,
     Forward,
     Later,
@@ -47,14 +46,13 @@ from wireproxy.exchanging import in_one_piece
 from wireproxy.exemptions import Unmasking
 from wireproxy.holding import Holding
 from wireproxy.judging import reading, weigh
-from wireproxy.life import Life
+from wireproxy.life import Connected, Life
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.pump import Hub
 from wireproxy.results import Results
 from wireproxy.side import Parameters
 from wireproxy.target import ROLLED_BACK, Bench, CatalogError, Target
-from wireproxy.upstream import Upstream
 from wireproxy.weighed import Attached, Elsewhere, Long, Weighed
 from wireproxy.welcome import Arrival
 
@@ -85,7 +83,7 @@ class Session(Life):
         relay: AnyRelay,
         hub: Hub,
         arrival: Arrival,
-        upstream: Upstream,
+        upstream: Connected,
         target: Target,
         bench: Bench,
         desk: Desk,
@@ -109,7 +107,7 @@ class Session(Life):
         self._stale_bench = False
         self._redacted: bytes | None = None  # the last long text whose secrets were looked for before it was recorded
         self._renewed_for: int | None = None  # the ticket of a long statement, when it was judged by an old bench
-        self._handlers: dict[type[Effect], Callable[..., bool]] = {
+        self._handlers: dict[type[object], Callable[..., bool]] = {  # of a dialect's own effects too
             Question: self._on_question,
             Completed: self._on_completed,
             Rows: self._on_rows,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from protocols.base import Completed, Failed, ParameterChanged, Question, RowPlan, Stage
+from protocols.base import Completed, Failed, ParameterChanged, Question, RowPlan, Rows, Stage
 from protocols.mysql.cutting import quoted
 from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import Command, MySqlColumn
@@ -71,10 +71,6 @@ def relay_limits(config: Config) -> Limits:
 
 
 class MySqlSession(Session):
-    relay: MySqlRelay
-    namespace: MySqlNamespace
-    upstream: MySqlUpstream  # type: ignore[assignment]  # what is used of it is the same
-
     def __init__(
         self,
         hub: Hub,
@@ -97,24 +93,27 @@ class MySqlSession(Session):
         self._reentry: Reentry | None = None
         self._borrower: HandshakeResponse | None = None  # whose COM_CHANGE_USER is being carried out
         relay = MySqlRelay(relay_limits(config), arrival.capabilities, upstream.capabilities)
+        # the same as without the underscore, under types that compile to direct calls
+        self._relay = relay
+        self._namespace = namespace
         super().__init__(
-            relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week  # type: ignore[arg-type]
+            relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week
         )  # fmt: skip
         self._own: deque[Heard] = deque()  # who hears the answers to the gateway's own questions
         self._handlers.update(
             {
-                ResultDescribed: self._on_result,  # type: ignore[dict-item]
-                Answered: self._on_answered,  # type: ignore[dict-item]
-                ConnectionReset: self._on_reset,  # type: ignore[dict-item]
-                UserChanging: self._on_user_changing,  # type: ignore[dict-item]
-                LoginPacket: self._on_login_packet,  # type: ignore[dict-item]
+                ResultDescribed: self._on_result,
+                Answered: self._on_answered,
+                ConnectionReset: self._on_reset,
+                UserChanging: self._on_user_changing,
+                LoginPacket: self._on_login_packet,
             }
         )
 
     # -- life
 
     async def _wind_up(self) -> None:
-        if self._client_left and self.relay.busy:
+        if self._client_left and self._relay.busy:
             with trio.move_on_after(KILL_S):
                 await self.cancel()
         await super()._wind_up()
@@ -136,8 +135,8 @@ class MySqlSession(Session):
 
     def _use(self, bench: Bench) -> None:
         self.bench = bench
-        self.relay.scrub_with(None if bench.masks is None else bench.masks.scrub_diagnostic)
-        self.relay.detect_with(bench.finder)
+        self._relay.scrub_with(None if bench.masks is None else bench.masks.scrub_diagnostic)
+        self._relay.detect_with(bench.finder)
 
     def _client_gone(self) -> None:
         if self._reentry is not None:
@@ -146,17 +145,28 @@ class MySqlSession(Session):
 
     def _leave_server(self) -> None:
         """What runs is ended by `_wind_up`: a server notices only with its next answer that nobody reads it."""
-        if self.relay.at_command_boundary:
+        if self._relay.at_command_boundary:
             self._server.send([COM_QUIT])
         else:
             self._server_done.set()
 
     def _turn(self) -> None:
         """Run the relay until it waits for bytes or for an answer, and send what it gives."""
-        relay = self.relay
-        while not self._ended_here and (effects := relay.advance()):
+        relay = self._relay
+        while not self._ended_here:
+            effects = relay.advance()
+            if not effects:
+                break
             for effect in effects:
-                self._handlers[type(effect)](effect)  # type: ignore[index]
+                # the three that most statements have are called directly
+                if isinstance(effect, Question):
+                    self._on_question(effect)
+                elif isinstance(effect, Completed):
+                    self._on_completed(effect)
+                elif isinstance(effect, Rows):
+                    self._on_rows(effect)
+                else:
+                    self._handlers[type(effect)](effect)
         self._results.flush()
         if self._ended_here:
             return
@@ -171,7 +181,7 @@ class MySqlSession(Session):
     @property
     def _ended_here(self) -> bool:
         """Access was withdrawn, the log cannot be written, masks came: not a byte passes any more, in either direction."""
-        return self._over is not None and not self.relay.terminated and not self._client_left
+        return self._over is not None and not self._relay.terminated and not self._client_left
 
     async def estimate(self, question: Question, weighed: Weighed) -> float | None:
         """Rows that the optimizer expects the question's only statement to look at; None when it is not asked, or cannot say."""
@@ -182,12 +192,12 @@ class MySqlSession(Session):
         if (
             not isinstance(target, MySqlTarget)
             or not_explained(statements[0]) is not None
-            or self.namespace.current.temporary
+            or self._namespace.current.temporary
         ):
             return None
         parameters = Parameters(question.parameters or (), question.formats, question.types)
         try:
-            meaning = Meaning.of(self.namespace.current, self.namespace.values_read_by.get("time_zone", "SYSTEM"))
+            meaning = Meaning.of(self._namespace.current, self._namespace.values_read_by.get("time_zone", "SYSTEM"))
         except CatalogError:
             return None
         with trio.move_on_after(ESTIMATE_S):
@@ -197,9 +207,9 @@ class MySqlSession(Session):
     def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
         statements = weighed.judgement.statements
         if question.stage is Stage.QUERY and len(statements) == 1 and loads_local(statements[0]):
-            self.relay.gives_file()
+            self._relay.gives_file()
         if question.stage is not Stage.PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
-            self.namespace.keep_masked()
+            self._namespace.keep_masked()
         super().forward(question, weighed, limits)
 
     # -- effects
@@ -209,23 +219,24 @@ class MySqlSession(Session):
         prepared: Namespace | None = None
         if question.stage in (Stage.BIND, Stage.EXECUTE) and isinstance(attached, Attached):
             prepared = attached.namespace
-        self.namespace.read_as(prepared)
+        self._namespace.read_as(prepared)
         text = question.text
         if text is None or not maybe_kill(text):
             return super()._on_question(question)
-        judge, namespace = self.bench.judge, self.namespace.current
+        judge, namespace = self.bench.judge, self._namespace.current
         known = judge.recall(text, namespace)
         if known is None and is_long(text):
             self.job(lambda: self._look_for_kill(question, text, namespace))
             return False
-        return self._killing(question, known or judge.judge(text, namespace)) or super()._on_question(question)
+        return self._kill_or_consider(question, known or judge.judge(text, namespace))
 
     async def _look_for_kill(self, question: Question, text: bytes, namespace: Namespace) -> None:
         found = await self.target.workers.judge(self.bench.judge, text, namespace)
-        if self.relay.asking is question:
-            self._guarded(
-                lambda asked: self._killing(asked, found) or super(MySqlSession, self)._on_question(asked), question
-            )
+        if self._relay.asking is question:
+            self._guarded(lambda asked: self._kill_or_consider(asked, found), question)
+
+    def _kill_or_consider(self, question: Question, judgement: Judgement) -> bool:
+        return self._killing(question, judgement) or super()._on_question(question)
 
     def _killing(self, question: Question, judgement: Judgement) -> bool:
         """Whether it asks for the end of a connection: that is the gateway's to do, or to refuse."""
@@ -256,8 +267,8 @@ class MySqlSession(Session):
             await target.cancel()
         if not query_only:
             target.end("killed by its client", error_fields("57P01", "Connection was killed", severity="FATAL"))
-        if self.relay.asking is question:
-            self._guarded(lambda asked: self.relay.answer_ok(asked.ticket), question)
+        if self._relay.asking is question:
+            self._guarded(lambda asked: self._relay.answer_ok(asked.ticket), question)
 
     def _record_kill(self, question: Question, judgement: Judgement, action: str) -> None:
         allow = Allow(RULE, ("a client may end its own connections",))
@@ -268,7 +279,7 @@ class MySqlSession(Session):
         if self._record_bytes:
             self.log.rows(described.ticket, [_head(column, described.binary) for column in described.columns], b"")
         if described.asks:
-            self.relay.plan(self._plan(described))
+            self._relay.plan(self._plan(described))
         return True
 
     def _plan(self, described: ResultDescribed) -> RowPlan | None:
@@ -289,7 +300,7 @@ class MySqlSession(Session):
 
     def _on_completed(self, completed: Completed) -> bool:
         super()._on_completed(completed)
-        if self.relay.transaction_status == "I":
+        if self._relay.transaction_status == "I":
             self.done.clear()
         elif isinstance(completed.attachment, Attached) and completed.tag != PREPARED:
             text = completed.attachment.text[:120].decode("utf-8", "replace")
@@ -301,7 +312,7 @@ class MySqlSession(Session):
             return
         statements = weighed.judgement.statements
         if completed.position < len(statements):
-            self.namespace.completed(statements[completed.position])
+            self._namespace.completed(statements[completed.position])
         if weighed.changes_definitions:
             self.target.mark_stale()
             self._stale_bench = True
@@ -315,15 +326,15 @@ class MySqlSession(Session):
         return False
 
     def _on_parameter(self, changed: ParameterChanged) -> bool:
-        before = self.namespace.reading
+        before = self._namespace.reading
         super()._on_parameter(changed)
         self._heed(before)
         return False
 
     def _heed(self, before: tuple[object, ...]) -> None:
         """A text that SQL prepared was read by the settings, and in the database, of that moment."""
-        if self.namespace.reading != before:
-            self.relay.forget_texts()
+        if self._namespace.reading != before:
+            self._relay.forget_texts()
 
     def _probe(self) -> None:
         """Ask for the settings before anything more is judged."""
@@ -332,15 +343,15 @@ class MySqlSession(Session):
 
     def _ask(self, text: bytes, heard: Heard) -> None:
         self._own.append(heard)
-        self.relay.ask(text)
+        self._relay.ask(text)
 
     def _on_answered(self, answered: Answered) -> bool:
         self._own.popleft()(answered)
         return False
 
     def _heard_settings(self, answered: Answered) -> None:
-        before = self.namespace.reading
-        self.namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
+        before = self._namespace.reading
+        self._namespace.answered(answered.rows[0] if len(answered.rows) == 1 else None)
         self._heed(before)
 
     def _heard_setup(self, answered: Answered) -> None:
@@ -352,7 +363,7 @@ class MySqlSession(Session):
     def _on_reset(self, _reset: ConnectionReset) -> bool:
         self.log.event("connection_reset", {})
         self.done.clear()
-        self.namespace.lose()
+        self._namespace.lose()
         for text in (*SETUP, READ_ONLY) if self.bench.read_only else SETUP:
             self._ask(text, self._heard_setup)
         borrower, self._borrower = self._borrower, None
@@ -382,7 +393,7 @@ class MySqlSession(Session):
 
     def say(self, payload: bytes, *, reads: bool) -> None:
         """A packet of the proof that COM_CHANGE_USER asks for."""
-        self.relay.login_send(payload, reads=reads)
+        self._relay.login_send(payload, reads=reads)
         self.step()
 
     def changed_user(self, request: HandshakeResponse) -> None:
@@ -390,7 +401,7 @@ class MySqlSession(Session):
         self._reentry = None
         self._borrower = request
         self.log.event("changed_user", shown_attributes(request.attributes))
-        self._guarded(lambda _: self.relay.change_allowed(), None)
+        self._guarded(lambda _: self._relay.change_allowed(), None)
 
 
 def mask_of(weighed: Weighed, position: int) -> ResultMasks | None:

@@ -66,9 +66,10 @@ class PostgresSession(Session):
     ) -> None:
         relay = Relay(relay_limits(config))
         relay.names_are_utf8(namespace.names_are_utf8)
-        # the same as `relay` and `namespace`, under types that compile to direct calls
+        # the same as without the underscore, under types that compile to direct calls
         self._relay = relay
         self._namespace = namespace
+        self._upstream = upstream
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         super().__init__(
             relay,
@@ -97,7 +98,7 @@ class PostgresSession(Session):
             self._holding.cancel()
         else:
             await send_cancel(
-                self.database, self.upstream.process_id, self.upstream.secret, self.upstream.cancel_target
+                self.database, self._upstream.process_id, self._upstream.secret, self._upstream.cancel_target
             )
 
     def _use(self, bench: Bench) -> None:
