@@ -78,6 +78,19 @@ def test_a_prepared_statement_under_other_settings_could_be_read_in_two_ways(nam
     assert not namespace.current.lexing_known
 
 
+def test_what_is_the_same_stays_the_same_object() -> None:
+    """Judgements are found by it: another of equal value would be hashed for each statement."""
+    namespace = MySqlNamespace(ROW)
+    then = namespace.current
+    namespace.answered(ROW)
+    assert namespace.current is then
+    namespace.keep_masked()
+    now = namespace.current
+    namespace.read_as(then)
+    assert namespace.current is now
+    assert now.holds_masked
+
+
 def test_a_temporary_table_shadows_its_name() -> None:
     namespace = MySqlNamespace(ROW)
     effects = frozenset({Effect.DDL, Effect.NAMESPACE})

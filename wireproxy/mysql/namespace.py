@@ -58,8 +58,9 @@ class MySqlNamespace:
         The server keeps the current database with a statement; but when a table's definition has changed it reads the text
         again, by the settings of that moment. So where these are others by now, text that could be read in two ways is not known.
         """
-        if prepared is None:
-            self._then = None
+        now = self._now
+        if prepared is None or prepared is now or _reads_alike(prepared, now):
+            self._then = None  # the same object: what was judged in it is found by that
             return
         self._then = evolve(
             self._now,
@@ -85,7 +86,7 @@ class MySqlNamespace:
             self.lose()
             return
         version, user = texts[6] or "", texts[7] or ""
-        self._now = evolve(
+        told = evolve(
             self._now,
             sql_mode=_modes(texts[0]),
             charset=texts[1].lower(),
@@ -94,6 +95,8 @@ class MySqlNamespace:
             user=user,
             lexing_known=True,
         )
+        if told != self._now:
+            self._now = told
         self._use(texts[2])
         self.values_read_by = {"time_zone": texts[3] or "", "sql_mode": texts[0], "autocommit": texts[4] or ""}
 
@@ -131,6 +134,16 @@ class MySqlNamespace:
         path = () if database is None else (database,)
         if database != self._now.database or path != self._now.search_path:
             self._now = evolve(self._now, database=database, search_path=path)
+
+
+def _reads_alike(then: Namespace, now: Namespace) -> bool:
+    return (
+        then.lexing_known == now.lexing_known
+        and then.database == now.database
+        and then.search_path == now.search_path
+        and then.charset == now.charset
+        and then.sql_mode == now.sql_mode
+    )
 
 
 def _modes(value: str) -> frozenset[str]:
