@@ -123,7 +123,9 @@ def _check_rule(reader: Reader, rule: Rule, at: Sequence[Step]) -> None:
         for key in ("approvers", "quorum", "wait_s", "expires_s", "maximum_rows"):
             if getattr(rule, key) != getattr(_PLAIN, key):
                 reader.add((*at, key), f'has a meaning only with action = "hold", not with "{rule.action}"')
-    for key in ("quorum", "wait_s", "expires_s"):
+    if rule.wait_s is not None and rule.wait_s < 0:
+        reader.add((*at, "wait_s"), f"expected 0 or more, found {rule.wait_s:g}")
+    for key in ("quorum", "expires_s"):
         number = getattr(rule, key)
         if number is not None and number <= 0:
             reader.add((*at, key), f"expected more than 0, found {number}")

@@ -102,10 +102,11 @@ class Holding:
         self.request_id = request.id
         session.record_hold(question, self._weighed, hold, request.id)
         wait_s = session.desk.wait_s(hold)
-        notice = pending(request.id, hold, wait_s)
-        session.relay.hold()
-        session.relay.notice({"S": b"NOTICE", "V": b"NOTICE", "C": b"00000"} | _texts(notice))
-        session.step()
+        if wait_s:
+            notice = pending(request.id, hold, wait_s)
+            session.relay.hold()
+            session.relay.notice({"S": b"NOTICE", "V": b"NOTICE", "C": b"00000"} | _texts(notice))
+            session.step()
         verdict = await session.desk.wait(request.id, wait_s)
         await self._act(request.id, binding, verdict)
 

@@ -52,7 +52,7 @@ def patient(shop: Server, tmp_path: Path) -> Iterator[Gateway]:
 @pytest.fixture
 def hasty(shop: Server, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway that gives out tickets at once."""
-    yield from start(shop, tmp_path / "hasty", 0.2)
+    yield from start(shop, tmp_path / "hasty", 0)
 
 
 def left(shop: Server) -> int:
@@ -216,6 +216,18 @@ def test_a_cancelled_hold_leaves_the_session_alive(patient: Gateway, shop: Serve
         assert agent.execute("SELECT 1").fetchone() == (1,)
     assert requests(patient) == []
     assert left(shop) == 100
+
+
+def test_who_need_not_wait_hears_no_notice_of_waiting(hasty: Gateway) -> None:
+    notices: list[str] = []
+    with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
+        agent.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+        with pytest.raises(errors.InsufficientPrivilege, match="is pending"):
+            agent.execute("DELETE FROM orders WHERE id = 6")
+        request = wait_for_request(hasty)
+        assert hasty.cli("approve", str(request["id"])).returncode == 0
+        assert agent.execute("DELETE FROM orders WHERE id = 6").rowcount == 1
+    assert notices == []
 
 
 def test_a_request_survives_a_restart_of_the_gateway(shop: Server, tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def _check_gateway(config: Config, reader: Reader) -> None:
             "name a shorter one",
         )
     _positive(("gateway", "drain_s"), config.drain_s, reader)
-    for key in ("wait_s", "expires_s"):
-        _positive(("approvals", key), getattr(config.approvals, key), reader)
+    _positive(("approvals", "expires_s"), config.approvals.expires_s, reader)
+    if config.approvals.wait_s < 0:
+        reader.add(("approvals", "wait_s"), f"expected 0 or more, found {config.approvals.wait_s:g}")
     store = config.approvals.store
     if store and not store.startswith(("postgresql://", "postgres://")):
         reader.add(("approvals", "store"), "expected a postgresql:// URL", "leave it out for SQLite in state_dir")

@@ -116,7 +116,7 @@ RULE = {
     "when": "Conditions, all of which must hold; without any, the rule matches every statement that was understood.",
     "approvers": "With hold: groups of approvers who may decide. Empty: every approver.",
     "quorum": "With hold: how many of them must approve.",
-    "wait_s": "With hold: how long the client waits. Default: `[approvals]`.",
+    "wait_s": "With hold: how long the client waits; 0: it is told at once to come back. Default: `[approvals]`.",
     "expires_s": "With hold: how long the request stays open. Default: `[approvals]`.",
     "maximum_rows": "With hold: an approval is void if more rows are touched.",
     "limit": "With allow and observe: how much of this an identity may do in a window of time.",
@@ -136,7 +136,7 @@ MASK = {
     "argument": "Of maskers that take one.",
 }
 APPROVALS = {
-    "wait_s": "How long a held statement waits before its client is told to come back.",
+    "wait_s": "How long a held statement waits before its client is told to come back; 0: not at all.",
     "expires_s": "How long a request stays open.",
     "store": "Empty: SQLite in `state_dir`. A `postgresql://` URL for several gateways.",
     "webhook": "Each new request is announced to this URL, without SQL or values; https, or http on this machine.",
