@@ -125,7 +125,7 @@ def lex(text: str, lexing: Lexing) -> Text:
         part = text[position:end]
         if kind == "name":
             # the server folds ASCII alone: Python would make a K of the Kelvin sign, and a keyword of a name
-            word = "" if after_dot else part.upper() if part.isascii() else part
+            word = "" if after_dot else part.upper() if part.isascii() else _checked(part)
             add(Token(NAME, part, word, position, end))
             after_dot = False
         elif kind == "operator":
@@ -156,6 +156,13 @@ def lex(text: str, lexing: Lexing) -> Text:
     return Text(tuple(tokens), tuple(hints), tuple(points), comments)
 
 
+def _checked(name: str) -> str:
+    """Names are utf8mb3. MySQL makes a question mark of each character beyond, and so one name of many; MariaDB errs."""
+    if not name.isascii() and max(name) > "\uffff":
+        raise Unreadable("a name with a character in whose place MySQL reads a question mark")
+    return name
+
+
 def _other(kind: str, part: str, position: int, end: int, lexing: Lexing, before: Token | None) -> Token:
     if kind == "double":
         kind = QUOTED if lexing.ansi_quotes else STRING
@@ -163,6 +170,8 @@ def _other(kind: str, part: str, position: int, end: int, lexing: Lexing, before
             raise Unreadable("a name without a character")
     elif kind == "digits":
         kind = NAME
+    if kind in (NAME, QUOTED):
+        _checked(part)
     elif kind == NUMBER and before is not None:
         touching = part[0] == "." and before.end == position and before.kind in (NAME, QUOTED)
         if touching or before.word == ".":

@@ -45,13 +45,21 @@ def read_do(reader: Reader) -> tuple[Kind, str]:
 # -- prepared statements of SQL -------------------------------------------------------------------------------------------
 
 
+def _statement_name(reader: Reader) -> str:
+    """Names of prepared statements are compared by a collation: `e` is `é` and `ß` is `s`, and spaces behind do not count."""
+    name = reader.name()
+    if not name.isascii() or " " in name:
+        reader.fail("expected a name without spaces, and without letters beyond ASCII")
+    return name.lower()
+
+
 def read_prepare(reader: Reader) -> tuple[Kind, str]:
     """PREPARE name FROM 'text' | @variable"""
     reader.expect("PREPARE")
     draft = reader.draft
-    name = reader.name()
+    name = _statement_name(reader)
     reader.expect("FROM")
-    draft.names.append(NameEffect("prepare", name.lower()))
+    draft.names.append(NameEffect("prepare", name))
     _carried(reader)
     draft.effects.add(Effect.READ)
     return Kind.PREPARE, "Prepare"
@@ -99,7 +107,7 @@ def read_execute(reader: Reader) -> tuple[Kind, str]:
     ):
         reader.advance()
         return _immediate(reader)
-    draft.names.append(NameEffect("execute", reader.name().lower()))
+    draft.names.append(NameEffect("execute", _statement_name(reader)))
     _using(reader)
     draft.effects.add(Effect.READ)
     return Kind.EXECUTE, "Execute"
@@ -134,7 +142,7 @@ def read_deallocate(reader: Reader) -> tuple[Kind, str]:
     """DEALLOCATE | DROP PREPARE name"""
     reader.advance()
     reader.expect("PREPARE")
-    reader.draft.names.append(NameEffect("deallocate", reader.name().lower()))
+    reader.draft.names.append(NameEffect("deallocate", _statement_name(reader)))
     reader.draft.effects.add(Effect.READ)
     return Kind.UTILITY, "Deallocate"
 

@@ -27,7 +27,15 @@ def alike(one: str, other: str) -> bool:
     return not (one.isascii() and other.isascii()) and _bare(one) == _bare(other)
 
 
+def akin(one: str, other: str) -> bool:
+    """Whether they are one name where case does not count: that of tables and common table expressions may or may not."""
+    return same(one, other) or alike(one, other)
+
+
 def _bare(name: str) -> str:
+    name = "".join(
+        "?" if letter > "\uffff" else letter for letter in name
+    )  # names are utf8mb3, those given as strings too
     decomposed = unicodedata.normalize("NFKD", name.strip().casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
 

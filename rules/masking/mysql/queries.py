@@ -12,7 +12,7 @@ from rules.masking.mysql.follow import Follow
 from rules.masking.mysql.names import folded
 from rules.masking.mysql.predicates import condition, merged
 from rules.masking.mysql.reading import Node
-from rules.masking.mysql.scope import Item, Scope, Source, joined, member
+from rules.masking.mysql.scope import Item, Scope, Source, joined, member, one_of
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
 
 _ROUNDS = (
@@ -312,14 +312,14 @@ def table(follow: Follow, node: exp.Table, scope: Scope) -> Source:
         return Source.plain((), Columns())
     alias = node.args.get("alias")
     called = alias.name if alias is not None else name
-    cte, doubtful = scope.cte(name) if home is None else (None, False)
-    if cte is not None and not doubtful:
-        return derived(alias, cte(), name)
+    common, certain = scope.cte(name) if home is None else ([], False)
+    if certain:
+        return derived(alias, one_of(common), name)
     columns = follow.relation(home, name)
     star = columns
     known = follow.candidates(home, name)
-    if cte is not None:
-        columns = star = Columns((), union([columns.everything(), cte().everything()]))
+    if common:
+        columns = star = Columns((), union([each.everything() for each in (columns, *common)]))
     elif len(known) == 1 and columns is follow.world.columns(known[0]):
         star = follow.world.shown(known[0])
     if alias is not None and alias.args.get("columns"):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from rules.masking.mysql.names import alike, folded, is_word, same
+from rules.masking.mysql.names import akin, alike, folded, is_word, same
 from rules.masking.values import Columns, Unsure, Value, merge, union
 
 
@@ -74,17 +74,20 @@ class Scope:
     def star(self) -> Columns:
         return joined(self.stars)
 
-    def cte(self, name: str) -> tuple[Callable[[], Columns] | None, bool]:
-        """The common table expression of that name; and whether only its case is another, so that it may be none."""
+    def cte(self, name: str) -> tuple[list[Columns], bool]:
+        """The common table expressions that the name may mean, and whether one of them has its very letters: else it may be none.
+
+        MariaDB takes the nearest whatever its case, MySQL the nearest with these letters.
+        """
         scope: Scope | None = self
-        near: Callable[[], Columns] | None = None
+        near: list[Callable[[], Columns]] = []
         while scope is not None:
-            if name in scope.ctes:
-                return scope.ctes[name], False
-            if near is None:
-                near = next((found for other, found in scope.ctes.items() if other.casefold() == name.casefold()), None)
+            exact = scope.ctes.get(name)
+            near += [found for other, found in scope.ctes.items() if other == name or akin(other, name)]
+            if exact is not None:
+                break
             scope = scope.outer
-        return near, near is not None
+        return [columns() for columns in near], scope is not None
 
     def column(self, name: str) -> Value:
         """A bare name. Raises Unsure where no level knows it."""
@@ -120,7 +123,7 @@ class Scope:
         scope: Scope | None = self
         near: list[Columns] = []
         while scope is not None:
-            found = [item for item in scope.items if item.alias.casefold() == alias.casefold() and item.of(schema)]
+            found = [item for item in scope.items if akin(item.alias, alias) and item.of(schema)]
             exact = [item for item in found if item.alias == alias]
             if exact:
                 return near + [item.shown(star=star) for item in exact]
@@ -137,6 +140,16 @@ def joined(several: list[Columns]) -> Columns:
     if rests:  # what comes behind them stands at unknown places
         return Columns(named, union([*rests, *(value for _, value in named)]))
     return Columns(named)
+
+
+def one_of(several: list[Columns]) -> Columns:
+    """What is one of these, and it is not known which."""
+    first = several[0]
+    names = [name for name, _ in first.named]
+    if any(each.rest is not None or [name for name, _ in each.named] != names for each in several):
+        return first if len(several) == 1 else Columns((), union([each.everything() for each in several]))
+    pairs = zip(*(each.named for each in several), strict=True)
+    return Columns(tuple((found[0][0], either(found[0][1], [value for _, value in found[1:]])) for found in pairs))
 
 
 def find(sources: list[Columns], name: str) -> tuple[Value | None, list[Value]]:
