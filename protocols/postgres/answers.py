@@ -82,10 +82,11 @@ class Answers:
         head = self.expect(0x54)
         if head.kind == Owed.DESCRIBE_STATEMENT:
             self.shared.pending.pop()
+            self.shared.names.describe(head.name, message, self.shared.limits.names_bytes)
             return True
         columns_of_text = self.texts.describes(message) if self.shared.detector is not None else None
         if head.kind == Owed.DESCRIBE_PORTAL:
-            self.kept.description = message
+            self.kept.description, self.kept.portal = message, head.name
             self.texts.portal = (head.name, columns_of_text)
             if not head.injected:
                 self.shared.pending.pop()
@@ -142,6 +143,7 @@ class Answers:
         self.shared.pending.pop()
         if head.kind == Owed.BIND:
             self.texts.portal = None  # of its name there is another one now
+            self.kept.description = b""
         for change in head.changes:
             self.shared.names.confirm(change)
         return not head.injected

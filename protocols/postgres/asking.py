@@ -22,7 +22,7 @@ _FUNCTION_CALL: Final = Stage.FUNCTION_CALL
 class Waiting:
     """A message whose question is open, or will be asked once what its names mean is certain."""
 
-    __slots__ = ("message", "portal", "question", "stage", "statement", "streamed")
+    __slots__ = ("message", "portal", "question", "results", "source", "stage", "statement", "streamed")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Waiting:
         self.question = question
         self.portal = portal  # of a Bind or an Execute
         self.statement = statement  # of a Bind
+        self.source: Named | None = None  # of a Bind that is here whole: what stands behind the statement's name
+        self.results = b""  # of such a Bind: the formats of the columns
         self.streamed = streamed  # the length of a Bind of which only the beginning is here, or 0
 
 

@@ -99,6 +99,7 @@ class Extended:
         if not streamed:
             bind = decode_bind(message[5:])
             parameters, formats = bind.parameters, bind.formats
+            waiting.source, waiting.results = named, bind.results
         question = Question(
             shared.next_ticket(),
             _BIND,
@@ -133,6 +134,8 @@ class Extended:
             taints=verdict.taints,
             late=verdict.late,
             mend=mend,
+            source=waiting.source,
+            results=waiting.results,
         )
         change = Change("portal", portal, named, shared.segment)
         shared.names.propose(change)
@@ -223,6 +226,7 @@ class Extended:
                 settles=settles,
                 mend=named.mend,
                 name=portal[:NAME_BYTES],
+                portal=named,
             )
         )
 

@@ -68,15 +68,21 @@ def encode_describe_portal(name: bytes) -> bytes:
 class Bind:
     """One for each execution of a prepared statement: a plain class, which compiles to a struct."""
 
-    __slots__ = ("formats", "parameters", "portal", "statement")
+    __slots__ = ("formats", "parameters", "portal", "results", "statement")
 
     def __init__(
-        self, portal: bytes, statement: bytes, formats: tuple[int, ...], parameters: tuple[bytes | None, ...]
+        self,
+        portal: bytes,
+        statement: bytes,
+        formats: tuple[int, ...],
+        parameters: tuple[bytes | None, ...],
+        results: bytes,
     ) -> None:
         self.portal = portal
         self.statement = statement
         self.formats = formats  # one for each parameter
         self.parameters = parameters
+        self.results = results  # the formats of the columns, as they came, behind their count
 
 
 def decode_bind_names(body: bytes) -> tuple[bytes, bytes, int]:
@@ -112,7 +118,8 @@ def decode_bind(body: bytes) -> Bind:
         result_count = int16(body, at)
     except (struct.error, IndexError) as error:
         raise ProtocolError("Bind ends early") from error
-    if at + 2 + 2 * result_count != len(body):
+    results = body[at:]
+    if len(results) != 2 + 2 * result_count:
         raise ProtocolError("Bind has another length than its contents")
     if format_count not in (0, 1, count):
         raise ProtocolError(f"Bind has {format_count} parameter formats but {count} parameters")
@@ -120,7 +127,7 @@ def decode_bind(body: bytes) -> Bind:
         formats = _TEXT[count] if count < len(_TEXT) else (0,) * count
     elif format_count == 1:
         formats = formats * count
-    return Bind(portal, statement, formats, tuple(parameters))
+    return Bind(portal, statement, formats, tuple(parameters), results)
 
 
 def encode_bind_parameters(body: bytes, parameters: Sequence[bytes | None]) -> bytes:
@@ -152,6 +159,25 @@ def decode_row_description(body: bytes) -> tuple[ColumnDescription, ...]:
     if at != len(body):
         raise ProtocolError("RowDescription has another length than its columns", peer=Peer.SERVER)
     return tuple(columns)
+
+
+def with_formats(description: bytes, results: bytes) -> bytes:
+    """The RowDescription of a statement as its portal would be described. `results`: the end of a Bind, formats and their count.
+
+    A statement's columns are described as text, since their formats are not chosen before the Bind. Spec: 55.2.3.
+    Raises ProtocolError.
+    """
+    (count,) = _INT16.unpack_from(results, 0)
+    columns = decode_row_description(description[5:])
+    if count not in (1, len(columns)):
+        return description  # none: all are text; another number: the server does not run it
+    out = bytearray(description)
+    at = 7
+    for index, column in enumerate(columns):
+        at += len(column.name) + 1 + _COLUMN.size
+        code = 2 + 2 * index if count > 1 else 2
+        out[at - 2 : at] = results[code : code + 2]
+    return bytes(out)
 
 
 def decode_fields(body: bytes) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ class Named:
         "attachment",
         "barrier",
         "declared",
+        "description",
         "epoch",
         "formats",
         "late",
@@ -33,6 +34,8 @@ class Named:
         "names",
         "parameters",
         "record_bytes",
+        "results",
+        "source",
         "statement",
         "taints",
         "text",
@@ -60,6 +63,8 @@ class Named:
         taints: bool = False,
         late: bool = False,
         mend: Mender | None = None,
+        source: Named | None = None,
+        results: bytes = b"",
     ) -> None:
         self.mend = mend  # another text than this was sent: what is said about it is put right
         self.text = text
@@ -78,6 +83,9 @@ class Named:
         self.taints = taints
         self.late = late  # of a portal: what it refers to is looked up when it runs
         self.version = 0  # of the names, when the portal was bound
+        self.source = source  # of a portal: what stood behind `statement` when it was bound
+        self.results = results  # of a portal: the formats of its columns, as its Bind ends
+        self.description = b""  # of a statement: its RowDescription, once its client has asked for it
 
 
 class Change:
@@ -138,13 +146,21 @@ class Names:
         self._kept_bytes += size_bytes
         if self._kept_bytes > limit_bytes:
             kept = (
-                len(named.text or b"") + sum(len(value) for value in named.parameters or () if value is not None)
+                len(named.text or b"")
+                + len(named.description)
+                + sum(len(value) for value in named.parameters or () if value is not None)
                 for space in (self.statements, self.portals)
                 for name, named in space.confirmed.items()
                 if name
             )
             self._kept_bytes = sum(kept) + size_bytes
         return self._kept_bytes <= limit_bytes
+
+    def describe(self, statement: bytes, description: bytes, limit_bytes: int) -> None:
+        """The server's word on a statement's columns. For the record alone, which does without where there is no room."""
+        named = self.statements.confirmed.get(statement)
+        if named is not None and self.has_room(len(description), limit_bytes):
+            named.description = description
 
     def propose(self, change: Change) -> None:
         self._space(change).tentative.append(change)

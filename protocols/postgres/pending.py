@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from protocols.base import CopyRewriter, Fields, Mender, ProtocolError
-from protocols.postgres.names import Change
+from protocols.postgres.names import Change, Named
 from protocols.postgres.rows import RowRewriter
 
 
@@ -61,6 +61,7 @@ class Entry:
         "name",
         "next",
         "plan",
+        "portal",
         "record_bytes",
         "record_left",
         "refusal",
@@ -87,8 +88,10 @@ class Entry:
         settles: bool = False,
         name: bytes = b"",
         mend: Mender | None = None,
+        portal: Named | None = None,
     ) -> None:
         self.mend = mend
+        self.portal = portal  # of an Execute, until its rows are described in the record
         self.kind = kind
         self.ticket = ticket
         self.attachment = attachment

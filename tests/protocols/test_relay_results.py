@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from protocols.base import CopyOut, Described, Forward, ProtocolError, Rows
@@ -153,3 +155,70 @@ def test_recorded_rows_of_a_described_portal_begin_with_its_description() -> Non
     kept = one(effects, Rows)
     assert isinstance(kept, Rows)
     assert kept.frames == head + p.row(b"\0\0\0\1")
+
+
+def bind_all(statement: str, *formats: int) -> bytes:
+    """A Bind without parameters that chooses the formats of its columns."""
+    body = b"\0" + statement.encode() + b"\0" + struct.pack("!HH", 0, 0)
+    return frame(b"B", body + struct.pack(f"!H{len(formats)}h", len(formats), *formats))
+
+
+@pytest.mark.parametrize(
+    ("formats", "described"), [((), (0, 0)), ((1,), (1, 1)), ((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1, 1), (0, 0))]
+)
+def test_recorded_rows_of_a_described_statement_are_described_as_they_were_bound(
+    formats: tuple[int, ...], described: tuple[int, int]
+) -> None:
+    session = Session()
+    session.client(p.parse("select 1 as x, 2 as longer", "s"), p.describe("S", "s"), p.SYNC)
+    session.allow_all()
+    session.server(
+        p.PARSE_COMPLETE
+        + frame(b"t", b"\0\0")
+        + p.row_description(("x", 0, 0, 23, 0), ("longer", 7, 1, 25, 0))
+        + p.ready()
+    )
+    for _ in range(2):
+        session.client(bind_all("s", *formats), p.execute(), p.SYNC)
+        session.answer(Forward(record_bytes=1000))
+        rows = p.row(b"1", b"2") + p.row(b"3", b"4")
+        effects = session.server(p.BIND_COMPLETE + rows + p.complete("SELECT 2") + p.ready())
+        kept = one(effects, Rows)
+        assert isinstance(kept, Rows)
+        head = p.row_description(("x", 0, 0, 23, described[0]), ("longer", 7, 1, 25, described[1]))
+        assert kept.frames == head + rows
+
+
+def test_recorded_rows_never_get_the_description_of_another_portal_or_of_a_later_statement() -> None:
+    session = Session()
+    session.client(
+        p.parse("select 1 as x", "s"), p.bind("s", "a"), p.describe("P", "a"), p.bind("s", "b"), p.execute("b"), p.SYNC
+    )
+    answer_in_turn(session, Forward(), Forward(record_bytes=1000), Forward(record_bytes=1000))
+    row = p.row(b"1")
+    effects = session.server(
+        p.PARSE_COMPLETE + p.BIND_COMPLETE + p.row_description(("forged", 0, 0, 23, 0)) + p.BIND_COMPLETE
+        + row + p.complete("SELECT 1") + p.ready("T")
+    )  # fmt: skip
+    kept = one(effects, Rows)
+    assert isinstance(kept, Rows)
+    assert kept.frames == row
+    # the statement's name goes to another one, which is described; the portal runs what it was bound from
+    session.client(p.close("S", "s"), p.parse("select 2 as y", "s"), p.describe("S", "s"), p.execute("a"), p.SYNC)
+    session.answer(Forward())
+    effects = session.server(
+        p.CLOSE_COMPLETE + p.PARSE_COMPLETE + frame(b"t", b"\0\0") + p.row_description(("y", 0, 0, 23, 0))
+        + row + p.complete("SELECT 1") + p.ready("T")
+    )  # fmt: skip
+    kept = one(effects, Rows)
+    assert isinstance(kept, Rows)
+    assert kept.frames == row
+
+
+def test_a_description_of_a_statement_that_ends_early_is_a_protocol_error_when_it_is_needed() -> None:
+    session = Session()
+    session.client(p.parse("select 1 as x", "s"), p.describe("S", "s"), bind_all("s", 1), p.execute(), p.SYNC)
+    answer_in_turn(session, Forward(), Forward(record_bytes=1000))
+    head = frame(b"T", p.row_description(("x", 0, 0, 23, 0))[5:-3])
+    with pytest.raises(ProtocolError, match="RowDescription"):
+        session.server(p.PARSE_COMPLETE + frame(b"t", b"\0\0") + head + p.BIND_COMPLETE + p.row(b"1"))
