@@ -149,8 +149,10 @@ class Exchange(NamedTuple):
     """Contents that are sent in the place of the client's own. The message keeps its kind and its names."""
 
     text: bytes | None = None  # of Query and Parse; None: as it is
-    types: tuple[int, ...] | None = None  # of Parse
-    parameters: tuple[bytes | None, ...] | None = None  # of Bind, in the formats of the client's
+    types: tuple[int, ...] | None = (
+        None  # of Parse; MySQL, of an execution: in which `parameters` that changed are sent
+    )
+    parameters: tuple[bytes | None, ...] | None = None  # of Bind, in the formats of the client's; MySQL: as text
     waits: frozenset[int] = frozenset()  # MySQL, of Parse: parameters, from 0, whose long data waits for the execution
     mend: Mender | None = None  # errors and notices about it, as of the client's own
 

@@ -6,9 +6,9 @@ was refused is taken back with COM_STMT_RESET before the client hears of the ref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
+from protocols.base import Exchange as Contents
 from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Verdict
 from protocols.mysql.cutting import Waiting
 from protocols.mysql.exchange import Exchange
@@ -108,7 +108,7 @@ class Asking:
                     raise ProtocolError(
                         "an execution whose values were not seen whole cannot be put together", sqlstate="54000"
                     )
-                packets = self._exchanged(prepared, bound, bound.parameters if values is None else values)
+                packets = self._exchanged(prepared, bound, exchange)
         shared.to_server.append(packets)
         shared.exchange = Exchange(
             waiting.command,
@@ -136,9 +136,13 @@ class Asking:
             self.shared.statements.forget_long_data(prepared)
 
     @staticmethod
-    def _exchanged(prepared: Prepared, bound: Bound, values: Sequence[bytes | None]) -> bytes:
+    def _exchanged(prepared: Prepared, bound: Bound, exchange: Contents | None) -> bytes:
         payload = bound.payload[:1] + prepared.number.to_bytes(4, "little") + bound.payload[5:]
-        new, prepared.known_types = exchanged(payload, prepared, bound, values)
+        values = None if exchange is None else exchange.parameters
+        types = None if exchange is None else exchange.types
+        new, prepared.known_types = exchanged(
+            payload, prepared, bound, bound.parameters if values is None else values, types
+        )
         return frame(new)
 
     def start(self, command: Command, packets: bytes, sequence: int, prepared: Prepared | None = None) -> Exchange:

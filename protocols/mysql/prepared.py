@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 from protocols.base import Peer, ProtocolError, RowPlan
 from protocols.mysql.messages import Command, MySqlColumn
-from protocols.mysql.packets import Cursor, encode_lenenc
-from protocols.mysql.values import NULL_TYPE, PARAMETERS, UNSIGNED_TYPE, shown, value_bytes
+from protocols.mysql.packets import Cursor
+from protocols.mysql.values import NULL_TYPE, PARAMETERS, UNSIGNED_TYPE, encoded, shown, value_bytes
 
 LAST_STATEMENT: Final = 0xFFFFFFFF  # MariaDB: the one that was prepared last
 STATEMENT_AT: Final = 1
@@ -121,14 +121,19 @@ def decode_execute(payload: bytes, prepared: Prepared) -> Bound:
 
 
 def exchanged(
-    payload: bytes, prepared: Prepared, bound: Bound, values: Sequence[bytes | None]
+    payload: bytes,
+    prepared: Prepared,
+    bound: Bound,
+    values: Sequence[bytes | None],
+    given: Sequence[int] | None = None,
 ) -> tuple[bytes, tuple[int, ...]]:
-    """An execution with other texts in the place of some of its own, and the types that it declares.
+    """An execution with other values in the place of some of its own, and the types that it declares.
 
     `values` are all of them, as in `bound.parameters`: those that are the very same stay as they came. Long data that was not sent
-    yet goes with them.
+    yet goes with them. `given`: the types in which others are sent, one for each of `values`; None: the client's own.
     """
     types = bound.types
+    given = types if given is None else given
     bulk = payload[0] == Command.STMT_BULK_EXECUTE
     parts: list[bytes] = []
     if bulk:
@@ -139,10 +144,10 @@ def exchanged(
         for index, new in enumerate(values):
             _, _, end = _bulk_value(payload, at, types[index])
             changed = new is not None and new is not bound.parameters[index]
-            parts.append(b"\0" + encode_lenenc(new or b"") if changed else payload[at:end])
+            parts.append(b"\0" + encoded(new or b"", given[index]) if changed else payload[at:end])
             at = end
         head = payload[: STATEMENT_AT + 4] + (flags | SEND_TYPES).to_bytes(2, "little")
-        declared = types[:count]
+        declared = tuple(given[:count])
         return head + struct.pack(f"<{count}H", *declared) + b"".join(parts), declared
     count = len(types)
     cursor = Cursor(payload, EXECUTE_HEAD_BYTES)
@@ -152,15 +157,19 @@ def exchanged(
     for index, new in enumerate(values):
         if index in prepared.long_data:
             if index in prepared.waits:
-                parts.append(encode_lenenc(new or b""))
-                sent[index] = _LONG_TEXT
+                sent[index] = _LONG_TEXT if given[index] == types[index] else given[index]
+                parts.append(encoded(new or b"", sent[index]))
             elif new is not bound.parameters[index]:
                 raise ProtocolError("long data that was sent already cannot be translated")
             continue
         if new is None:
             continue
         _, end = value_bytes(payload, at, types[index] & 0xFF, Peer.CLIENT)
-        parts.append(payload[at:end] if new is bound.parameters[index] else encode_lenenc(new))
+        if new is bound.parameters[index]:
+            parts.append(payload[at:end])
+        else:
+            sent[index] = given[index]
+            parts.append(encoded(new, given[index]))
         at = end
     head = payload[:EXECUTE_HEAD_BYTES] + nulls + b"\1" + struct.pack(f"<{count}H", *sent)
     return head + b"".join(parts), tuple(sent)

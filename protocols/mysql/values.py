@@ -9,7 +9,7 @@ import struct
 from typing import Final
 
 from protocols.base import Peer, ProtocolError
-from protocols.mysql.packets import Cursor
+from protocols.mysql.packets import Cursor, encode_lenenc
 
 NULL_TYPE: Final = 6
 # bytes of the types that have a fixed length
@@ -18,6 +18,8 @@ FLOAT: Final = 4
 DOUBLE: Final = 5
 YEAR: Final = 13
 TIME: Final = 11
+DATE: Final = 10
+LONGLONG: Final = 8
 DATES: Final = frozenset({7, 10, 12})  # TIMESTAMP, DATE, DATETIME: a length of one byte, then the parts
 # length-encoded strings: DECIMAL, VARCHAR, BIT, VECTOR, JSON, NEWDECIMAL, ENUM, SET, BLOBs, VAR_STRING, STRING, GEOMETRY
 STRINGS: Final = frozenset({0, 15, 16, 242, 245, 246, 247, 248, 249, 250, 251, 252, 253, 254, 255})
@@ -69,6 +71,17 @@ def shown(value: bytes, declared: int) -> bytes | None:
     if kind == NULL_TYPE:
         return None
     return value
+
+
+def encoded(value: bytes, declared: int) -> bytes:
+    """A value in its text form, as it stands in an execution that declares its type. BIGINT, DATE and strings alone."""
+    kind = declared & 0xFF
+    if kind == LONGLONG:
+        return int(value).to_bytes(8, "little", signed=not declared & UNSIGNED_TYPE)
+    if kind == DATE:
+        year, month, day = map(int, value.split(b"-"))
+        return b"\4" + struct.pack("<HBB", year, month, day)
+    return encode_lenenc(value)
 
 
 def _date(value: bytes) -> bytes:

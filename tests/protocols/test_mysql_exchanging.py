@@ -139,3 +139,36 @@ def test_every_row_of_a_bulk_execution_has_its_values_exchanged() -> None:
         + types
         + body.replace(p.text("wp_x"), encode_lenenc(b"real"))
     )
+
+
+def test_a_value_of_another_type_is_sent_in_that_type_and_the_clients_own_come_back_after_it() -> None:
+    session = Session()
+    prepared(session, 3, waits=frozenset({2}))
+    session.to_server()
+    types = (LONG, VAR_STRING, LONG)
+    session.client(p.long_data(1, 2, b"7"), p.execute(1, p.number(5), p.text("2000-01-01"), b"", types=types))
+    assert session.question.parameters == (b"5", b"2000-01-01", b"7")
+    new = (b"-3", b"1985-07-14", b"18446744073709551615")
+    session.answer(Forward("run", exchange=Exchange(types=(8, 10, 0x8008), parameters=new)))
+    day = b"\4" + (1985).to_bytes(2, "little") + bytes((7, 14))
+    sent = p.execute(1, (-3).to_bytes(8, "little", signed=True), day, b"\xff" * 8, types=(8, 10, 0x8008))
+    assert session.to_server() == sent
+    session.server(p.packets(p.ok()))
+    session.client(p.execute(1, p.number(6), p.text("x"), p.number(1), types=None))
+    session.answer(Forward("run"))
+    assert session.to_server() == p.execute(1, p.number(6), p.text("x"), p.number(1), types=types)
+    session.server(p.packets(p.ok()))
+    session.client(p.execute(1, None, p.text("x"), p.number(1), types=None))
+    session.answer(Forward("run", exchange=Exchange(types=(8, VAR_STRING, LONG), parameters=(None, b"y", b"1"))))
+    assert p.text("y") in session.to_server()
+
+
+def test_a_bulk_execution_declares_the_types_of_what_is_sent_for_all_its_rows() -> None:
+    session = Session()
+    prepared(session, 1)
+    session.to_server()
+    session.client(p.bulk(1, 128, b"\x03\0" + b"\0" + p.number(1) + b"\1" + b"\0" + p.number(2)))
+    assert session.question.parameters == (b"1", None, b"2")
+    session.answer(Forward("run", exchange=Exchange(types=(8,) * 3, parameters=(b"-1", None, b"9"))))
+    rows = b"\0" + b"\xff" * 8 + b"\1" + b"\0" + (9).to_bytes(8, "little")
+    assert session.to_server() == p.bulk(1, 128, b"\x08\0" + rows)

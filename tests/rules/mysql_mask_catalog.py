@@ -37,6 +37,11 @@ def stored_query(columns: str) -> str:
     return f"select {names} from `shop`.`customers`"
 
 
+def stored_tags(columns: str) -> str:
+    names = ",".join(f"`shop`.`tags`.{column.strip()}" for column in columns.split(","))
+    return f"select {names} from `shop`.`tags`"
+
+
 def stored(
     name: str, body: str | None, *, kind: str = "f", arguments: int = 0, schema: str = "shop"
 ) -> CatalogFunction:
@@ -54,8 +59,20 @@ def shop() -> Catalog:
         relation("archive", "id int, ssn, salary int"),
         relation("v", "id int, label, number", definition=stored_query("id AS `id`, name AS `label`, ssn AS `number`")),
         relation("vv", "deep, n bigint", definition="select concat(`v`.`number`,'!') AS `deep`,count(0) AS `n` from `shop`.`v`"),
+        relation(
+            "tags",
+            "id int unsigned, code smallint, twin smallint, wide int, big bigint unsigned, day date, mark uuid, at datetime,"
+            " price decimal, note",
+        ),
+        relation("tag_view", "n, c smallint, d date", definition=stored_tags("id AS `n`, code AS `c`, day AS `d`")),
         relation("clean", "id int, name", definition=stored_query("id AS `id`, name AS `name`")),
         relation("closed", "a, b", definition=""),
+        relation(
+            "calling",
+            "id int, q",
+            definition="select `shop`.`orders`.`id` AS `id`,`shop`.`fmt`(`shop`.`orders`.`note`) AS `q` from `shop`.`orders`",
+        ),
+        relation("calling_too", "id int", definition="select `calling`.`id` AS `id` from `shop`.`calling`"),
         relation("other.ledger", "id int, amount decimal"),
         relation("other.customers", "id int, ssn, note"),
         relation("information_schema.TABLES", "TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS bigint", kind="v"),
@@ -68,6 +85,7 @@ def shop() -> Catalog:
         stored("get_name", "RETURN (SELECT note FROM orders WHERE id = i)", arguments=1),
         stored("fmt", "RETURN CONCAT('<', x, '>')", arguments=1),
         stored("hidden", None),
+        stored("left", "RETURN (SELECT ssn FROM customers WHERE id = i)", arguments=1),
         stored("show_all", "BEGIN SELECT id, ssn FROM customers; END", kind="p"),
         stored("show_orders", "BEGIN SELECT id, note FROM orders; END", kind="p"),
         stored("richer", "RETURN (SELECT COUNT(*) FROM customers c WHERE c.id = i AND c.salary > n)", arguments=2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from rules.classify.mysql import classify
 from tests.rules.mysql_mask_catalog import CATALOG, MARIADB, SHOP, examine, mask_set, treatments
 
 STAR = "- - - redact email bucket last4 date-to-year ? -"
@@ -163,6 +164,13 @@ def test_results_of_a_procedure_are_followed_one_by_one() -> None:
 def test_a_body_is_read_as_by_the_server_that_runs_it() -> None:
     there = mask_set(catalog=evolve(CATALOG, server_version=101106))
     assert treatments("SELECT calls_own()", masks=there, namespace=MARIADB) == "?"
+
+
+def test_a_function_in_quotes_may_be_a_stored_one_of_a_native_name() -> None:
+    assert treatments("SELECT LEFT(name, 2), `fmt`(name), shop.`fmt`(name), `upper`(name) FROM customers") == "- - - -"
+    assert treatments("SELECT `left`(id) FROM orders") == "*?"
+    assert treatments("SELECT shop.`left`(id) FROM orders") == "?"
+    assert classify("SELECT `left`(1)", SHOP, CATALOG)[0].opaque is not None
 
 
 def test_what_was_approved_to_be_kept_is_masked_wherever_it_may_be_kept() -> None:

@@ -6,11 +6,13 @@ import struct
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.masking.maskers import MASKERS, Maskers
 from rules.masking.mysql.charsets import CHARSETS
+from rules.masking.mysql.domains import domain_of, real, type_of
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.types import ENUM, SET, UNSIGNED, ZEROFILL, Facts, zero
 from rules.masking.values import Mark
@@ -43,7 +45,7 @@ def masked(
         st.sampled_from([*CHARSETS, 63, 9999]),
         st.sampled_from([0, 1, 4, 20, 80, 2**32 - 1]),
         st.sampled_from([0, 2, 6, 31]),
-        st.sampled_from(["", "uuid", "inet6"]),
+        st.sampled_from(["", "uuid", "inet6", "date", "int", "bigint unsigned"]),
     ),
     binary=st.booleans(),
     data=st.one_of(
@@ -214,8 +216,8 @@ def test_types_that_only_the_catalog_knows() -> None:
 def test_a_pseudonym_is_that_of_postgres() -> None:
     there = Maskers(KEY)
     for oid, facts, data in [
-        (25, VARCHAR, "grüße".encode()), (23, Facts(LONG), b"-77"), (20, Facts(LONGLONG), b"7654321"),
-        (1082, Facts(DATE), b"1985-07-14"),
+        (25, VARCHAR, "grüße".encode()), (23, Facts(LONG, declared="int"), b"-77"),
+        (20, Facts(LONGLONG, declared="bigint"), b"7654321"), (1082, Facts(DATE, declared="date"), b"1985-07-14"),
         (2950, Facts(254, 0xA0, 45, 144, 0, "uuid"), b"12345678-1234-5678-1234-567812345678"),
     ]:  # fmt: skip
         assert masked("pseudonym", facts, data) == there.field(Mark("pseudonym"), oid, TEXT)(data)
@@ -228,27 +230,38 @@ def test_a_pseudonym_is_that_of_postgres() -> None:
 def test_pseudonyms_of_integers_are_of_their_type_and_alike_in_both_protocols(kind: int, flags: int) -> None:
     size, bits = WIDTHS[kind], {9: 24}.get(kind, WIDTHS[kind] * 8)
     low, high = (0, 2**bits - 1) if flags else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    name = {1: "tinyint", 2: "smallint", 3: "int", 8: "bigint", 9: "mediumint"}[kind]
+    facts = Facts(kind, flags, declared=type_of(name, f"{name}(5){' unsigned' * bool(flags)}"))
     found = set()
     for number in {low, high, *range(100)}:
-        text = masked("pseudonym", Facts(kind, flags), b"%d" % number)
+        text = masked("pseudonym", facts, b"%d" % number)
         assert text is not None
         assert low <= int(text) <= high
+        assert real(MAKE.pseudonyms, text.decode(), domain_of(facts.declared) or 0) == str(number)
         found.add(text)
         packed = number.to_bytes(size, "little", signed=not flags)
-        assert masked("pseudonym", Facts(kind, flags), packed, BINARY) == int(text).to_bytes(
-            size, "little", signed=not flags
-        )
+        assert masked("pseudonym", facts, packed, BINARY) == int(text).to_bytes(size, "little", signed=not flags)
+        # a server may describe a wider type than the column's: the pseudonym is the column's all the same
+        assert masked("pseudonym", evolve(facts, type=LONGLONG), b"%d" % number) == text
     assert len(found) == len({low, high, *range(100)})
+    for other in (
+        "",
+        "date",
+        "decimal",
+        "bigint unsigned" if not flags else "bigint",
+    ):  # of another type: it says nothing
+        assert masked("pseudonym", evolve(facts, declared=other), b"7") == b"0"
 
 
 def test_pseudonyms_of_dates_in_binary() -> None:
-    text = masked("pseudonym", Facts(DATE), b"1985-07-14")
+    facts = Facts(DATE, declared="date")
+    text = masked("pseudonym", facts, b"1985-07-14")
     assert text is not None
+    assert real(MAKE.pseudonyms, text.decode(), 1082) == "1985-07-14"
     year, month, day = (int(part) for part in text.split(b"-"))
-    assert masked("pseudonym", Facts(DATE), struct.pack("<HBB", 1985, 7, 14), BINARY) == struct.pack(
-        "<HBB", year, month, day
-    )
-    assert masked("pseudonym", Facts(DATE), b"", BINARY) == masked("redact", Facts(DATE), b"", BINARY)
+    assert masked("pseudonym", facts, struct.pack("<HBB", 1985, 7, 14), BINARY) == struct.pack("<HBB", year, month, day)
+    assert masked("pseudonym", facts, b"", BINARY) == masked("redact", facts, b"", BINARY)
+    assert masked("pseudonym", facts, b"0000-00-00") == masked("redact", facts, b"")
 
 
 def test_a_text_that_may_have_to_be_json_gets_json() -> None:

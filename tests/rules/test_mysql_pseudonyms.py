@@ -54,6 +54,20 @@ def test_a_pseudonym_that_is_compared_is_translated_and_not_a_byte_beside_it(sql
     assert sent(sql.format(*[T] * 3)) == sql.format(*[REAL] * 3)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT '{}', id FROM customers WHERE ssn = '<>'",
+        "SELECT '{}' AS x, id FROM customers WHERE ssn = '<>'",
+        "SELECT id FROM customers WHERE ssn = '<>' AND name = '{}'",
+        "SELECT id FROM customers WHERE name = '{}' AND '<>' = ssn ORDER BY concat(name, '{}')",
+        "SELECT 'é{}', id FROM archive WHERE id = 1 UNION ALL SELECT '{}', id FROM customers WHERE ssn = '<>'",
+    ],
+)
+def test_it_is_translated_where_it_is_compared_alone(sql: str) -> None:
+    assert sent(sql.replace("<>", T).format(T, T)) == sql.replace("<>", REAL).format(T, T)
+
+
 def test_what_has_quotes_backslashes_or_letters_is_written_so_that_every_mode_reads_it() -> None:
     hexed = HARD.encode().hex()
     assert (
@@ -70,10 +84,6 @@ def test_a_text_that_is_no_pseudonym_of_this_key_stands_for_itself() -> None:
 
 
 NOT_TRANSLATED = [
-    "SELECT '{}', id FROM customers WHERE ssn = '{}'",
-    "SELECT '{}' AS x, id FROM customers WHERE ssn = '{}'",
-    "SELECT id FROM customers WHERE ssn = '{}' AND name = '{}'",
-    "SELECT id FROM customers WHERE ssn = '{}' ORDER BY concat(name, '{}')",
     "SELECT IF(ssn = '{}', 1, 2) FROM customers",
     "SELECT x.* FROM (SELECT CASE ssn WHEN '{}' THEN 1 END FROM customers) x",
     "SELECT (SELECT id FROM archive WHERE ssn = '{}') FROM customers",
@@ -84,6 +94,9 @@ NOT_TRANSLATED = [
     "SELECT id FROM customers WHERE ssn LIKE '{}'",
     "SELECT id FROM customers WHERE upper(ssn) = '{}'",
     "SELECT id FROM customers WHERE coalesce(ssn, name) = '{}'",
+    "SELECT id FROM customers WHERE '{}' IN (ssn, name)",
+    "SELECT id FROM customers WHERE ssn = N'{}'",
+    f"SELECT id FROM customers WHERE ssn = x'{T.encode().hex()}'",
     "SELECT id FROM customers WHERE ssn > '{}'",
     "SELECT id FROM customers WHERE ssn = fmt('{}')",
     "SELECT s.id FROM (SELECT id, ssn AS q FROM customers UNION ALL SELECT id, name FROM customers) s WHERE q = '{}'",
@@ -97,7 +110,7 @@ NOT_TRANSLATED = [
 def test_where_it_could_be_seen_or_ask_more_than_equality_nothing_is_translated_unseen(sql: str) -> None:
     found = looked_at(sql.format(*[T] * 3))
     assert found.findings
-    assert not found.exchange.literals or "note = ssn" in sql or "fmt" in sql
+    assert not found.exchange.literals or "note = ssn" in sql or "fmt" in sql or "INSERT" in sql
 
 
 UNTOUCHED = [
@@ -120,13 +133,23 @@ def test_what_is_compared_with_something_else_stays(sql: str) -> None:
     assert not looked_at(sql.format(T)).exchange
 
 
+def test_an_ordinary_read_of_a_view_that_calls_a_function_is_followed_beside_a_masked_table() -> None:
+    found = looked_at("SELECT c.id, c.ssn, k.q FROM customers c JOIN calling k ON k.id = c.id")
+    assert not found.findings
+    assert [bool(value.masked) for _, value in found.columns.named] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
+        "SELECT c.id FROM customers c JOIN Calling k ON k.id = c.id WHERE c.ssn = '{}'",
         "UPDATE orders o JOIN customers c ON c.id = o.id SET o.note = 'seen' WHERE c.ssn = '{}'",
         "DELETE FROM customers WHERE ssn = '{}'",
         "SELECT get_name(1) AS x FROM customers WHERE ssn = '{}'",
         "SELECT shop.fmt(name) AS x FROM customers WHERE ssn = '{}'",
+        "SELECT c.id FROM customers c JOIN calling k ON k.id = c.id WHERE c.ssn = '{}'",
+        "SELECT c.id FROM customers c WHERE c.ssn = '{}' AND EXISTS (SELECT 1 FROM calling_too)",
+        "SELECT c.id FROM customers c JOIN closed k ON k.a = c.id WHERE c.ssn = '{}'",
     ],
 )
 def test_beside_code_of_the_database_it_is_held(sql: str) -> None:
@@ -144,7 +167,9 @@ def test_parameters_are_translated_by_the_place_in_which_they_stand() -> None:
     sql = "SELECT ?, id FROM customers WHERE name = ? AND ssn = ? AND ssn IN (?, ?) AND salary = ?"
     assert sorted(looked_at(sql).exchange.parameters) == [3, 4, 5]
     assert not looked_at("SELECT id FROM customers WHERE ssn = concat(?, '')").exchange.parameters
-    assert not looked_at("SELECT id FROM customers WHERE card = ? AND email = ?").exchange.parameters
+    assert not looked_at("SELECT id FROM customers WHERE email = ?").exchange.parameters
+    both = looked_at("SELECT id FROM customers WHERE ? IN (ssn, name) AND card = ?").exchange.parameters
+    assert [(number, site.elsewhere) for number, site in both.items()] == [(1, True), (2, False)]
 
 
 def test_a_temporary_table_or_a_name_that_may_be_another_is_not_trusted() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pymysql
 
 from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
+from rules.masking.mysql.domains import type_of
 from rules.model import Volatility
 from wireproxy.catalog import CatalogError, in_thread
 from wireproxy.config.model import Database
@@ -30,7 +31,7 @@ FROM information_schema.TABLES t
 LEFT JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME
 """
 COLUMNS: Final = """
-SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, GENERATION_EXPRESSION, EXTRA
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, COLUMN_TYPE, GENERATION_EXPRESSION, EXTRA
 FROM information_schema.COLUMNS ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION
 """
 # loaded and stored ones; those of the server's own schemas run with what `sys` is for, and stay unknown
@@ -129,12 +130,12 @@ def _text(value: Any) -> Any:
 
 def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: list[tuple[Any, ...]]) -> None:
     by_relation: dict[tuple[str, str], list[CatalogColumn]] = defaultdict(list)
-    for schema, table, name, position, kind, generated, extra in columns:
+    for schema, table, name, position, kind, whole, generated, extra in columns:
         by_relation[schema, table].append(
             CatalogColumn(
                 name,
                 int(position),
-                type_name=(kind or "").lower(),
+                type_name=type_of(kind or "", whole or ""),
                 generated=generated or None,
                 hidden="INVISIBLE" in (extra or "").upper(),
             )

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from protocols.base import Exchange, Question, Stage
 from rules.masking.exchange import LiteralSite, ParameterSite
+from rules.masking.formats import DATE
 from rules.masking.literals import replaced
-from rules.masking.mysql.exchange import TEXT_OID, replacement
-from rules.masking.pseudonyms import NoPseudonym, Pseudonyms
+from rules.masking.mysql.domains import BY_DOMAIN, TEXT, real
+from rules.masking.mysql.exchange import replacement
+from rules.masking.pseudonyms import NoPseudonym, Pseudonyms, token_in
 from rules.model import Namespace
 from rules.reading import decode_mysql, encode_mysql
 
 if TYPE_CHECKING:
     from wireproxy.exchanging import Sites
 
-_TEXTS: Final = frozenset({15, 249, 250, 251, 252, 253, 254})  # VARCHAR, the BLOBs, VAR_STRING, STRING
+_FLOATS: Final = frozenset({4, 5})  # FLOAT, DOUBLE: all numbers of JavaScript's
+_EXACT: Final = 2**53  # beyond, a DOUBLE is not the number that was meant
+_DATE_TYPE, _BIGINT, _UNSIGNED = 10, 8, 0x8000
+_WHOLE: Final = re.compile(r"-?\d+\.0")  # as `repr` writes it up to 10 ** 16
+_DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?: 00:00:00(?:\.0+)?)?")
 
 
 def mysql_exchange(question: Question, sites: Sites, made: Pseudonyms, read: Namespace, now: Namespace) -> Exchange:
@@ -30,8 +37,10 @@ def mysql_exchange(question: Question, sites: Sites, made: Pseudonyms, read: Nam
         case Stage.BIND if sites.parameters:
             if question.parameters is None:
                 raise NoPseudonym("its values are longer than bind_bytes, so that they cannot be translated")
-            values = sent_values(sites.parameters, question.parameters, question.types, made, now, question.row_length)
-            return Exchange(parameters=values)
+            values, types = sent_values(
+                sites.parameters, question.parameters, question.types, made, now, question.row_length
+            )
+            return Exchange(parameters=values, types=types)
         case _:
             return Exchange()
 
@@ -54,23 +63,55 @@ def sent_values(
     made: Pseudonyms,
     namespace: Namespace,
     row_length: int,
-) -> tuple[bytes | None, ...]:
-    """Of a bulk execution those of all rows, one row after the other, each with `row_length` of them.
+) -> tuple[tuple[bytes | None, ...], tuple[int, ...]]:
+    """Values as text, and the types in which they are sent: a column's own, so that nothing is rounded or converted.
 
-    Raises NoPseudonym.
+    Of a bulk execution those of all rows, one row after the other, each with `row_length` of them. Raises NoPseudonym.
     """
-    found = list(values)
+    found, sent = list(values), list(types)
     for at, value in enumerate(values):
-        if at % row_length + 1 not in sites or value is None or types[at] & 0xFF not in _TEXTS:
+        site = sites.get(at % row_length + 1)
+        if site is None:
             continue
-        text = decode_mysql(value, namespace)
+        if not site.elsewhere:
+            sent[at] = _sent_type(site.type_oid, types[at])
+        if value is not None:
+            found[at] = _real(value, types[at] & 0xFF, site, made, namespace)
+    return tuple(found), tuple(sent)
+
+
+def _sent_type(domain: int, declared: int) -> int:
+    whole = BY_DOMAIN.get(domain)
+    if whole is not None:
+        return _BIGINT | (_UNSIGNED if whole.unsigned else 0)
+    return _DATE_TYPE if domain == DATE else declared
+
+
+def _real(value: bytes, kind: int, site: ParameterSite, made: Pseudonyms, namespace: Namespace) -> bytes:
+    """The very same object where it stands for itself."""
+    text = decode_mysql(value, namespace)
+    if site.elsewhere:
+        if site.type_oid != TEXT or (text is not None and token_in(text)):
+            raise NoPseudonym("a parameter is compared with a pseudonymised column and with others as well")
+        return value
+    if site.type_oid == TEXT:
         if text is None:
-            continue  # no token either, which is ASCII
-        real = made.real(text, TEXT_OID)
-        if real == text:
-            continue
-        encoded = encode_mysql(real, namespace)
-        if encoded is None:
-            raise NoPseudonym("what a pseudonym stands for cannot be written in this session's encoding")
-        found[at] = encoded
-    return tuple(found)
+            return value  # no token either, which is ASCII
+        meant = real(made, text, TEXT)
+        if meant == text:
+            return value
+    else:
+        meant = real(made, _plain(text or "", kind, site.type_oid), site.type_oid)
+    encoded = encode_mysql(meant, namespace)
+    if encoded is None:
+        raise NoPseudonym("what a pseudonym stands for cannot be written in this session's encoding")
+    return encoded
+
+
+def _plain(text: str, kind: int, domain: int) -> str:
+    """A bound number or date in its plain form, whatever type the driver gave it; anything else as it came."""
+    if domain in BY_DOMAIN and kind in _FLOATS and _WHOLE.fullmatch(text) and abs(float(text)) <= _EXACT:
+        return text.partition(".")[0]
+    if domain == DATE and (match := _DAY.fullmatch(text)) is not None:
+        return match[1]
+    return text

@@ -95,10 +95,10 @@ class MySqlTarget(Target):
             try:
                 row = max(1, _places(statement, namespace))
                 text = sent_text(text, sites.literals, made, namespace) or text
-                values = sent_values(sites.parameters, parameters.values, parameters.types, made, namespace, row)
+                values, types = sent_values(sites.parameters, parameters.values, parameters.types, made, namespace, row)
             except (NoPseudonym, CatalogError) as error:
                 raise ControlRefused(f"the dry run failed: {error}") from error
-            parameters = Parameters(values, parameters.formats, parameters.types)
+            parameters = Parameters(values, parameters.formats, types)
         try:
             meaning = Meaning.of(namespace, bound.context.get("time_zone", "SYSTEM"))
             password, places = await self.password(), _places(statement, namespace) if parameters.values else 0

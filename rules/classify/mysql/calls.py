@@ -31,6 +31,11 @@ def _own(reader: Reader, upper: str) -> Function | None:
     return native(upper, mariadb=reader.namespace.mariadb, version=reader.namespace.server_version)
 
 
+def ambiguous(reader: Reader, name: str) -> bool:
+    """Whether a name in quotes could mean a native or a stored function: LEFT is a word of the grammar, and `left` a name."""
+    return name.upper() in NATIVE and routine(reader, reader.draft.database, name, "f") is not None
+
+
 def routine(reader: Reader, schema: str | None, name: str, kind: str) -> CatalogFunction | None:
     """A stored function ("f") or procedure ("p"). Its name is folded, its schema's is not."""
     if reader.catalog is None or schema is None:

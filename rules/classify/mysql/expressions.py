@@ -6,7 +6,7 @@ call and every assignment, and it is linear in its length. Whether it is a well-
 
 from __future__ import annotations
 
-from rules.classify.mysql.calls import call
+from rules.classify.mysql.calls import ambiguous, call
 from rules.classify.mysql.lexer import NAME, QUOTED, VARIABLE, Unreadable, identifier
 from rules.classify.mysql.reading import Reader, variable_name
 from rules.classify.mysql.words import BEFORE_PARENTHESIS, CLAUSES, RESERVED, TYPES
@@ -163,6 +163,8 @@ def _resolve(reader: Reader, qualified: bool) -> Function:
         if reader.position >= 3 and reader.tokens[reader.position - 3].word == ".":
             reader.fail("a call with more than one dot in its name")
     touching = token.end == reader.peek(1).start
+    if token.kind == QUOTED and schema is None and ambiguous(reader, identifier(token)):
+        reader.fail("in quotes it may be the stored function of a native one's name")
     return call(reader, schema, identifier(token), touching=touching)
 
 

@@ -91,7 +91,7 @@ def parse(reader: Reader, first: int, last: int, root: str, prefix: str = "") ->
         raise Unreadable("the parser takes it for something else")
     _unmark(tree)
     _compare(reader, tree, 1 if prefix else 0)
-    reader.trees.append(Parsed(tree, bool(prefix)))
+    reader.trees.append(Parsed(tree, bool(prefix), shift))
     return tree
 
 

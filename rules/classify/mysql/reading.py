@@ -42,6 +42,7 @@ class Parsed:
 
     tree: Any
     bare: bool  # expressions, behind a SELECT that is not in the text
+    shift: int = 0  # from the places that the parser knows of its constants to those in the text
 
 
 @define

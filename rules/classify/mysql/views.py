@@ -13,7 +13,9 @@ def look_into_view(reader: Reader, schema: str | None, name: str) -> None:
     home = schema if schema is not None else reader.draft.database
     if reader.catalog is None or home is None:
         return
-    found = reader.catalog.relations.get((home, name))
+    relations = reader.catalog.relations
+    # a server that takes names in any case keeps them in lower case
+    found = relations.get((home, name)) or relations.get((home.lower(), name.lower()))
     if found is None or found.kind != "v" or found.definition is None:
         return
     if reader.depth >= _MAX_DEPTH:

@@ -1,8 +1,7 @@
-"""Which constants of a statement of MySQL are translated before it goes out: pseudonyms that a masked text is compared with.
+"""Which constants of a statement of MySQL are translated before it goes out: pseudonyms that a masked column is compared with.
 
-Only texts are: a token is recognized as one that this key made, and any other text stands for itself. What the parser gives has no
-places, so a pseudonym is found by its value: each time that it stands in the statement it must be compared with a pseudonymised
-column, or it is not translated at all, since what stands in a select list is shown.
+A text that is no token of this key stands for itself. Of whole numbers, dates and UUIDs every value is the pseudonym of some value,
+so a constant that cannot be translated there is held. The parser says where a constant stands, and the text must have it there.
 
 The servers name a column of a result by the text of its expression. So nothing is translated inside of one that has no alias.
 """
@@ -10,91 +9,140 @@ The servers name a column of a result by the text of its expression. So nothing 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from sqlglot import exp
 
-from rules.classify.mysql.lexer import STRING, Token, string_value
+from rules.classify.mysql.lexer import NUMBER, STRING, Token, string_value
 from rules.classify.mysql.statements import lexing_of
 from rules.masking.exchange import NOTHING, Exchange, LiteralSite, ParameterSite
 from rules.masking.literals import Constant, Replacement
+from rules.masking.mysql.domains import BY_DOMAIN, NO_DOMAIN, TEXT, real
 from rules.masking.mysql.follow import Follow
 from rules.masking.mysql.reading import Node, Read, nodes
 from rules.masking.pseudonyms import NoPseudonym, Pseudonyms, token_in
+from rules.model import Effect
 
-TEXT_OID: Final = 25  # tokens are those of PostgreSQL's texts
 _PLAIN: Final = re.compile(r"[ -&(-\[\]-~]*")  # printable ASCII without quote and backslash
+_DIGITS: Final = re.compile(r"[0-9]+")
 _WRITES: Final = frozenset({"Insert", "Replace", "Update", "Delete"})
+ECHOES: Final = (
+    "a pseudonym in a write or beside a stored function: a trigger or routine may keep the text that it stands for"
+)
 
 
 def exchanged(follow: Follow, found: Read) -> Exchange:
     """Findings go to `follow`."""
-    literals = {id(node): node for node, sure in follow.compared.values() if sure and token_in(str(node.this))}
+    echoes = may_echo(follow, found)
     parameters = _parameters(follow, found)
-    if not literals and not parameters:
-        return NOTHING
     try:
-        sites = _sites(follow, found, literals)
+        sites = sorted(_sites(follow, found), key=lambda site: site.constant.start)
     except NoPseudonym as error:
         follow.find("pseudonym", "hold", str(error))
         return Exchange(parameters=parameters) if parameters else NOTHING
-    if sites and _may_echo(follow, found):
-        what = "a pseudonym in a write or beside a stored function"
-        follow.find("pseudonym", "hold", f"{what}: a trigger or routine may keep the text that it stands for")
-    return Exchange(tuple(sites), parameters)
+    if echoes and (sites or any(site.type_oid != TEXT for site in parameters.values())):
+        follow.find("pseudonym", "hold", ECHOES)
+    return Exchange(tuple(sites), parameters) if sites or parameters else NOTHING
 
 
-def _may_echo(follow: Follow, found: Read) -> bool:
+def may_echo(follow: Follow, found: Read) -> bool:
     """A trigger or a stored function may run, and read the text of the statement from the server's list of processes."""
     statement = found.statement
-    return statement.root in _WRITES or any(
-        each.schema is not None or not follow.knows(each.name.upper()) for each in statement.functions
+    return (
+        statement.root in _WRITES
+        or Effect.UNKNOWN in statement.effects  # a view whose text is not shown
+        or any(  # what views call is among them
+            each.schema is not None or not follow.knows(each.name.upper()) for each in statement.functions
+        )
     )
 
 
 def _parameters(follow: Follow, found: Read) -> dict[int, ParameterSite]:
     """By number, from 1."""
+    sites: dict[int, ParameterSite] = {}
     marks = [str(token.start) for token in found.tokens if token.word == "?"]
-    return {number: ParameterSite(TEXT_OID) for number, mark in enumerate(marks, 1) if follow.bound.get(mark, False)}
+    for number, mark in enumerate(marks, 1):
+        compared = follow.bound.get(mark, set())
+        if not compared <= {None}:
+            domain = next(each for each in compared if each is not None)
+            sites[number] = ParameterSite(domain, elsewhere=len(compared) > 1 or domain == NO_DOMAIN)
+    return sites
 
 
-def _sites(follow: Follow, found: Read, literals: dict[int, Node]) -> list[LiteralSite]:
+def _sites(follow: Follow, found: Read) -> Iterator[LiteralSite]:
     """Raises NoPseudonym."""
-    lexing = lexing_of(follow.namespace)
-    compared = Counter(str(node.this) for node in literals.values())
-    if not compared:
-        return []
+    every = [each for each in follow.compared.values() if not each.domains <= {None}]
+    if not every:
+        return
+    if any(each.domains != {TEXT} for each in every):
+        follow.literal = True  # another text of this shape has other numbers, dates or UUIDs
     named = {id(node) for parsed in found.trees for node in _unnamed(parsed.tree)}
-    if named & literals.keys():
-        raise NoPseudonym("a pseudonym stands in a column without an alias, which the server names by its text")
-    standing: dict[str, list[Token]] = {}
-    for token in found.tokens:
-        if token.kind == STRING and (value := string_value(token, lexing)) in compared:
-            standing.setdefault(value, []).append(token)
-    sites: list[LiteralSite] = []
-    for value, times in compared.items():
-        tokens = standing.get(value, [])
-        if len(tokens) != times:
+    constants = _Constants(follow, found)
+    for each in every:
+        text = str(each.node.this)
+        token = each.node.is_string and token_in(text)
+        if each.domains <= {None, TEXT} and not token:
+            continue  # it stands for itself
+        if len(each.domains) > 1 or NO_DOMAIN in each.domains:
             raise NoPseudonym(
-                "a pseudonym stands in other places of the statement as well, where it would be shown or stored"
+                "one constant is compared with pseudonymised columns of several types, or with others too"
             )
-        for token in tokens:
-            if token.text[:1] not in "'\"" or token.text[1:-1] != value:
-                raise NoPseudonym("a pseudonym is not written plainly")
-            sites.append(LiteralSite(Constant(token.start, token.end, "string", value), TEXT_OID))
-    return sorted(sites, key=lambda site: site.constant.start)
+        if id(each.node) in named:
+            raise NoPseudonym("a pseudonym stands in a column without an alias, which the server names by its text")
+        (domain,) = each.domains
+        assert domain is not None
+        yield LiteralSite(constants.of(each.node, domain), domain)
 
 
-def _unnamed(tree: Node) -> list[Node]:
+class _Constants:
+    """Where the constants of a statement stand in its text."""
+
+    def __init__(self, follow: Follow, found: Read) -> None:
+        self._lexing = lexing_of(follow.namespace)
+        self._tokens = found.tokens
+        self._starts = {token.start: place for place, token in enumerate(found.tokens)}
+        self._shifts = {
+            id(node): parsed.shift
+            for parsed in found.trees
+            for node in nodes(parsed.tree)
+            if isinstance(node, exp.Literal)
+        }
+
+    def of(self, node: exp.Literal, domain: int) -> Constant:
+        """Raises NoPseudonym where it does not stand there plainly."""
+        shift, start = self._shifts.get(id(node)), node.meta.get("start")
+        place = None if shift is None or start is None else self._starts.get(int(start) + shift)
+        if place is not None:
+            token, value = self._tokens[place], str(node.this)
+            if node.is_string and self._is_plain(token, value):
+                return Constant(token.start, token.end, "string", value)
+            if not node.is_string and domain in BY_DOMAIN and token.kind == NUMBER and token.text == value:
+                return self._signed(place, isinstance(node.parent, exp.Neg))
+        raise NoPseudonym("a pseudonymised column is compared with a constant that is not written plainly")
+
+    def _is_plain(self, token: Token, value: str) -> bool:
+        return token.kind == STRING and token.text[1:-1] == value == string_value(token, self._lexing)
+
+    def _signed(self, place: int, negative: bool) -> Constant:
+        token = self._tokens[place]
+        if not _DIGITS.fullmatch(token.text):
+            raise NoPseudonym("a pseudonymised column is compared with another than a whole number")
+        if not negative:
+            return Constant(token.start, token.end, "number", token.text)
+        sign = self._tokens[place - 1]
+        if place == 0 or sign.text != "-":
+            raise NoPseudonym("a pseudonymised column is compared with a number whose sign stands elsewhere")
+        return Constant(sign.start, token.end, "number", f"-{token.text}")
+
+
+def _unnamed(tree: Node) -> Iterator[Node]:
     """Every constant inside a column of a result that has no alias."""
-    found: list[Node] = []
     for node in nodes(tree):
         shown = list(node.expressions) if isinstance(node, exp.Select | exp.Returning | exp.Values) else []
         for each in shown:
             if not isinstance(each, exp.Alias):
-                found += [inner for inner in nodes(each) if isinstance(inner, exp.Literal)]
-    return found
+                yield from (inner for inner in nodes(each) if isinstance(inner, exp.Literal))
 
 
 def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None:
@@ -103,8 +151,10 @@ def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None
     Raises NoPseudonym.
     """
     constant = site.constant
-    value = pseudonyms.real(constant.value, TEXT_OID)
+    value = real(pseudonyms, constant.value, site.type_oid)
     if value == constant.value:
         return None
+    if site.type_oid in BY_DOMAIN:  # in parentheses, or a sign would make another operator of what is in front of it
+        return Replacement(constant.start, constant.end, f"({value})")
     new = f"'{value}'" if _PLAIN.fullmatch(value) else f"_utf8mb4 x'{value.encode().hex()}'"
     return Replacement(constant.start, constant.end, new)

@@ -302,7 +302,7 @@ def cast(follow: Follow, node: exp.Cast, scope: Scope) -> Value:
 
 def anonymous(follow: Follow, node: exp.Anonymous, scope: Scope) -> Value:
     arguments = value(follow, node.expressions, scope)
-    return applied(follow, None, str(node.this), arguments)
+    return applied(follow, None, node.name, arguments)
 
 
 def dotted(follow: Follow, node: exp.Dot, scope: Scope) -> Value:
@@ -311,7 +311,7 @@ def dotted(follow: Follow, node: exp.Dot, scope: Scope) -> Value:
         raise Unsure("a name with dots")
     call = node.expression
     arguments = value(follow, call.expressions, scope)
-    return stored(follow, node.this.name, str(call.this), arguments)
+    return stored(follow, node.this.name, call.name, arguments)
 
 
 def applied(follow: Follow, schema: str | None, name: str, arguments: Value) -> Value:

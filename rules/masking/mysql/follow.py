@@ -12,10 +12,13 @@ from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS
 from rules.functions.mysql import native
 from rules.masking.follow import listed
+from rules.masking.formats import DATE
 from rules.masking.inheriting import Move
+from rules.masking.mysql.domains import NO_DOMAIN, domain_of
+from rules.masking.mysql.domains import TEXT as TEXT_DOMAIN
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.mysql.names import folded
-from rules.masking.mysql.reading import Node, Read, names_missing, nodes, read
+from rules.masking.mysql.reading import Node, Read, names_missing, names_written, nodes, read
 from rules.masking.mysql.routines import Body, Routines
 from rules.masking.mysql.scope import Scope, Source
 from rules.masking.pseudonyms import token_in
@@ -40,17 +43,46 @@ _KINDS = {
 }
 
 
+def constant_in(node: Node, domain: int | None) -> Node:
+    """The literal or parameter itself, without parentheses, a number's sign, or the DATE in front of a date."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    inner = getattr(node, "this", None)
+    if not isinstance(inner, exp.Literal):
+        return node
+    if isinstance(node, exp.Neg) and not inner.is_string:
+        return inner
+    dated = isinstance(node, exp.Cast) and node.args["to"].this == exp.DType.DATE and domain in (None, DATE)
+    return inner if dated else node
+
+
+def holds_token(node: Node) -> bool:
+    """Whether something of a pseudonym's form stands in an expression, which finds nothing where it is compared as it is."""
+    return any(
+        isinstance(each, exp.Literal | exp.National | exp.HexString) and token_in(_text_of(each))
+        for each in nodes(node)
+    )
+
+
+def _text_of(node: exp.Expr) -> str:
+    if not isinstance(node, exp.HexString):
+        return str(node.this)
+    try:
+        return bytes.fromhex(str(node.this)).decode("latin-1")
+    except ValueError:
+        return ""
+
+
 def kind_of(type_name: str) -> int:
-    return _KINDS.get(type_name.lower(), OTHER)
+    return _KINDS.get(type_name.lower().removesuffix(" unsigned"), OTHER)
 
 
-def pseudonymised(value: Value) -> bool:
-    """A plain text column under `pseudonym`, and nothing that is not masked."""
-    marks = {origin.mark for origin in value.origins}
-    if not value.plain or len(marks) != 1 or value.type_oid != TEXT:
-        return False
-    (mark,) = marks
-    return mark is not None and mark.masker == "pseudonym"
+@define
+class Compared:
+    """A constant, and the columns that it is compared with for equality, by what `MySqlWorld.pseudonymised` says of each."""
+
+    node: Node
+    domains: set[int | None] = field(factory=set)
 
 
 @define
@@ -69,9 +101,8 @@ class Follow:
     moves: list[Move] = field(factory=list)  # masked values that it writes into other columns
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
-    # constants and parameters that something is compared with for equality: whether it is always a pseudonymised text
-    compared: dict[int, tuple[Node, bool]] = field(factory=dict)
-    bound: dict[str, bool] = field(factory=dict)
+    compared: dict[int, Compared] = field(factory=dict)
+    bound: dict[str, set[int | None]] = field(factory=dict)  # of parameters, by their places
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
     def find(self, kind: FindingKind, action: Literal["hold", "deny"], reason: str) -> None:
@@ -95,19 +126,19 @@ class Follow:
             self.moves.extend(moves)
             self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
 
-    def equated(self, column: Value, node: Node) -> None:
+    def equated(self, column: Value, node: Node, other: Value) -> None:
         """`column = node` passes as a condition, or does not: where the column is pseudonymised, a constant may be a pseudonym."""
         if not self.noting:
             return
-        while isinstance(node, exp.Paren):
-            node = node.this
-        sure = pseudonymised(column)
-        if isinstance(node, exp.Literal) and node.is_string:
-            known = self.compared.get(id(node))
-            self.compared[id(node)] = (node, sure and (known is None or known[1]))
+        domain = self.world.pseudonymised(column)
+        node = constant_in(node, domain)
+        if isinstance(node, exp.Literal):
+            self.compared.setdefault(id(node), Compared(node)).domains.add(domain)
         elif isinstance(node, exp.Placeholder):
-            self.bound[str(node.this)] = sure and self.bound.get(str(node.this), True)
-        elif sure and any(isinstance(each, exp.Literal) and token_in(str(each.this)) for each in nodes(node)):
+            self.bound.setdefault(str(node.this), set()).add(domain)
+        elif domain is None or other.origins or isinstance(node, exp.Null):
+            return
+        elif domain != TEXT_DOMAIN or holds_token(node):
             self.find(
                 "pseudonym", "hold", "a pseudonymised column is compared with something else than a plain constant"
             )
@@ -196,6 +227,25 @@ class MySqlWorld:
         """Whether anything that it shows is masked."""
         return bool(self.columns(relation).everything().masked)
 
+    def type_of(self, origin: Origin) -> str | None:
+        """The type of a stored column, as the catalog names it; None where the catalog does not know it."""
+        relation = self.catalog.relations.get((origin.schema, origin.relation))
+        found = (
+            [each.type_name for each in relation.columns if each.name == origin.column] if relation is not None else []
+        )
+        return found[0] if found else None
+
+    def pseudonymised(self, value: Value) -> int | None:
+        """The domain of a plain column under `pseudonym`; NO_DOMAIN where it may be one of several. None: it has no pseudonyms."""
+        marks = {origin.mark for origin in value.origins}
+        if not value.plain or len(marks) != 1:
+            return None
+        (mark,) = marks
+        if mark is None or mark.masker != "pseudonym":
+            return None
+        domains = {domain_of(self.type_of(origin) or "") for origin in value.origins}
+        return domains.pop() if len(domains) == 1 else NO_DOMAIN
+
     def columns(self, relation: CatalogRelation) -> Columns:
         key = (relation.schema, relation.name)
         known = self._columns.get(key)
@@ -253,6 +303,7 @@ class MySqlWorld:
         found: Columns | None = None
         if (text := self._read(relation.definition or "", relation.schema)) is not None:
             try:
+                calls_seen(follow, text)
                 found = follow.query(text.trees[0].tree, Scope())
             except (Unsure, RecursionError, ValueError):
                 found = None
@@ -265,7 +316,9 @@ class MySqlWorld:
             mark = self.marks.column(relation, column.name)
             if mark is not None:
                 own = Origin(relation.schema, relation.name, column.name, mark)
-                value = Value(value.origins | {own}, not value.masked, None, kind_of(column.type_name))
+                # what is not masked beneath it may be read there, and is not what this column shows
+                beneath = value.origins if value.masked else frozenset()
+                value = Value(beneath | {own}, not value.masked, None, kind_of(column.type_name))
             elif not value.type_oid or value.constant:
                 value = Value(value.origins, value.plain, None, kind_of(column.type_name))
             named.append((column.name, value))
@@ -326,14 +379,21 @@ class MySqlWorld:
 
 
 def calls_seen(follow: Follow, read: Read) -> None:
-    """A stored function that the parser takes for one of its own would be followed as that. Raises Unsure."""
+    """A stored function that the parser takes for one of its own would be followed as that. Raises Unsure.
+
+    Those that views call are in their texts, not in this one.
+    """
     called = {
-        str(node.this).casefold() for parsed in read.trees for node in nodes(parsed.tree) if isinstance(node, exp.Anonymous)
+        node.name.casefold() for parsed in read.trees for node in nodes(parsed.tree) if isinstance(node, exp.Anonymous)
     }  # fmt: skip
     functions = read.statement.functions
+    written: frozenset[str] | None = None
     for function in functions[:-1] if read.statement.root == "Call" else functions:
-        if read.trees and function.name.casefold() not in called and not follow.knows(function.name.upper()):
-            raise Unsure(f"the function {function.name}")
+        name = function.name.casefold()
+        if read.trees and name not in called and not follow.knows(function.name.upper()):
+            written = written if written is not None else names_written(read)
+            if name in written:
+                raise Unsure(f"the function {function.name}")
 
 
 def _is_query(found: Read) -> bool:

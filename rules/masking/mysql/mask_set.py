@@ -14,7 +14,7 @@ from rules.masking.inheriting import Move
 from rules.masking.marks import rules_for
 from rules.masking.maskers import check_masker
 from rules.masking.mysql.diagnostics import scrub
-from rules.masking.mysql.exchange import exchanged
+from rules.masking.mysql.exchange import exchanged, may_echo
 from rules.masking.mysql.expressions import value
 from rules.masking.mysql.follow import Follow, MySqlWorld
 from rules.masking.mysql.marks import MySqlMarks
@@ -133,6 +133,8 @@ class MySqlMaskSet(MaskSet):
             warnings=followed.warnings,
             told=self._told(follow, found),
             writes=writes,
+            places=sum(token.word == "?" for token in found.tokens),
+            echoes=may_echo(follow, found),
         )
 
     def _statement(self, follow: Follow, found: Read, namespace: Namespace, depth: int) -> Followed:

@@ -35,7 +35,7 @@ from rules.masking.maskers import (
     remembered,
     replaced,
 )
-from rules.masking.mysql import types
+from rules.masking.mysql import domains, types
 from rules.masking.mysql.charsets import CHARSETS, Charset
 from rules.masking.mysql.types import Facts, finite, fitting, numbers, zero
 from rules.masking.pseudonyms import Pseudonyms
@@ -137,12 +137,11 @@ def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
     return in_words(facts, lambda data: digest(data).hex()[:HASH_DIGITS].encode())
 
 
-# of the types that both dialects have, PostgreSQL's number: equal numbers have equal pseudonyms there and here
-DOMAINS: Final = {(2, False): 21, (3, False): 23, (8, False): 20, (3, True): 26}
-
-
 def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Change | None:
-    """Text is not cut to the column's length: what is left of a token would be none."""
+    """Text is not cut to the column's length: what is left of a token would be none.
+
+    Of a number the stored column's type decides, which is what a comparison with it goes by: a server may describe a wider one.
+    """
     charset = CHARSETS.get(facts.charset)
     if facts.declared == "uuid" and charset is not None:
         codec = charset.codec
@@ -150,14 +149,15 @@ def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Chang
     if facts.words is not None:
         codec = facts.words.codec
         return lambda data: made.token(data.decode(codec), mail).encode(codec)
-    if facts.type == types.DATE:
+    if facts.type == types.DATE and facts.declared == "date":
         return lambda data: types.date(_another_day(made, types.date_of(data, binary)), facts, binary)
     form = numbers(facts, binary)
-    if form is None or facts.type not in types.INTEGERS:
+    whole = domains.WHOLES.get(facts.declared)
+    if form is None or whole is None or facts.type not in types.INTEGERS:
         return None
-    bits = types.INTEGERS[facts.type][1] + 1
-    domain = DOMAINS.get((facts.type, facts.unsigned), 1000 + 2 * facts.type + facts.unsigned)
-    return lambda data: form.write(made.permuted(int(form.read(data)) - form.low, bits, domain) + form.low)
+    if not form.low <= whole.low <= whole.high <= form.high:
+        return None
+    return lambda data: form.write(domains.pseudonym(made, int(form.read(data)), whole))
 
 
 def _another_day(made: Pseudonyms, day: datetime.date) -> datetime.datetime:

@@ -12,12 +12,14 @@ from attrs import define, evolve, field, frozen
 
 from rules.masking.maskers import FieldMasker
 from rules.masking.mysql.diagnostics import warnings_plan
+from rules.masking.mysql.exchange import ECHOES
 from rules.masking.mysql.follow import MySqlWorld
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.names import folded, is_word
 from rules.masking.mysql.scope import member
 from rules.masking.mysql.types import Facts
 from rules.masking.plan import Planner, ResultMasks, RowPlan
+from rules.masking.pseudonyms import token_in
 from rules.masking.values import CLEAN, Columns, Value
 from rules.masking.writeback import MaskForms
 from rules.model import Column
@@ -47,15 +49,9 @@ class MySqlPlanner(Planner):
         return self.maskers.derived(facts, column.binary)
 
     def _declared(self, value: Value) -> str:
-        """The type of a stored column that is shown as it is; on the wire some are strings."""
-        if not value.plain or len(value.origins) != 1:
-            return ""
-        (origin,) = value.origins
-        relation = self.world.catalog.relations.get((origin.schema, origin.relation))
-        found = (
-            (each.type_name for each in relation.columns if each.name == origin.column) if relation is not None else ()
-        )
-        return next(iter(found), "")
+        """The type of the stored columns that are shown as they are; on the wire some are strings."""
+        found = {self.world.type_of(origin) or "" for origin in value.origins} if value.plain else set()
+        return found.pop() if len(found) == 1 else ""
 
     def stored(self, column: Column) -> Value | None:
         """What the stored column holds that the server names as the origin, if it is one that is known."""
@@ -79,6 +75,8 @@ class MySqlResultMasks(ResultMasks):
         frozenset()
     )  # parameters, from 0, that a masked text is compared with: a number asks for its digits
     writes: bool = False  # its parameters go into columns
+    places: int = 0  # parameters of the statement: a bulk execution brings several rows of them
+    echoes: bool = False  # code of the database may run, and read what was sent
 
     @property
     def _planner(self) -> MySqlPlanner:
@@ -112,14 +110,18 @@ class MySqlResultMasks(ResultMasks):
 
     def against(self, values: Sequence[bytes | None], types: Sequence[int]) -> str | None:
         forms = self._planner.forms
-        for at, (value, kind) in enumerate(zip(values, types, strict=False)):
+        for index, (value, kind) in enumerate(zip(values, types, strict=False)):
             if value is None:
                 continue
+            at = index % self.places if self.places else index
             if at in self.told and kind & 0xFF not in _TEXT_TYPES:
                 return f"parameter {at + 1} is a number, and would ask for the leading digits of a masked text"
-            why = forms.why(value.decode("utf-8", "replace"), forms.hashes) if self.writes else None
+            text = value.decode("utf-8", "replace")
+            why = forms.why(text, forms.hashes) if self.writes else None
             if why is not None:
                 return f"{why}, bound as parameter {at + 1}, would be written into a table"
+            if self.echoes and at + 1 in self.exchange.parameters and token_in(text):
+                return f"parameter {at + 1} is {ECHOES}"
         return None
 
     def against_variables(self) -> str | None:

@@ -67,8 +67,8 @@ def _equal(follow: Follow, left: Node, right: Node, scope: Scope) -> bool:
         pairs = [_equal(follow, a, b, scope) for a, b in zip(one, two, strict=False)]
         return len(one) == len(two) and all(pairs)
     first, second = follow.value(left, scope), follow.value(right, scope)
-    follow.equated(first, right)
-    follow.equated(second, left)
+    follow.equated(first, right, second)
+    follow.equated(second, left, first)
     if not first.masked and not second.masked:
         return True
     if first.masked and second.masked:
@@ -140,10 +140,14 @@ def _in_query(follow: Follow, subject: Node, query: Node, scope: Scope) -> bool:
     members = _members(subject) or [subject]
     if columns.rest is not None or len(columns.named) != len(members):
         return False
-    pairs = zip((follow.value(each, scope) for each in members), (found for _, found in columns.named), strict=True)
-    return all(
-        (not one.masked and not two.masked) or (one.masked and two.masked and _alike(one, two)) for one, two in pairs
-    )
+    passes = True
+    for member, (_, two) in zip(members, columns.named, strict=True):
+        one = follow.value(member, scope)
+        follow.equated(one, query, two)
+        follow.equated(two, member, one)
+        clean = not one.masked and not two.masked
+        passes = passes and (clean or (bool(one.masked and two.masked) and _alike(one, two)))
+    return passes
 
 
 def merged(follow: Follow, left: Value, right: Value, name: str) -> None:

@@ -89,6 +89,11 @@ def names_missing(found: Read, names: frozenset[str]) -> bool:
     return any(seen[name] < times for name, times in written.items())
 
 
+def names_written(found: Read) -> frozenset[str]:
+    """Every name in the text of a statement, in one case."""
+    return frozenset(identifier(token).casefold() for token in found.tokens if token.kind in (NAME, QUOTED))
+
+
 def _parsed_tokens(found: Read) -> tuple[Token, ...]:
     """Those of a definition or a command that are no query name columns where no tree is made of them."""
     if not found.trees:

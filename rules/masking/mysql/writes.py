@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlglot import exp
 
-from rules.masking.mysql.follow import Follow
+from rules.masking.mysql.domains import NO_DOMAIN, TEXT
+from rules.masking.mysql.follow import Follow, constant_in
 from rules.masking.mysql.inheriting import Table, assigned
 from rules.masking.mysql.names import same
 from rules.masking.mysql.predicates import condition
@@ -41,6 +44,7 @@ def insert(follow: Follow, node: exp.Insert, scope: Scope) -> Columns:
     else:
         for column, (_, value) in zip(columns, source.named, strict=False):
             assign(follow, table, target, column, value)
+    came_back(follow, table, target, columns, node.expression, len(source.named))
     row = Source.plain((Item(name, target, home or follow.namespace.database),), target)
     scope.add(row)
     if (conflict := node.args.get("conflict")) is not None:
@@ -124,6 +128,7 @@ def assignments(
             owners = scope.tables(column.args["table"].name, None if schema is None else schema.name)
         for owner in owners:
             assign(follow, table, owner, column.name, value)
+            returned(follow, table, owner, column.name, node.expression)
 
 
 def _is_values(node: exp.Expr) -> bool:
@@ -142,6 +147,75 @@ def assign(follow: Follow, table: Table | None, target: Columns, name: str, valu
     if target.rest is not None and not any(found is not None and same(found, name) for found, _ in target.named):
         held = CLEAN  # of a table that is not known: nothing says that it hides what is written to it
     keep(follow, table, held, name, value)
+
+
+def came_back(follow: Follow, table: Table, target: Columns, columns: list[str], node: Node, width: int) -> None:
+    """Findings about the constants of an INSERT. `width`: how many columns its source has."""
+    typed = [_is_typed(follow, target, column) for column in columns]
+    if not any(typed):
+        return
+    for column, cells in zip(columns, _cells_by_column(node, width), strict=False):
+        for cell in cells:
+            returned(follow, table, target, column, cell)
+    for row in _rows_unseen(follow):
+        for column, given in zip(columns, row, strict=False):
+            if given:
+                _returned(follow, table, target, column)
+
+
+def returned(follow: Follow, table: Table | None, target: Columns, name: str, cell: Node) -> None:
+    """A finding where a constant goes into a column of numbers, dates or UUIDs that a client sees pseudonyms of."""
+    if isinstance(constant_in(cell, None), exp.Literal | exp.Placeholder):
+        _returned(follow, table, target, name)
+
+
+def _returned(follow: Follow, table: Table | None, target: Columns, name: str) -> None:
+    if not _is_typed(follow, target, name):
+        return
+    into = name if table is None else f"{table[1]}.{name}"
+    follow.find("writeback", "hold", f"what is written into {into} may be a pseudonym: of its type every value is one")
+
+
+def _is_typed(follow: Follow, target: Columns, name: str) -> bool:
+    """Whether every value of the column is the pseudonym of some value."""
+    held = member(target, name)
+    return held is not None and follow.world.pseudonymised(held) not in (None, NO_DOMAIN, TEXT)
+
+
+def _rows_unseen(follow: Follow) -> Iterator[list[bool]]:
+    """Rows of constants behind the first, which the parser does not get to see: for each cell whether it is more than NULL."""
+    read = follow.reading
+    ends = dict(() if read is None else read.substituted)
+    end, cells = 0, [False]
+    for token in () if read is None else read.tokens:
+        if token.word == "," and token.start in ends:
+            end, cells = ends[token.start], [False]
+        elif token.end == end:  # the closing parenthesis
+            yield cells
+        elif token.word == ",":
+            cells.append(False)
+        elif token.word not in ("(", "NULL", "DEFAULT"):
+            cells[-1] = True
+
+
+def _cells_by_column(node: Node, width: int) -> Iterator[list[Node]]:
+    """What is inserted, column by column, as far as it is written out."""
+    if isinstance(node, exp.Values):
+        rows = [cells_of(row) for row in node.expressions]
+    else:
+        arms = ([each.unalias() for each in arm.expressions] for arm in _arms(node))
+        rows = [arm for arm in arms if len(arm) == width]
+    yield from map(list, zip(*rows, strict=False))
+
+
+def _arms(node: Node) -> Iterator[exp.Select]:
+    if isinstance(node, exp.Subquery):
+        yield from _arms(node.this)
+    elif isinstance(node, exp.SetOperation):
+        yield from _arms(node.this)
+        yield from _arms(node.expression)
+    elif isinstance(node, exp.Select):
+        yield node
 
 
 def keep(follow: Follow, table: Table | None, held: Value, name: str | None, value: Value) -> None:
