@@ -46,7 +46,7 @@ HOT = [
     "protocols/postgres/frontend.py",
     "protocols/postgres/relay.py",
     "rules/judge.py",
-    "rules/numbers.py",
+    "rules/outline.py",
     "rules/classify/mysql/shape.py",
     "wireproxy/log/appender.py",
     "wireproxy/log/writer.py",

@@ -2,7 +2,7 @@
 
 A `Judge` stands for one (dialect, policy, database, identity, catalog, masks); sessions that agree in these share it. Its
 caches have three levels, for each namespace: the exact bytes, and for plain queries the text's outline, which has its bytes but for
-some literals (`rules.numbers`, `rules.classify.mysql.shape`), and, of Postgres, the whole normalized text, in which literals are
+some literals (`rules.outline`, `rules.classify.mysql.shape`), and, of Postgres, the whole normalized text, in which literals are
 `$n`. Keys are whole texts, never a hash alone. What is kept under the last two is only what holds for every text of that shape: an
 allowed SELECT, INSERT, UPDATE, DELETE or MERGE in which no literal was looked at. Everything else is found again by its exact
 bytes or judged again.
@@ -29,7 +29,7 @@ from rules.model import (
     Namespace,
     Statement,
 )
-from rules.numbers import has_numbers
+from rules.outline import has_constants
 from rules.policy import Facts, Limit, Policy, applicable, decide_batch, decides_by_estimate, worst
 from rules.reading import Reader, reader_for
 
@@ -195,11 +195,11 @@ class Judge:
             caches.exact.put(text, judgement, len(text))
         return judgement
 
-    def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches, numberless: bytes | None) -> Judgement:
+    def _by_shape(self, text: bytes, namespace: Namespace, caches: _Caches, outline: bytes | None) -> Judgement:
         shape = self._shape(text, namespace)
         if shape is not None and (found := caches.shapes.get(shape)) is not None:
-            if numberless is not None and not has_numbers(shape):
-                caches.outlines.put(numberless, found, len(numberless))
+            if outline is not None and not has_constants(shape):
+                caches.outlines.put(outline, found, len(outline))
             elif len(text) >= _WORTH_BYTES or shape.encode() == text:  # without a literal, as most of what is prepared
                 caches.exact.put(text, found, len(text))
             return found

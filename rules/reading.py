@@ -9,7 +9,7 @@ from attrs import frozen
 
 from rules.catalog import Catalog
 from rules.model import Dialect, Namespace, Statement
-from rules.numbers import without_numbers
+from rules.outline import outline
 
 # The server's name of a character set -> ours. Only those in which no byte of a longer character looks like a quote or a
 # backslash; anything else is not decoded, and what is not decoded is opaque.
@@ -45,7 +45,7 @@ def reader_for(dialect: Dialect) -> Reader:
             from rules.classify.postgres import classify as classify_postgres
             from rules.classify.postgres.text import decode as decode_postgres
 
-            return Reader(decode_postgres, classify_postgres, shape_postgres, without_numbers)
+            return Reader(decode_postgres, classify_postgres, shape_postgres, outline)
         case Dialect.MYSQL:
             from rules.classify.mysql import classify as classify_mysql
             from rules.classify.mysql.shape import shape as shape_mysql

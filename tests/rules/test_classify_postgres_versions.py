@@ -95,3 +95,28 @@ def test_versions_outside_of_the_table_count_as_the_nearest() -> None:
     assert Effect.UNKNOWN not in one("SELECT lower('a'), now()", OLDEST - 2).effects
     assert Effect.UNKNOWN not in one("SELECT uuidv7()", NEWEST + 1).effects
     assert {found.since for found in builtins().values()} == {15, 16, 17, 18}
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0x1F",
+        "0b1",
+        "0o7",
+        "1_000",
+        "1.5_0",
+        "1e1_0",
+        "-0x1F",
+        "- 0x1F",
+        "-\n1_0",
+        "- - 0x1F",
+        "-/* 1 */0x1F",
+        "- --\n0x1F",
+    ],
+)
+def test_a_number_that_ends_earlier_for_an_older_server_is_not_understood_there(number: str) -> None:
+    """It reads the digits before it as a number and what follows as a name: with a sign in front as well."""
+    sql = f"SELECT a, {number} FROM t"
+    assert one(sql, 15).opaque is not None
+    assert one(sql, 16).opaque is None
+    assert all(one(f"SELECT a, {plain} FROM t", 15).opaque is None for plain in ("-5", "- 5", "-.5", "5e1", "'0x1F'"))

@@ -15,7 +15,7 @@ from rules.catalog import Catalog
 from rules.judge import Judge, may_prepare
 from rules.masking import MaskFinding
 from rules.model import Allow, Deny, Dialect, Effect, Hold, Identity, Judgement, Kind, Namespace, Statement
-from rules.numbers import without_numbers
+from rules.outline import outline
 from rules.policy import Limit, Policy, Rule, When
 from rules.reading import Reader
 from tests.rules.statements import opaque, statement, statements
@@ -89,7 +89,7 @@ READS = Policy("reads", (Rule("reads", "allow", when=When(kinds=frozenset({Kind.
 
 
 def judge_of(classifier: Classifier, policy: Policy = READS, masks: MaskSet | None = None) -> Judge:
-    reader = Reader(decode, classifier, shape, without_numbers)
+    reader = Reader(decode, classifier, shape, outline)
     return Judge(Dialect.POSTGRES, policy, "shop", AGENT, Catalog(), masks, reader=reader)  # type: ignore[arg-type]
 
 

@@ -53,7 +53,8 @@ for _tag in PLANNER_ONLY:
     HANDLERS[_tag] = planner_only(_tag)
 
 # Before PostgreSQL 16 these numbers end after their digits, and what follows is read as a name.
-_NEW_NUMBER = re.compile(rb"0[xXoObB]|[0-9.eE+-]*[0-9]_")
+# A sign is part of a number's place; what stands between the two may be a comment with anything in it.
+_NEW_NUMBER = re.compile(rb"(?:-\s*+)?+(?:0[xXoObB]|[0-9.eE+-]*[0-9]_)|-\s*+[^0-9.\s]")
 _NUMBERS_SINCE = 160000
 
 
