@@ -33,6 +33,7 @@ __all__ = [
     "Masker",
     "Mender",
     "NameChange",
+    "NamedValue",
     "ParameterChanged",
     "Peer",
     "ProtocolError",
@@ -80,6 +81,14 @@ class ProtocolError(Exception):
         super().__init__(message)
         self.peer = peer
         self.sqlstate = sqlstate
+
+
+class NamedValue(NamedTuple):
+    """A value beside a statement's parameters that functions of the server can read by its name: MySQL's query attributes."""
+
+    name: bytes
+    value: bytes | None  # as text
+    type: int  # MySQL's type, and 0x8000 for unsigned
 
 
 class Stage(enum.StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from protocols.base import ColumnDescription, Exchange, Fields, Stage
+    from protocols.base import ColumnDescription, Exchange, Fields, NamedValue, Stage
 
 
 class Question:
@@ -16,6 +16,7 @@ class Question:
 
     __slots__ = (
         "attachment",
+        "attributes",
         "formats",
         "length",
         "moved",
@@ -43,6 +44,7 @@ class Question:
         length: int = 0,
         moved: bool = False,
         row_length: int = 0,
+        attributes: tuple[NamedValue, ...] = (),
     ) -> None:
         self.ticket = ticket
         self.stage = stage
@@ -57,6 +59,7 @@ class Question:
         self.row_length = (
             row_length  # MySQL: how many parameters the statement has; `parameters` may have those of many rows
         )
+        self.attributes = attributes  # MySQL: named values beside the parameters
         self.moved = moved  # names or settings changed since its portal was bound, and only running it looks them up
 
 

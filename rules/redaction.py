@@ -129,6 +129,15 @@ def _scanned(text: bytes, dialect: Dialect, backslash_escapes: bool | None) -> t
     return scan.run(), frozenset(scan.secret_parameters)
 
 
+def redact_named(name: bytes, value: bytes | None, dialect: Dialect = Dialect.POSTGRES) -> bytes | None:
+    """A value that stands beside a statement under a name of its own, as a query attribute does."""
+    if value is not None and _SECRET_NAME.search(name):
+        return REDACTED
+    if value is None or not may_hold_secret(value):
+        return value
+    return _scrub(redact_secrets(value, dialect))
+
+
 def redact_prose(text: str, dialect: Dialect = Dialect.POSTGRES) -> str:
     """The same for what is not a statement and may quote one: an error's context, a startup option, a reason."""
     encoded = text.encode("utf-8", "surrogatepass")

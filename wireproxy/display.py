@@ -6,6 +6,10 @@ import struct
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from protocols.base import NamedValue
+from rules.model import Dialect
+from rules.redaction import redact_named
+
 _VALUE_CHARACTERS = 100_000  # of one value: an approver sees what they approve; longer ones say how long they are
 
 # Binary forms of the types that drivers bind most. Spec: the type's own send function.
@@ -39,6 +43,17 @@ def display_value(value: bytes | None, binary: bool, type_oid: int) -> str | Non
     if len(shown) > _VALUE_CHARACTERS:
         shown = f"{shown[:_VALUE_CHARACTERS]}… ({len(value)} bytes)"
     return shown
+
+
+def display_attributes(attributes: Sequence[NamedValue]) -> tuple[tuple[str, str | None], ...]:
+    """Names and values of query attributes; secrets are taken out of them as they are in the log."""
+    return tuple(
+        (
+            display_value(each.name, False, 0) or "",
+            display_value(redact_named(each.name, each.value, Dialect.MYSQL), False, 0),
+        )
+        for each in attributes
+    )
 
 
 def display_parameters(

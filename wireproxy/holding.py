@@ -7,23 +7,27 @@ an earlier statement of the same pipeline fails. What was held when its client w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
 from attrs import evolve
 
-from protocols.base import Question
+from protocols.base import NamedValue, Question
 from protocols.postgres.messages import error_fields
 from rules.masking import Move
 from rules.model import Effect, Hold, Namespace
 from rules.redaction import redact_secrets
 from rules.refusal import Refusal, cancelled, denied, expired, pending, unavailable
 from wireproxy.approvals import Binding, RequestFacts, State, StoreError, TooManyRequests, UnknownRequest, Verdict
-from wireproxy.display import display_parameters
+from wireproxy.display import display_attributes, display_parameters
 from wireproxy.weighed import Weighed
 
 if TYPE_CHECKING:
     from wireproxy.session import Session
+
+
+ATTRIBUTE = "attribute "  # before the names of such context
 
 
 class Holding:
@@ -180,7 +184,11 @@ class Holding:
             parameters=question.parameters,
             formats=question.formats or None,
             type_oids=question.types or None,
-            context={**session.namespace.values_read_by, **dict(self._weighed.behind)},
+            context={
+                **session.namespace.values_read_by,
+                **dict(self._weighed.behind),
+                **context_of(question.attributes),
+            },
         )
 
     async def _facts(self) -> RequestFacts:
@@ -197,6 +205,7 @@ class Holding:
             application=session.arrival.parameters.get("application_name", ""),
             sql=text,
             parameters=display_parameters(question.parameters, question.formats, question.types),
+            attributes=display_attributes(question.attributes),
             kinds=tuple(statement.kind.value for statement in statements),
             relations=tuple(
                 f"{relation} ({relation.access})" for statement in statements for relation in statement.relations
@@ -213,6 +222,14 @@ class Holding:
         if not any(Effect.WRITE in statement.effects for statement in self._weighed.judgement.statements):
             return None
         return await self._session.estimate(self._question, self._weighed)
+
+
+def context_of(attributes: Sequence[NamedValue]) -> dict[str, str]:
+    """Query attributes as a part of what an approval is bound to: functions of the server read them."""
+    return {
+        f"{ATTRIBUTE}{place} {each.name.hex()}": f"{each.type} {'NULL' if each.value is None else each.value.hex()}"
+        for place, each in enumerate(attributes)
+    }
 
 
 def in_schemas(move: Move, namespace: Namespace) -> list[Move]:

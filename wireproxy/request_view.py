@@ -42,6 +42,7 @@ class RequestView(msgspec.Struct, frozen=True):
     sql: str
     complete: bool  # False in lists: long texts are cut there
     parameters: list[str | None] | None  # None: a simple query
+    attributes: list[tuple[str, str | None]]  # MySQL's query attributes: names and values
     batch: int  # statements in the text
     kinds: list[str]
     relations: list[str]
@@ -81,6 +82,7 @@ def whole(request: Request, now_ns: int, awaited: bool) -> RequestView:
         sql=facts.sql,
         complete=True,
         parameters=None if facts.parameters is None else list(facts.parameters),
+        attributes=list(facts.attributes),
         batch=facts.batch,
         kinds=list(facts.kinds),
         relations=list(facts.relations),
@@ -110,8 +112,11 @@ def short(request: Request, now_ns: int, awaited: bool) -> RequestView:
     values = view.parameters
     if values is not None:
         values = [None if value is None else value[:LIST_SQL_CHARACTERS] for value in values[:LIST_VALUES]]
+    attributes = [(name, value and value[:LIST_SQL_CHARACTERS]) for name, value in view.attributes[:LIST_VALUES]]
     lists = {name: getattr(view, name)[:LIST_VALUES] for name in ("relations", "done", "reasons", "kinds")}
-    cut = msgspec.structs.replace(view, sql=view.sql[:LIST_SQL_CHARACTERS], parameters=values, **lists)
+    cut = msgspec.structs.replace(
+        view, sql=view.sql[:LIST_SQL_CHARACTERS], parameters=values, attributes=attributes, **lists
+    )
     return view if cut == view else msgspec.structs.replace(cut, complete=False)
 
 

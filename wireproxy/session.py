@@ -347,6 +347,7 @@ class Session(Life):
             question.truncated,
             not self.namespace.current.standard_conforming_strings,
             question.types,
+            tuple([(each.name, each.value) for each in question.attributes]) if question.attributes else (),
         )
         self.metrics.statements += 1
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from protocols.base import Completed, Detected, Failed, ParameterChanged, Peer, ProtocolError, RowPlan
 from protocols.detecting import cleaned
+from protocols.mysql import describing, progress
 from protocols.mysql.capabilities import Capability
+from protocols.mysql.describing import Gathered
 from protocols.mysql.exchange import Exchange, Phase
 from protocols.mysql.keeping import KeptRows
 from protocols.mysql.messages import (
@@ -37,6 +39,7 @@ from protocols.mysql.prepared import Prepared
 from protocols.mysql.shared import Answered, ConnectionReset, ResultDescribed, Shared
 
 MOST_COLUMNS: Final = 65_535
+PREPARE_OK_BYTES: Final = 12
 
 
 def bad(text: str) -> ProtocolError:
@@ -68,12 +71,23 @@ class Answers:
         }
 
     def handle(self, exchange: Exchange, payload: bytes) -> None:
+        if payload[:3] == progress.HEAD and exchange.phase not in (Phase.FILE, Phase.DEFINITIONS):
+            self._progress(exchange, payload)
+            return
         self._handlers[exchange.phase](exchange, payload)
 
     def _send(self, exchange: Exchange, payload: bytes) -> None:
         """The packet just counted, or one in its place that is as long as one packet."""
         if not exchange.injected and exchange.refusal is None:
             self.shared.to_client.append(frame(payload, exchange.sequence - 1 + exchange.shift))
+
+    def _progress(self, exchange: Exchange, payload: bytes) -> None:
+        shared = self.shared
+        if not shared.progress_of_server:
+            raise bad("a progress report that nobody asked for")
+        if shared.scrub is not None or shared.detector is not None:
+            payload = progress.fixed_words_only(payload)
+        self._send(exchange, payload)
 
     def _first(self, exchange: Exchange, payload: bytes) -> None:
         match payload[0]:
@@ -84,14 +98,86 @@ class Answers:
             case 0xFB:
                 self._ask_for_file(exchange, payload)
             case _:
-                cursor = Cursor(payload, peer=Peer.SERVER)
-                count = cursor.read_lenenc_int()
-                cursor.finish("a count of columns")
-                if not 0 < count <= MOST_COLUMNS:
-                    raise bad(f"a result of {count} columns")
-                exchange.left = count
-                exchange.phase = Phase.DEFINITIONS
-                self._send(exchange, payload)
+                self._count(exchange, payload)
+
+    def _count(self, exchange: Exchange, payload: bytes) -> None:
+        """How many columns a result has, and whether they are described."""
+        shared = self.shared
+        cursor = Cursor(payload, peer=Peer.SERVER)
+        count = cursor.read_lenenc_int()
+        told = payload[: cursor.at]
+        described = self._mark(cursor.read_int(1)) if shared.marked_by_server else True
+        cursor.finish("a count of columns")
+        if not 0 < count <= MOST_COLUMNS:
+            raise bad(f"a result of {count} columns")
+        exchange.left = count
+        exchange.phase = Phase.DEFINITIONS
+        if not shared.marked_for_client or exchange.injected:
+            self._send(exchange, told)
+        elif not described or not shared.describes:
+            exchange.described = False
+            self._send(exchange, told + describing.NONE)
+        elif self._may_be_known(exchange):
+            exchange.gathered = Gathered(told, exchange.sequence - 1 + exchange.shift)
+        else:
+            self._send(exchange, told + describing.FULL)
+        if not described:
+            self._undescribed(exchange)
+
+    @staticmethod
+    def _mark(value: int) -> bool:
+        if value > 1:
+            raise bad("a mark that is none behind a count of columns")
+        return value == 1
+
+    def _undescribed(self, exchange: Exchange) -> None:
+        """The server was told to leave descriptions out in a way that the gateway did not see, or in the same text."""
+        if exchange.look or self.shared.detector is not None:
+            raise bad(
+                "a result without the descriptions that masking needs: resultset_metadata was set in the same text"
+            )
+        self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
+        exchange.left = 0
+        exchange.record_left = 0
+        exchange.phase = Phase.ROWS if self.deprecates_eof else Phase.AFTER
+
+    def _may_be_known(self, exchange: Exchange) -> bool:
+        prepared = exchange.prepared
+        return (
+            self.shared.caches
+            and prepared is not None
+            and prepared.described is not None
+            and exchange.position == 0
+            and exchange.command is not Command.STMT_FETCH
+        )
+
+    def _tell_gathered(self, exchange: Exchange, *, whole: bool = True) -> None:
+        """`whole`: send what is here; more may follow."""
+        gathered = exchange.gathered
+        assert gathered is not None
+        exchange.gathered = None
+        if not whole:
+            self._put(exchange, gathered.count + describing.NONE, gathered.sequence)
+            exchange.shift -= len(gathered.definitions)
+            return
+        self._put(exchange, gathered.count + describing.FULL, gathered.sequence)
+        for place, definition in enumerate(gathered.definitions, 1):
+            self._put(exchange, definition, gathered.sequence + place)
+
+    def _put(self, exchange: Exchange, payload: bytes, sequence: int) -> None:
+        if exchange.refusal is None:
+            self.shared.to_client.append(frame(payload, sequence))
+
+    def _gather(self, exchange: Exchange, gathered: Gathered, definition: bytes) -> None:
+        prepared = exchange.prepared
+        assert prepared is not None
+        if not gathered.add(definition):
+            prepared.described = None
+            self._tell_gathered(exchange)
+        elif exchange.left == 1:
+            now = describing.digest(gathered.definitions)
+            self._tell_gathered(exchange, whole=now != prepared.described)
+            prepared.described = now
 
     def _ask_for_file(self, exchange: Exchange, payload: bytes) -> None:
         """A server could ask for any file of the client: it gets the one that the statement names, once."""
@@ -108,13 +194,22 @@ class Answers:
     def _definition(self, exchange: Exchange, payload: bytes) -> None:
         if exchange.look or exchange.record_bytes or exchange.opens_cursor or self.shared.detector is not None:
             exchange.columns.append(decode_column(payload))
-        self._send(exchange, payload)
+        if exchange.gathered is not None:
+            self._gather(exchange, exchange.gathered, payload)
+        else:
+            self._describe_to_client(exchange, payload)
         exchange.left -= 1
         if exchange.left:
             return
         exchange.phase = Phase.ROWS if self.deprecates_eof else Phase.AFTER
         if exchange.look or exchange.record_bytes:
             self.describe(exchange)
+
+    def _describe_to_client(self, exchange: Exchange, definition: bytes) -> None:
+        if exchange.described:
+            self._send(exchange, definition)
+        else:
+            exchange.shift -= 1
 
     def describe(self, exchange: Exchange) -> None:
         columns = tuple(exchange.columns)
@@ -165,7 +260,7 @@ class Answers:
         if payload[0] != EOF:
             raise bad("something else where the end of the rows was due")
         if self.deprecates_eof:
-            ok = self._status(payload)
+            ok = self._status(exchange, payload)
             payload = self._for_client(ok, payload, EOF)
             status = ok.status
         else:
@@ -180,16 +275,18 @@ class Answers:
     # -- the end of a result, and of an answer
 
     def _ok(self, exchange: Exchange, payload: bytes) -> None:
-        ok = self._status(payload)
+        ok = self._status(exchange, payload)
         self._send(exchange, self._for_client(ok, payload, OK))
         self._result_ended(exchange, ok.status, exchange.position, b"OK %d" % ok.affected_rows)
 
-    def _status(self, payload: bytes) -> Ok:
+    def _status(self, exchange: Exchange, payload: bytes) -> Ok:
         shared = self.shared
         ok = decode_ok(payload, tracks=shared.tracks_server)
         shared.status = ok.status
         if ok.state is not None:
             for name, value in state_changes(ok.state):
+                if exchange.injected and name == describing.VARIABLE:
+                    continue  # set back by the gateway; what the client wants is as it was
                 shared.effects.append(ParameterChanged(name, value.decode("utf-8", "replace")))
         return ok
 
@@ -241,6 +338,7 @@ class Answers:
         if exchange.command is Command.RESET_CONNECTION and not failed:
             shared.statements.clear()
             shared.names.apply_reset()
+            shared.describes = True
             shared.effects.append(ConnectionReset())
         if exchange.refusal is not None:
             # what stood in for the refused command has ended, well or not
@@ -304,9 +402,23 @@ class Answers:
         prepared.waits = exchange.waits
         self.shared.statements.add(prepared)
         exchange.prepared = prepared
-        self._send(exchange, payload)
-        exchange.left = found.columns
-        exchange.parameters_left = found.parameters
+        described = True
+        told = payload
+        if self.shared.marked_by_server:
+            if len(payload) != PREPARE_OK_BYTES + 1:
+                raise bad("the answer to COM_STMT_PREPARE has another length than its contents")
+            described = self._mark(payload[-1])
+            told = payload[:-1]
+            if not described:
+                self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
+        if self.shared.marks_statements_for_client:
+            exchange.described = described and self.shared.describes
+            told += describing.FULL if exchange.described else describing.NONE
+        self._send(exchange, told)
+        # descriptions to come, or -1 where only the EOF packet behind them does
+        none = 0 if self.deprecates_eof else -1
+        exchange.left = found.columns if described else none if found.columns else 0
+        exchange.parameters_left = found.parameters if described else none if found.parameters else 0
         self._next_of_prepare(exchange)
 
     def _next_of_prepare(self, exchange: Exchange) -> None:
@@ -331,7 +443,9 @@ class Answers:
             self._err(exchange, payload)
             return
         if left > 0:
-            self._send(exchange, payload)
+            self._describe_to_client(exchange, payload)
+            if counter == "left" and self.shared.caches:
+                self._note_described(exchange, payload, left)
             left = left - 1 or (0 if self.deprecates_eof else -1)
         else:
             self._eof(payload)
@@ -340,6 +454,16 @@ class Answers:
         setattr(exchange, counter, left)
         if not left:
             self._next_of_prepare(exchange)
+
+    @staticmethod
+    def _note_described(exchange: Exchange, definition: bytes, left: int) -> None:
+        """The columns of a statement as the client is told of them when it is prepared."""
+        prepared = exchange.prepared
+        assert prepared is not None
+        if exchange.gathered is None:
+            exchange.gathered = Gathered(b"", 0)
+        if exchange.gathered.add(definition) and left == 1:
+            prepared.described = describing.digest(exchange.gathered.definitions)
 
     def _field(self, exchange: Exchange, payload: bytes) -> None:
         if payload[0] in (ERR, EOF):
@@ -357,7 +481,7 @@ class Answers:
             self._send(exchange, payload)
             self._result_ended(exchange, status, 0, b"OK 0")
         elif payload[0] == EOF:
-            ok = self._status(payload)
+            ok = self._status(exchange, payload)
             self._send(exchange, self._for_client(ok, payload, EOF))
             self._result_ended(exchange, ok.status, 0, b"OK 0")
         else:

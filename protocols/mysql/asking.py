@@ -10,6 +10,7 @@ from typing import Final
 
 from protocols.base import Exchange as Contents
 from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Verdict
+from protocols.mysql.attributes import all_shown, decode_query, encode_query, with_names
 from protocols.mysql.cutting import Waiting
 from protocols.mysql.exchange import Exchange
 from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
@@ -34,6 +35,24 @@ class Asking:
     def ask(self, waiting: Waiting) -> None:
         self.waiting = waiting
         self.shared.effects.append(waiting.question)
+
+    def ask_query(self, packets: bytes, payload: bytes, sequence: int) -> None:
+        """COM_QUERY, its attributes taken off where they were agreed on."""
+        shared = self.shared
+        if not shared.names_of_client:
+            self.ask_text(Command.QUERY, payload[1:], packets, sequence)
+            return
+        attributes, begin = decode_query(payload)
+        text = payload[begin:]
+        head = encode_query(attributes) if shared.names_for_server else payload[:1]
+        if payload[:begin] != head:
+            packets = frame(head + text)
+        question = Question(
+            shared.next_ticket(), Stage.QUERY, text, length=len(packets), attributes=all_shown(attributes)
+        )
+        waiting = Waiting(Command.QUERY, packets, sequence, question)
+        waiting.head = head
+        self.ask(waiting)
 
     def ask_text(self, command: Command, text: bytes, packets: bytes, sequence: int) -> None:
         question = Question(self.shared.next_ticket(), Stage.QUERY, text, length=len(packets))
@@ -99,7 +118,7 @@ class Asking:
         packets = waiting.packets
         exchange = verdict.exchange
         if exchange is not None and exchange.text is not None:
-            packets = frame(bytes((waiting.command,)) + exchange.text)
+            packets = frame(waiting.head + exchange.text)
         waits = prepared is not None and not prepared.waits.isdisjoint(prepared.long_data)
         if prepared is not None and bound is not None and waiting.command is not Command.STMT_FETCH:
             values = None if exchange is None else exchange.parameters
@@ -108,7 +127,7 @@ class Asking:
                     raise ProtocolError(
                         "an execution whose values were not seen whole cannot be put together", sqlstate="54000"
                     )
-                packets = self._exchanged(prepared, bound, exchange)
+                packets = self._exchanged(waiting, prepared, bound, exchange)
         shared.to_server.append(packets)
         shared.exchange = Exchange(
             waiting.command,
@@ -136,13 +155,15 @@ class Asking:
             self.shared.statements.forget_long_data(prepared)
 
     @staticmethod
-    def _exchanged(prepared: Prepared, bound: Bound, exchange: Contents | None) -> bytes:
+    def _exchanged(waiting: Waiting, prepared: Prepared, bound: Bound, exchange: Contents | None) -> bytes:
         payload = bound.payload[:1] + prepared.number.to_bytes(4, "little") + bound.payload[5:]
         values = None if exchange is None else exchange.parameters
         types = None if exchange is None else exchange.types
         new, prepared.known_types = exchanged(
             payload, prepared, bound, bound.parameters if values is None else values, types
         )
+        if waiting.named is not None:
+            new = with_names(new, waiting.named, prepared.parameters)
         return frame(new)
 
     def start(self, command: Command, packets: bytes, sequence: int, prepared: Prepared | None = None) -> Exchange:

@@ -26,7 +26,7 @@ from protocols.mysql.messages import (
 )
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame, packet_count
 from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
-from protocols.mysql.runs import BinaryRun, TextRun, end_of_run
+from protocols.mysql.runs import BinaryRun, TextRun, end_of_run, renumbered
 from protocols.mysql.shared import Shared
 
 _OWN_ROWS: Final = 100  # an answer to a question of the gateway's own is a handful of settings
@@ -136,10 +136,11 @@ class Backend:
 
     def _rows(self, exchange: Exchange, buffer: bytes, at: int) -> tuple[int, int]:
         """Take the rows that are here. Needs nothing when the packet at the place that it gives is the end of them."""
-        if exchange.plan is not None or exchange.injected or exchange.shift:
+        if exchange.plan is not None or exchange.injected:
             return self._rows_rewritten(exchange, buffer, at)
-        if self.shared.detector is not None and self._holds_text(exchange):
-            return self._rows_looked_at(exchange, buffer, at)
+        detects = self.shared.detector is not None and self._holds_text(exchange)
+        if detects or exchange.shift:
+            return self._rows_looked_at(exchange, buffer, at, detects)
         size = len(buffer)
         start = at
         needed = 0
@@ -188,22 +189,24 @@ class Backend:
             self.shared.to_client.append(buffer[start:at])
         return at, needed
 
-    def _rows_looked_at(self, exchange: Exchange, buffer: bytes, at: int) -> tuple[int, int]:
-        """The same for rows that a detector looks at: it is given them whole, up to `masked_row_bytes`; longer ones stream."""
+    def _rows_looked_at(self, exchange: Exchange, buffer: bytes, at: int, detects: bool) -> tuple[int, int]:
+        """The same for rows whose packets get other numbers, or which a detector looks at.
+
+        It is given them whole, up to `masked_row_bytes`; longer ones stream.
+        """
         size = len(buffer)
-        most = min(self.shared.limits.masked_row_bytes, FULL_PAYLOAD - 1)
+        most = min(self.shared.limits.masked_row_bytes, FULL_PAYLOAD - 1) if detects else 0
         while True:
             if not exchange.continues and exchange.sequence != ANY_SEQUENCE:
                 end, rows = end_of_run(buffer, at, exchange.sequence)
                 if rows:
-                    exchange.sequence += rows
                     self._send_looked_at(exchange, buffer, at, end, rows)
                     at = end
             if size - at < HEADER_BYTES + 1:
                 if size - at == HEADER_BYTES and exchange.continues and buffer[at : at + 3] == b"\0\0\0":
                     self._number(exchange, buffer[at + 3])
                     exchange.continues = False
-                    self.shared.to_client.append(buffer[at : at + HEADER_BYTES])
+                    self._send_numbered(exchange, buffer, at, at + HEADER_BYTES)
                     at += HEADER_BYTES
                 return at, HEADER_BYTES + 1
             length = int.from_bytes(buffer[at : at + 3], "little")
@@ -216,7 +219,8 @@ class Backend:
                 if length <= most:
                     if end > size:
                         return at, end - at
-                    self._number(exchange, buffer[at + 3])
+                    if buffer[at + 3] != exchange.sequence & 0xFF:
+                        raise bad("packets out of order")
                     self._send_looked_at(exchange, buffer, at, end, 1)
                     at = end
                     continue
@@ -225,15 +229,26 @@ class Backend:
             self._number(exchange, buffer[at + 3])
             exchange.size_bytes += HEADER_BYTES + length
             exchange.continues = length == FULL_PAYLOAD
-            self.shared.to_client.append(buffer[at:end])
+            self._send_numbered(exchange, buffer, at, end)
             if end > size:
                 self._passing = end - size
                 return size, HEADER_BYTES
             at = end
 
+    def _send_numbered(self, exchange: Exchange, buffer: bytes, at: int, end: int) -> None:
+        """The packet that was counted just now, or the beginning of it, under the number that it has for the client."""
+        if not exchange.shift:
+            self.shared.to_client.append(buffer[at:end])
+            return
+        number = exchange.sequence - 1 + exchange.shift & 0xFF
+        self.shared.to_client += (buffer[at : at + 3] + bytes((number,)), buffer[at + HEADER_BYTES : end])
+
     def _send_looked_at(self, exchange: Exchange, buffer: bytes, at: int, end: int, rows: int) -> None:
-        """Whole rows of a packet each."""
+        """Whole rows of a packet each, the first with the number that is due."""
         run = self._looked_at(exchange, buffer, at, end)
+        if exchange.shift:
+            run = renumbered(run, exchange.sequence + exchange.shift)
+        exchange.sequence += rows
         exchange.rows += rows
         exchange.size_bytes += end - at
         if exchange.record_left > 0:

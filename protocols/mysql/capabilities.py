@@ -1,8 +1,13 @@
 """What a client and a server agree on before anything else. Spec: MySQL, "Capabilities Flags"; MariaDB, "Connection Phase".
 
 The gateway offers what it can relay, and asks the target for exactly what the client took: so both legs speak in the same
-frames, and what needs no look passes byte for byte. One flag differs: the target is always asked to report changes of the
-session's state (SESSION_TRACK), which the client's frames are freed of where it did not ask for them.
+frames, and what needs no look passes byte for byte. Where they do not, frames are translated:
+
+- SESSION_TRACK: the target is always asked to report changes of the session's state, which the client's frames are freed of
+  where it did not ask for them.
+- OPTIONAL_METADATA: the target always describes its results, and the client gets the descriptions that it wants.
+- CACHE_METADATA: the same. The target is not asked to leave descriptions out; the gateway leaves out those that the client has.
+- QUERY_ATTRIBUTES: a target that cannot read attributes is not sent any.
 
 MariaDB's own flags are bits 32 and up. A MariaDB server shows that it has them by not setting CLIENT_MYSQL (bit 0).
 """
@@ -77,8 +82,14 @@ _SHARED: Final = (
     | C.PS_MULTI_RESULTS
     | C.SESSION_TRACK
     | C.DEPRECATE_EOF
+    | C.OPTIONAL_METADATA
+    | C.QUERY_ATTRIBUTES
+    | C.PROGRESS
     | C.BULK
 )
+# Of one family of servers, and not of the other.
+_OF_MYSQL: Final = C.MYSQL | C.OPTIONAL_METADATA | C.QUERY_ATTRIBUTES
+_OF_MARIADB: Final = C.BULK | C.PROGRESS | C.CACHE_METADATA
 # Of a login alone.
 _LOGIN: Final = (
     C.CONNECT_WITH_DB | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.CONNECT_ATTRS | C.PLUGIN_AUTH_LENENC | C.RESERVED
@@ -91,15 +102,9 @@ _FRAMES: Final = C.DEPRECATE_EOF | C.PROTOCOL_41 | C.MULTI_RESULTS | C.PS_MULTI_
 def offered(*, tls: bool, mariadb: bool) -> Capability:
     """What the gateway says it can do; a file of the client (LOCAL_FILES) is asked for only where the statement names it.
 
-    Not offered: COMPRESS and ZSTD (frames inside frames), OPTIONAL_METADATA
-    and CACHE_METADATA (rows without the description that masking needs),
-    QUERY_ATTRIBUTES (values that no approver would see), EXPIRED_PASSWORDS and MFA (the gateway has neither), NO_SCHEMA.
+    Not offered: COMPRESS and ZSTD (frames inside frames), EXPIRED_PASSWORDS and MFA (the gateway has neither), NO_SCHEMA.
     """
-    found = _LOGIN | (_SHARED & ~C.BULK)
-    if mariadb:
-        found |= C.BULK
-    else:
-        found |= C.MYSQL
+    found = _LOGIN | (_SHARED & ~(_OF_MYSQL | _OF_MARIADB)) | (_OF_MARIADB if mariadb else _OF_MYSQL)
     if tls:
         found |= C.SSL
     return found

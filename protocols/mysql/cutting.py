@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from protocols.base import ProtocolError, Question
+from protocols.mysql.attributes import Named
 from protocols.mysql.messages import Command
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES
 from protocols.mysql.prepared import Bound, Prepared
@@ -13,7 +14,18 @@ from protocols.mysql.prepared import Bound, Prepared
 class Waiting:
     """A command whose question is open."""
 
-    __slots__ = ("bound", "command", "gives_file", "opens_cursor", "packets", "prepared", "question", "sequence")
+    __slots__ = (
+        "bound",
+        "command",
+        "gives_file",
+        "head",
+        "named",
+        "opens_cursor",
+        "packets",
+        "prepared",
+        "question",
+        "sequence",
+    )
 
     def __init__(
         self,
@@ -34,6 +46,8 @@ class Waiting:
         self.bound = bound
         self.opens_cursor = opens_cursor
         self.gives_file = False
+        self.head = bytes((command,))  # what stands in front of the text, as the server is sent it
+        self.named: Named | None = None  # of an execution: what the server gets beside its parameters
 
 
 class Stream:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import enum
 
 from protocols.base import Fields, NameChange, RowPlan
+from protocols.mysql.describing import Gathered
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.prepared import Prepared
 from protocols.mysql.runs import Run
@@ -73,6 +74,8 @@ class Exchange:
         "columns",
         "command",
         "continues",
+        "described",
+        "gathered",
         "injected",
         "left",
         "look",
@@ -147,6 +150,8 @@ class Exchange:
         self.left = 0  # definitions to come
         self.parameters_left = 0
         self.columns: list[MySqlColumn] = []
+        self.described = True  # the client gets the descriptions of the columns
+        self.gathered: Gathered | None = None  # descriptions that it may have already
         self.plan: RowPlan | None = None
         self.run: Run | None = None  # what rewrites by the plan
         self.planned = False
@@ -162,6 +167,8 @@ class Exchange:
         self.rows = self.size_bytes = 0
         self.record_left = self.record_bytes
         self.columns = []
+        self.described = True
+        self.gathered = None
         self.plan = None
         self.run = None
         self.textual = None

@@ -13,6 +13,7 @@ from typing import Final
 
 from protocols.base import ProtocolError, Question, Stage
 from protocols.mysql.asking import Asking
+from protocols.mysql.attributes import COUNT_AVAILABLE, declared_in_beginning, with_names, without_names
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.cutting import Stream, Waiting
 from protocols.mysql.exchange import ANY_SEQUENCE
@@ -74,7 +75,7 @@ class Executing:
     def execute(self, packets: bytes, payload: bytes, sequence: int) -> None:
         if len(payload) < 10:
             raise ProtocolError("COM_STMT_EXECUTE ends early")
-        if payload[5] & ~CURSOR_FLAGS:
+        if payload[5] & ~(CURSOR_FLAGS | (COUNT_AVAILABLE if self.shared.names_of_client else 0)):
             raise ProtocolError("COM_STMT_EXECUTE with unknown flags")
         self._ask_execution(Command.STMT_EXECUTE, packets, payload, sequence, decode_execute)
 
@@ -95,9 +96,17 @@ class Executing:
         prepared = self._statement(payload, sequence)
         if prepared is None:
             return
+        named = None
+        whole = payload
+        if self.shared.names_of_client and command is Command.STMT_EXECUTE:
+            payload, named = without_names(payload, prepared)
         bound = decode(payload, prepared)
-        if bound.payload is not payload or int.from_bytes(payload[1:5], "little") == LAST_STATEMENT:
-            new = bound.payload[:1] + prepared.number.to_bytes(4, "little") + bound.payload[5:]
+        new = bound.payload
+        if int.from_bytes(payload[1:5], "little") == LAST_STATEMENT:
+            new = new[:1] + prepared.number.to_bytes(4, "little") + new[5:]
+        if named is not None and self.shared.names_for_server:
+            new = with_names(new, named, prepared.parameters)
+        if new is not whole and new != whole:
             packets = frame(new)
         cut = prepared.long_cut
         question = Question(
@@ -112,9 +121,13 @@ class Executing:
             cut,
             len(packets) + prepared.long_bytes,
             row_length=prepared.parameters,
+            attributes=() if named is None else named.shown,
         )
         opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
-        self._asking.ask(Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor))
+        waiting = Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor)
+        if self.shared.names_for_server:
+            waiting.named = named
+        self._asking.ask(waiting)
 
     def stream_execution(self, command: Command, buffer: bytes, at: int, length: int) -> int:
         """Only its statement is known: its values are longer than bind_bytes. It streams if it is allowed so."""
@@ -127,17 +140,23 @@ class Executing:
             text = b"Unknown prepared statement handler (%d) given to the gateway" % number
             self._streaming.discard(length, lambda sequence: self._asking.answer(_UNKNOWN_STATEMENT, text, sequence))
             return at + HEADER_BYTES
+        shared = self.shared
+        if shared.names_of_client and not shared.names_for_server and command is Command.STMT_EXECUTE:
+            raise ProtocolError("an execution too long to be freed of its query attributes", sqlstate="54000")
         if prepared.known_types != prepared.types:
             raise ProtocolError("an execution too long to be given the types that it lacks", sqlstate="54000")
         question = Question(
-            self.shared.next_ticket(), Stage.BIND, prepared.text, b"%d" % prepared.number, attachment=prepared.attachment,
+            shared.next_ticket(), Stage.BIND, prepared.text, b"%d" % prepared.number, attachment=prepared.attachment,
             truncated=True, length=length,
         )  # fmt: skip
         head = buffer[at : at + HEADER_BYTES + STATEMENT_AT] + prepared.number.to_bytes(4, "little")
         begin = at + HEADER_BYTES
-        bound = Bound((), (), (), declared_types(buffer[begin : begin + length], prepared), b"")
+        declares = (
+            declared_in_beginning if shared.names_of_client and command is Command.STMT_EXECUTE else declared_types
+        )
+        bound = Bound((), (), (), declares(buffer[begin : begin + length], prepared), b"")
         self._streaming.stream = Stream(length - 5, length == FULL_PAYLOAD, 1, self._streaming.pass_on)
-        opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
+        opens_cursor = command is Command.STMT_EXECUTE and payload[5] & CURSOR_FLAGS != 0
         self._asking.ask(Waiting(command, head, ANY_SEQUENCE, question, prepared, bound, opens_cursor=opens_cursor))
         return at + len(head)
 

@@ -13,6 +13,7 @@ from typing import Final
 from protocols.base import ProtocolError, Question, Stage, Terminated
 from protocols.buffer import Inbox
 from protocols.mysql.asking import Asking
+from protocols.mysql.attributes import decode_query, encode_query
 from protocols.mysql.changing import LONGEST_CHANGE_BYTES, Step, UserChange
 from protocols.mysql.cutting import Waiting, assemble, beginning, quoted
 from protocols.mysql.exchange import Exchange
@@ -169,7 +170,10 @@ class Frontend:
         if code in (Command.QUERY, Command.STMT_PREPARE):
             head = beginning(buffer, at, limit)
             stage = Stage.QUERY if code == Command.QUERY else Stage.PARSE
-            question = Question(self.shared.next_ticket(), stage, head[1:], truncated=True, length=length)
+            text = head[1:]
+            if code == Command.QUERY and self.shared.names_of_client:
+                text = head[decode_query(head)[1] :]
+            question = Question(self.shared.next_ticket(), stage, text, truncated=True, length=length)
 
             def ask(sequence: int) -> None:
                 self.questions.ask(Waiting(Command(code), b"", sequence, question))
@@ -185,7 +189,9 @@ class Frontend:
     def _ask_own(self) -> None:
         shared = self.shared
         text = shared.own.popleft()
-        shared.to_server.append(frame(bytes((Command.QUERY,)) + text))
+        shared.to_server.append(
+            frame((encode_query(()) if shared.names_for_server else bytes((Command.QUERY,))) + text)
+        )
         shared.exchange = Exchange(Command.QUERY, 1, injected=True)
 
     def _change_user(self, _packets: bytes, payload: bytes, sequence: int) -> None:
@@ -202,7 +208,7 @@ class Frontend:
         self.questions.start(Command(payload[0]), packets, sequence)
 
     def _query(self, packets: bytes, payload: bytes, sequence: int) -> None:
-        self.questions.ask_text(Command.QUERY, payload[1:], packets, sequence)
+        self.questions.ask_query(packets, payload, sequence)
 
     def _init_db(self, packets: bytes, payload: bytes, sequence: int) -> None:
         self.questions.ask_text(Command.INIT_DB, b"USE " + quoted(payload[1:]), packets, sequence)

@@ -37,6 +37,7 @@ class Prepared:
         "columns",
         "cursor_columns",
         "cursor_plan",
+        "described",
         "epoch",
         "known_types",
         "long_bytes",
@@ -58,6 +59,7 @@ class Prepared:
         self.parameters = parameters
         self.columns = columns
         self.attachment = attachment
+        self.described: bytes | None = None  # digest of the descriptions of its columns that the client has; None: none
         self.types: tuple[int, ...] | None = None  # as the client sent them last
         self.known_types: tuple[int, ...] | None = None  # as the server got them last
         self.long_data: dict[int, bytearray] = {}
@@ -233,11 +235,15 @@ def declared_types(payload: bytes, prepared: Prepared) -> tuple[int, ...] | None
 
 
 def _types(cursor: Cursor, count: int) -> tuple[int, ...]:
-    types: tuple[int, ...] = struct.unpack(f"<{count}H", cursor.read_bytes(2 * count))
+    return checked_types(struct.unpack(f"<{count}H", cursor.read_bytes(2 * count)))
+
+
+def checked_types(types: Sequence[int]) -> tuple[int, ...]:
+    """ProtocolError for one that servers read in different ways."""
     for declared in types:
         if declared & ~UNSIGNED_TYPE not in PARAMETERS:
             raise ProtocolError(f"a parameter of the unknown type {declared:#x}")
-    return types
+    return tuple(types)
 
 
 class Statements:

@@ -204,6 +204,10 @@ class MySqlRelay:
         """What SQL's EXECUTE of this name would run."""
         return self._shared.names.find(name)
 
+    def describe_results(self, wanted: bool) -> None:
+        """Whether the client gets descriptions of columns from now on. The server is to send them in any case."""
+        self._shared.describes = wanted
+
     def forget_texts(self) -> None:
         """Names of SQL's PREPARE stay, and what stands behind them is not known any more."""
         self._shared.names.forget_texts()

@@ -61,6 +61,22 @@ def end_of_run(buffer: bytes, start: int, sequence: int) -> tuple[int, int]:
     return at, rows
 
 
+def renumbered(run: bytes, sequence: int) -> bytes:
+    """Whole packets one behind the other, under numbers from this one on."""
+    new = bytearray(run)
+    size: i64 = len(run)
+    number: i64 = sequence
+    at: i64 = 0
+    while at < size:
+        low: i64 = run[at]
+        middle: i64 = run[at + 1]
+        high: i64 = run[at + 2]
+        new[at + 3] = number & 0xFF
+        number += 1
+        at += HEADER_BYTES + (low | middle << 8 | high << 16)
+    return bytes(new)
+
+
 def prefix_bytes(first: i64) -> i64:
     """How many bytes a length takes that begins with this one; 0: none does."""
     if first < _NULL:

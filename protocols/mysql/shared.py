@@ -130,14 +130,23 @@ def _folded(name: bytes) -> bytes:
 
 class Shared:
     __slots__ = (
+        "caches",
         "capabilities",
+        "describes",
         "detector",
         "effects",
         "epoch",
         "exchange",
         "limits",
+        "marked_by_server",
+        "marked_for_client",
+        "marks_statements_for_client",
         "names",
+        "names_for_server",
+        "names_of_client",
         "own",
+        "progress_for_client",
+        "progress_of_server",
         "scrub",
         "statements",
         "status",
@@ -151,6 +160,17 @@ class Shared:
     def __init__(self, limits: Limits, client: Capability, server: Capability) -> None:
         self.limits = limits
         self.capabilities = client
+        # whether a result's count of columns is followed by a mark that says if they are described;
+        # in MySQL's way the answer to COM_STMT_PREPARE has one as well
+        self.marked_for_client = bool(client & (Capability.OPTIONAL_METADATA | Capability.CACHE_METADATA))
+        self.marks_statements_for_client = bool(client & Capability.OPTIONAL_METADATA)
+        self.marked_by_server = bool(server & Capability.OPTIONAL_METADATA)
+        self.caches = bool(client & Capability.CACHE_METADATA)
+        self.describes = True  # the client wants its results described
+        self.progress_for_client = bool(client & Capability.PROGRESS)
+        self.progress_of_server = bool(server & Capability.PROGRESS)
+        self.names_of_client = bool(client & Capability.QUERY_ATTRIBUTES)
+        self.names_for_server = bool(server & Capability.QUERY_ATTRIBUTES)
         self.tracks_client = bool(client & Capability.SESSION_TRACK)
         self.tracks_server = bool(server & Capability.SESSION_TRACK)
         self.statements = Statements()

@@ -17,7 +17,7 @@ from tests.integration.mysql_gateway import PASSWORD, direct, mysql_gateway
 from tests.protocols import mysql_playbook as p
 from tests.support.servers import Server
 from wireproxy.config.model import Database, Secret
-from wireproxy.mysql.namespace import SETUP
+from wireproxy.mysql.namespace import setup
 from wireproxy.mysql.upstream import MySqlUpstream, connect_mysql
 from wireproxy.wire import READ_BYTES
 
@@ -213,7 +213,9 @@ async def test_a_reset_connection_is_as_new_and_still_tells_its_settings(
         tmp_path,
         flags,
         [
-            (p.query(SETUP[0].decode()),),  # as the gateway does, so that as much is reported
+            (
+                p.query(setup(Capability(0), read_only=False)[0].decode()),
+            ),  # as the gateway does, so that as much is reported
             (p.query("SET sql_mode = 'ANSI_QUOTES'"),),
             (p.query('SELECT "name" FROM people WHERE "id" = 1'),),
             (p.command(Command.RESET_CONNECTION),),

@@ -32,6 +32,28 @@ def query(text: str) -> bytes:
     return command(Command.QUERY, text.encode())
 
 
+def attributes(*values: tuple[str, int, bytes | None]) -> bytes:
+    """NULL bitmap, types and names, values."""
+    nulls = bytearray((len(values) + 7) // 8)
+    for index, (_, _, value) in enumerate(values):
+        if value is None:
+            nulls[index // 8] |= 1 << (index % 8)
+    types = b"".join(number(kind, 2) + text(name) for name, kind, _ in values)
+    return bytes(nulls) + b"\1" + types + b"".join(value for _, _, value in values if value is not None)
+
+
+def query_with(sql: str, *values: tuple[str, int, bytes | None]) -> bytes:
+    """COM_QUERY as it is where query attributes are agreed on."""
+    head = encode_lenenc_int(len(values)) + b"\1"
+    return command(Command.QUERY, head + (attributes(*values) if values else b"") + sql.encode())
+
+
+def execute_with(statement: int, *values: tuple[str, int, bytes | None], flags: int = 8) -> bytes:
+    """COM_STMT_EXECUTE likewise: parameters first, then attributes."""
+    body = number(statement) + bytes((flags,)) + number(1) + encode_lenenc_int(len(values))
+    return command(Command.STMT_EXECUTE, body + (attributes(*values) if values else b""))
+
+
 def prepare(text: str) -> bytes:
     return command(Command.STMT_PREPARE, text.encode())
 
@@ -90,6 +112,10 @@ def ok(
 ) -> bytes:
     flags = status | (0x4000 if state is not None else 0)
     return encode_ok(Ok(affected, 0, flags, 0, b"", state), tracks=tracks, header=header)
+
+
+def progress(words: str, stage: int = 1, stages: int = 2, thousandths: int = 12345) -> bytes:
+    return b"\xff\xff\xff\1" + bytes((stage, stages)) + number(thousandths, 3) + text(words)
 
 
 def schema_changed(name: str) -> bytes:
@@ -164,9 +190,17 @@ def prepared(statement: int, flags: Capability, columns: int = 0, parameters: in
 class Session:
     """A relay with both ends in the hands of the test."""
 
-    def __init__(self, flags: Capability = NEW, limits: Limits | None = None, **options: object) -> None:
+    def __init__(
+        self,
+        flags: Capability = NEW,
+        limits: Limits | None = None,
+        *,
+        server: Capability | None = None,
+        **options: object,
+    ) -> None:
         self.flags = flags
-        self.relay = MySqlRelay(limits, flags, flags | C.SESSION_TRACK, **options)  # type: ignore[arg-type]
+        leg = (flags if server is None else server) | C.SESSION_TRACK
+        self.relay = MySqlRelay(limits, flags, leg, **options)  # type: ignore[arg-type]
         self.effects: list[MySqlEffect] = []
 
     def client(self, *pieces: bytes) -> list[MySqlEffect]:

@@ -75,17 +75,21 @@ def test_what_was_not_offered_is_not_agreed_on() -> None:
         for flag in (
             C.COMPRESS,
             C.ZSTD,
-            C.QUERY_ATTRIBUTES,
-            C.OPTIONAL_METADATA,
-            C.CACHE_METADATA,
+            C.MFA,
+            C.EXPIRED_PASSWORDS,
             C.SSL,
         ):
             assert not found & flag
+        for flag in (C.QUERY_ATTRIBUTES, C.OPTIONAL_METADATA):
+            assert bool(found & flag) is not mariadb
         assert (
             found & C.LOCAL_FILES
         )  # a file is asked for only where the statement names it: test_mysql_local_infile.py
-        assert not found & C.BULK  # a client that calls itself MySQL's has none of MariaDB's flags
-    assert agreed(offered(tls=False, mariadb=True), everything & ~C.MYSQL) & C.BULK
+        # a client that calls itself MySQL's has none of MariaDB's flags
+        assert not found & (C.BULK | C.CACHE_METADATA | C.PROGRESS)
+    of_mariadb = agreed(offered(tls=False, mariadb=True), everything & ~C.MYSQL)
+    for flag in (C.BULK, C.CACHE_METADATA, C.PROGRESS):
+        assert of_mariadb & flag
 
 
 def test_a_client_of_before_4_1_is_turned_away() -> None:
@@ -102,6 +106,17 @@ def test_both_legs_speak_in_the_same_frames() -> None:
             assert bool(found & flag) is bool(client & flag)
         assert found & C.SESSION_TRACK
         assert not found & (C.LOCAL_FILES | C.COMPRESS | C.PROGRESS)
+
+
+def test_what_is_translated_is_asked_for_only_where_the_server_has_it() -> None:
+    asked = C.PROTOCOL_41 | C.SECURE_CONNECTION | C.QUERY_ATTRIBUTES | C.OPTIONAL_METADATA
+    client = agreed(offered(tls=True, mariadb=False), asked)
+    for flag in (C.QUERY_ATTRIBUTES, C.OPTIONAL_METADATA):
+        assert upstream(client, offered(tls=True, mariadb=False)) & flag
+        assert not upstream(client, offered(tls=True, mariadb=True)) & flag
+    client = agreed(offered(tls=True, mariadb=True), C.PROTOCOL_41 | C.SECURE_CONNECTION | C.CACHE_METADATA)
+    assert client & C.CACHE_METADATA
+    assert not upstream(client, offered(tls=True, mariadb=True)) & C.CACHE_METADATA  # descriptions always come
 
 
 def test_a_server_that_lacks_what_the_client_was_promised_is_not_used() -> None:

@@ -28,7 +28,7 @@ from wireproxy.log.records import (
     StatementRecord,
     VerdictRecord,
 )
-from wireproxy.log.values import show_parameters
+from wireproxy.log.values import show_attributes, show_parameters
 
 INDENT = 20  # behind the time and the ticket
 SQL_CHARACTERS = 4000  # of one statement; `export` has all of it
@@ -241,6 +241,8 @@ def _statement(record: StatementRecord) -> Iterator[RenderableType]:
         yield _below(Text(f"⚠ {warning}", style="yellow"))
     if record.parameters:
         yield _below(_parameters(record))
+    if record.attributes:
+        yield _below(_attributes(record))
     if record.action not in ("allow", "observe"):
         yield from _reasons(record.reasons)
 
@@ -252,6 +254,14 @@ def _parameters(record: StatementRecord) -> RenderableType:
         text.append(f"${index}", "cyan")
         text.append(" = ", "dim").append_text(_cell(value, 200)).append("  ")
     more = len(record.parameters or ()) - len(values)
+    return text.append(f"… {more} more", "dim") if more > 0 else text
+
+
+def _attributes(record: StatementRecord) -> RenderableType:
+    text = Text(overflow="fold")
+    for name, value in show_attributes(record.attributes[:PARAMETERS_SHOWN]):
+        text.append(cut(name, 80), "cyan").append(" = ", "dim").append_text(_cell(value, 200)).append("  ")
+    more = len(record.attributes) - PARAMETERS_SHOWN
     return text.append(f"… {more} more", "dim") if more > 0 else text
 
 

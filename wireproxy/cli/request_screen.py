@@ -138,6 +138,8 @@ def _after(request: RequestView) -> list[tuple[str, Text]]:
         rows.append((f"${number}", _value(value)))
     if request.parameters is not None and not request.parameters:
         rows.append(("values", Text("none bound")))
+    for name, given in request.attributes:
+        rows.append(("attribute", Text(f"{cut(name, 80)} = ").append_text(_value(given))))
     groups = f" of {cut(', '.join(request.approvers), FIELD_CHARACTERS)}" if request.approvers else ""
     rows.append(
         (

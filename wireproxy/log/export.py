@@ -28,7 +28,7 @@ from wireproxy.log.records import (
     StatementRecord,
     VerdictRecord,
 )
-from wireproxy.log.values import postgres_copy_data, postgres_rows, show_parameters, show_value
+from wireproxy.log.values import postgres_copy_data, postgres_rows, show_attributes, show_parameters, show_value
 
 Json = dict[str, object]
 HEADS_KEPT = 1024  # tickets whose columns are remembered: rows come soon after their head
@@ -167,6 +167,7 @@ def _statement(record: StatementRecord, raw: bool) -> Json:
         "parameters": None
         if record.parameters is None
         else list(show_parameters(record.parameters, record.formats, record.types)),
+        "attributes": list(show_attributes(record.attributes)),
         "action": record.action,
         "rule": record.rule,
         "reasons": list(record.reasons),

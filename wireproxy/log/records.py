@@ -69,6 +69,7 @@ class StatementRecord(msgspec.Struct, frozen=True, array_like=True, tag=2):
     redacted: bool = False  # a password stood in the text
     digest: bytes | None = None  # SHA-256 of the exact text, when `text` is not it
     types: tuple[int, ...] = ()  # of the parameters, as far as the client or the server said: pg_type OIDs
+    attributes: tuple[tuple[bytes, bytes | None], ...] = ()  # MySQL's query attributes: names, and values as text
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, array_like=True, tag=3):

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from wireproxy.log.reader import RecordAt, Walk
 from wireproxy.log.records import SessionStart, StatementRecord
-from wireproxy.log.values import show_parameters
+from wireproxy.log.values import show_attributes, show_parameters
 
 FIELD_CHARACTERS = 64 * 1024  # of each text that a regular expression sees: some take time squared, or worse
 CONTEXT_CHARACTERS = 60  # shown on either side
@@ -84,6 +84,8 @@ def _of_statement(record: StatementRecord) -> Iterator[tuple[str, str]]:
     for value in show_parameters(record.parameters or (), record.formats, record.types):
         if value is not None:
             yield "parameter", value
+    for name, value in show_attributes(record.attributes):
+        yield "attribute", name if value is None else f"{name} = {value}"
     if record.request_id:
         yield "request", record.request_id
 

@@ -90,6 +90,16 @@ def show_binary(value: bytes, type_oid: int) -> str:
     return _hex(value)
 
 
+def show_attributes(attributes: Sequence[tuple[bytes, bytes | None]]) -> Iterator[tuple[str, str | None]]:
+    """Names and values of MySQL's query attributes."""
+    for name, value in attributes:
+        yield name.decode("utf-8", "backslashreplace"), _shown_text(value)
+
+
+def _shown_text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "backslashreplace")
+
+
 def show_parameters(
     parameters: Sequence[bytes | None], formats: Sequence[int], types: Sequence[int] = ()
 ) -> tuple[str | None, ...]:

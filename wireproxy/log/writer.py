@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rules.model import Dialect
-from rules.redaction import may_hold_secret, redact_parameters, redact_prose, redact_secrets
+from rules.redaction import may_hold_secret, redact_named, redact_parameters, redact_prose, redact_secrets
 from wireproxy.log import format as fmt
 from wireproxy.log import records as rec
 from wireproxy.log.appender import DEFAULT_PART_BYTES, Appender, Names
@@ -113,6 +113,7 @@ class SessionLog:
         truncated: bool = False,
         backslash_escapes: bool | None = None,
         parameter_types: Sequence[int] = (),
+        attributes: Sequence[tuple[bytes, bytes | None]] = (),
     ) -> None:
         """A statement, and what was decided. Give the exact text and values: passwords are taken out here.
 
@@ -134,6 +135,10 @@ class SessionLog:
             text = redact_secrets(exact, self._dialect, backslash_escapes)
             redacted = redacted or text != exact
             digest = digest if text != exact or truncated else None
+        if attributes:
+            shown = tuple([(name, redact_named(name, value, self._dialect)) for name, value in attributes])
+            redacted = redacted or shown != attributes
+            attributes = shown
         if parameters and _size(parameters) > PARAMETERS_LIMIT_BYTES:
             parameters, truncated = _cut(parameters), True
         record = rec.StatementRecord(
@@ -153,6 +158,7 @@ class SessionLog:
             redacted,
             digest,
             tuple(parameter_types),
+            tuple(attributes),
         )
         self._statements += 1
         if action in {"allow", "observe"}:

@@ -12,17 +12,31 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
+from protocols.mysql.capabilities import Capability
+from protocols.mysql.describing import VARIABLE
 from rules.model import Effect, Namespace, Statement
 
 TRACKED = "autocommit,character_set_client,character_set_connection,character_set_results,sql_mode,time_zone"
-SETUP = (b"SET SESSION session_track_schema = ON, session_track_system_variables = '" + TRACKED.encode() + b"'",)
-READ_ONLY = b"SET SESSION TRANSACTION READ ONLY"
+_SETUP = (b"SET SESSION session_track_schema = ON, session_track_system_variables = '" + TRACKED.encode() + b"'",)
+_SETUP_DESCRIBED = (
+    b"SET SESSION session_track_schema = ON, session_track_system_variables = '"
+    + f"{TRACKED},{VARIABLE}".encode()
+    + b"'",
+)
+_READ_ONLY = (b"SET SESSION TRANSACTION READ ONLY",)
+DESCRIBE = f"SET SESSION {VARIABLE} = FULL".encode()
 PROBE = (
     b"SELECT @@SESSION.sql_mode, @@SESSION.character_set_client, DATABASE(), @@SESSION.time_zone, @@SESSION.autocommit,"
     b" @@SESSION.character_set_results, VERSION(), CURRENT_USER()"
 )
 _WORDS = re.compile(r"[A-Za-z0-9_,]*\Z")
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
+
+
+def setup(server: Capability, *, read_only: bool) -> tuple[bytes, ...]:
+    """What a session is set up with. `server`: the flags of the target's leg; `read_only`: a second fence behind the policy."""
+    tracked = _SETUP_DESCRIBED if server & Capability.OPTIONAL_METADATA else _SETUP
+    return (*tracked, *_READ_ONLY) if read_only else tracked
 
 
 def version_number(text: str) -> int:

@@ -14,7 +14,7 @@ from wireproxy.config.model import Listen
 from wireproxy.live import Live
 from wireproxy.mysql.killing import OwnConnections
 from wireproxy.mysql.login import Logins
-from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
+from wireproxy.mysql.namespace import PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor
 from wireproxy.mysql.session import MySqlSession
 from wireproxy.mysql.target import MySqlTarget
@@ -125,7 +125,6 @@ class MySqlPort(Port[MySqlArrival]):
 
 async def open_namespace(upstream: MySqlUpstream, *, read_only: bool) -> MySqlNamespace:
     """What the session starts with. `read_only` sets it so: a second fence behind a policy without writes."""
-    setup = (*SETUP, READ_ONLY) if read_only else SETUP
-    answers = await ask(upstream, [*setup, PROBE])
+    answers = await ask(upstream, [*setup(upstream.capabilities, read_only=read_only), PROBE])
     (row,) = answers[-1] or ((),)
     return MySqlNamespace(row)

@@ -14,6 +14,7 @@ import trio
 
 from protocols.base import Completed, Failed, ParameterChanged, Question, RowPlan, Rows, Stage
 from protocols.mysql.cutting import quoted
+from protocols.mysql.describing import VARIABLE
 from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import frame
@@ -39,7 +40,7 @@ from wireproxy.mysql.killing import (
     read_kill,
     unclear,
 )
-from wireproxy.mysql.namespace import PROBE, READ_ONLY, SETUP, MySqlNamespace
+from wireproxy.mysql.namespace import DESCRIBE, PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor, Reentry
 from wireproxy.mysql.side import Meaning
 from wireproxy.mysql.target import MySqlTarget, not_explained
@@ -96,6 +97,7 @@ class MySqlSession(Session):
         # the same as without the underscore, under types that compile to direct calls
         self._relay = relay
         self._namespace = namespace
+        self._capabilities = upstream.capabilities  # of the target's leg
         super().__init__(
             relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week
         )  # fmt: skip
@@ -326,6 +328,12 @@ class MySqlSession(Session):
         return False
 
     def _on_parameter(self, changed: ParameterChanged) -> bool:
+        if changed.name == VARIABLE:
+            wanted = changed.value != "NONE"
+            self._relay.describe_results(wanted)
+            if not wanted:  # the client gets none from now on, and the gateway needs them
+                self._ask(DESCRIBE, self._heard_setup)
+            return False
         before = self._namespace.reading
         super()._on_parameter(changed)
         self._heed(before)
@@ -338,7 +346,7 @@ class MySqlSession(Session):
 
     def _probe(self) -> None:
         """Ask for the settings before anything more is judged."""
-        if not self._own:
+        if self._heard_settings not in self._own:
             self._ask(PROBE, self._heard_settings)
 
     def _ask(self, text: bytes, heard: Heard) -> None:
@@ -364,7 +372,7 @@ class MySqlSession(Session):
         self.log.event("connection_reset", {})
         self.done.clear()
         self._namespace.lose()
-        for text in (*SETUP, READ_ONLY) if self.bench.read_only else SETUP:
+        for text in setup(self._capabilities, read_only=self.bench.read_only):
             self._ask(text, self._heard_setup)
         borrower, self._borrower = self._borrower, None
         if borrower is None:

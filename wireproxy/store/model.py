@@ -138,6 +138,7 @@ class RequestFacts:
     application: str = field(converter=displayable)  # what the client calls itself
     sql: str = field(converter=displayable)
     parameters: tuple[str | None, ...] | None = field(default=None, converter=_values)
+    attributes: tuple[tuple[str, str | None], ...] = ()  # MySQL's query attributes: names and values
     kinds: tuple[str, ...] = ()
     relations: tuple[str, ...] = field(default=(), converter=_texts)  # as "public.orders (write)"
     rule: str = ""
