@@ -71,7 +71,7 @@ class Answers:
         }
 
     def handle(self, exchange: Exchange, payload: bytes) -> None:
-        if payload[:3] == progress.HEAD and exchange.phase not in (Phase.FILE, Phase.DEFINITIONS):
+        if payload[:3] == progress.HEAD and exchange.phase is not Phase.FILE:
             self._progress(exchange, payload)
             return
         self._handlers[exchange.phase](exchange, payload)
@@ -83,7 +83,7 @@ class Answers:
 
     def _progress(self, exchange: Exchange, payload: bytes) -> None:
         shared = self.shared
-        if not shared.progress_of_server:
+        if not shared.progress_of_server or exchange.phase is Phase.DEFINITIONS:
             raise bad("a progress report that nobody asked for")
         if shared.scrub is not None or shared.detector is not None:
             payload = progress.fixed_words_only(payload)
