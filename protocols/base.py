@@ -13,14 +13,17 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from protocols.facts import Completed, CopyOut, Described, Failed, Forward, NameChange, Question, Rows
+from protocols.facts import Completed, CopyIn, CopyOut, Described, Failed, Forward, NameChange, Question, Rows
 
 __all__ = [
     "AnyRelay",
     "ColumnDescription",
     "Completed",
+    "CopyIn",
     "CopyOut",
+    "CopyReader",
     "CopyRewriter",
+    "CopyStopped",
     "Described",
     "Effect",
     "Exchange",
@@ -118,6 +121,13 @@ class Detected(NamedTuple):
     counts: Mapping[str, int]
 
 
+class CopyStopped(NamedTuple):
+    """What the client copies in must not be stored: the copy is failed, and these fields are its error."""
+
+    ticket: int
+    fields: Fields
+
+
 class ParameterChanged(NamedTuple):
     name: str
     value: str
@@ -143,6 +153,8 @@ Effect = (
     Question
     | Described
     | CopyOut
+    | CopyIn
+    | CopyStopped
     | Completed
     | Rows
     | Detected
@@ -186,6 +198,16 @@ class CopyRewriter(Protocol):
         """The whole CopyData messages that stand at `at` and behind it, rewritten, and where the first other one begins."""
 
     def finish(self) -> bytes: ...
+
+
+class CopyReader(Protocol):
+    """Looks at the data of one COPY … FROM STDIN as it passes. Both give the fields of the error that stops it."""
+
+    def feed(self, data: bytes) -> Fields | None:
+        """The next bodies of CopyData messages, cut anywhere."""
+
+    def finish(self) -> Fields | None:
+        """Before the client's CopyDone goes on."""
 
 
 class Known(Protocol):

@@ -115,6 +115,32 @@ class CopyOut:
         self.attachment = attachment
 
 
+class CopyIn:
+    """COPY … FROM STDIN waits for rows. Answered by `plan_copy_in`; none of the client's goes on before."""
+
+    __slots__ = (
+        "attachment",
+        "binary",
+        "columns",
+        "position",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        ticket: int,
+        position: int,
+        binary: bool,
+        columns: int,
+        attachment: object,
+    ) -> None:
+        self.ticket = ticket
+        self.position = position
+        self.binary = binary
+        self.columns = columns
+        self.attachment = attachment
+
+
 class Completed:
     """A statement ended well (or a portal was suspended: tag is empty)."""
 
@@ -239,7 +265,7 @@ class Forward:
         exchange: Exchange | None = None,
     ) -> None:
         self.attachment = attachment
-        self.look = look  # its results are described and planned before a row of them leaves
+        self.look = look  # its results are described and planned before a row of them leaves; so is what it copies in
         self.barrier = barrier  # nothing later is read before the server has answered it
         self.record_bytes = record_bytes  # of each of its results, kept as frames for the record
         self.names = names

@@ -260,7 +260,7 @@ class Judge:
                 worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
                 for decision, found in zip(decisions, masks, strict=True)
             )
-            if not any(found.touches or found.follows_names or found.exchange for found in masks):
+            if not any(found.looks or found.exchange for found in masks):
                 masks = None
         return Judgement(
             statements,

@@ -172,6 +172,17 @@ def limit_reached(rule: str, what: str, allowed: float, window_s: float, resets_
     )
 
 
+def masked_copy(table: str, place: str, column: str, what: str) -> Refusal:
+    """The data of a copy holds what a masked column looks like. `place`: the line or row, `what`: what stands there."""
+    return Refusal(
+        NOT_PERMITTED,
+        f'wireproxy: COPY {_line(table)} FROM STDIN stopped by rule "mask"',
+        f"{place.capitalize()}, column {_line(column)}: {what} would be written into a table.",
+        "Nothing was written. Leave the column out, or take its values from where they are stored (UPDATE … FROM)."
+        " INSERT shows the row to an approver, who can let it be written as it is.",
+    )
+
+
 def describe(judgement: Judgement) -> str:
     """The statement that decided, in a few words: DROP TABLE public.orders."""
     if not judgement.statements:

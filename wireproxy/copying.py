@@ -1,28 +1,40 @@
-"""From what rules know of a COPY to the rewriter of its rows."""
+"""From what rules know of a COPY … FROM STDIN to the reader of its data."""
 
 from __future__ import annotations
 
 from attrs import asdict
 
-from protocols.base import CopyRewriter, Peer, ProtocolError
-from protocols.postgres.copy import MAXIMUM_ROW_BYTES, CopyFormat, copy_rewriter
-from rules.masking import ResultMasks
+from protocols.base import Fields
+from protocols.postgres.copy import CopyFormat
+from protocols.postgres.copy_from import FieldCheck, Found, field_reader
+from protocols.postgres.messages import error_fields
+from rules.masking import MaskSet
+from rules.masking.copying import Incoming
+from rules.model import Namespace
+from rules.refusal import Refusal, masked_copy
 
 
-def rewriter(
-    masks: ResultMasks, binary: bool, columns: int, maximum_row_bytes: int = MAXIMUM_ROW_BYTES
-) -> CopyRewriter | None:
-    """The rewriter for the data that a CopyOutResponse announces; None when nothing is masked in it.
+class IncomingRows:
+    """Looks for masks that come back. Memory is bounded, whatever the length of a row (`protocols.postgres.copy_from`)."""
 
-    Raises ProtocolError when the rows cannot be told apart: a statement that is not known, or another number of columns.
-    """
-    shape = masks.copy
-    if shape is None or (shape.style == "binary") is not binary:
-        if not masks.touches:
+    def __init__(self, masks: MaskSet, incoming: Incoming, namespace: Namespace) -> None:
+        check = masks.check_of(incoming, namespace)
+        self._incoming = incoming
+        self._reader = field_reader(
+            CopyFormat(**asdict(incoming.shape)), FieldCheck(check.hint, check.why, check.why_part)
+        )
+
+    def feed(self, data: bytes) -> Fields | None:
+        return self._answer(self._reader.feed(data))
+
+    def finish(self) -> Fields | None:
+        return self._answer(self._reader.finish())
+
+    def _answer(self, found: Found | None) -> Fields | None:
+        if found is None:
             return None
-        raise ProtocolError("copy data of a statement that is not known cannot be masked", peer=Peer.SERVER)
-    try:
-        plan = masks.copy_plan(shape.style, columns)
-    except ValueError as error:
-        raise ProtocolError(f"copy data: {error}", peer=Peer.SERVER) from None
-    return None if plan is None else copy_rewriter(CopyFormat(**asdict(shape)), plan, maximum_row_bytes)
+        columns = self._incoming.columns
+        column = columns[found.column] if found.column < len(columns) else str(found.column + 1)
+        unit = "row" if self._incoming.shape.style == "binary" else "line"
+        text: Refusal = masked_copy(self._incoming.table, f"{unit} {found.row}", column, found.why)
+        return error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint)

@@ -232,7 +232,8 @@ def _weigh(
         masks,
         # where anything is masked, the server's own word on where a column comes from is heard as well
         look=any(mask is not None and mask.looks for mask in masks),
-        settles=changes or moves or not effects.isdisjoint(_SETTLES),
+        # what is copied in is looked at, so it waits until the copy has begun
+        settles=changes or moves or _copies_in(masks) or not effects.isdisjoint(_SETTLES),
         taints=not effects.isdisjoint(_TAINTS),
         transactional=Effect.TRANSACTION in effects,
         changes_definitions=Effect.DDL in effects,
@@ -242,6 +243,10 @@ def _weigh(
         late=bool(behind) or any(map(_is_late, statements)),
         sites=sites,
     )
+
+
+def _copies_in(masks: Masks) -> bool:
+    return any(mask is not None and mask.incoming is not None for mask in masks)
 
 
 def _is_late(statement: Statement) -> bool:

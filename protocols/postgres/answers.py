@@ -10,7 +10,9 @@ from typing import Final
 
 from protocols.base import (
     Completed,
+    CopyIn,
     CopyOut,
+    CopyReader,
     CopyRewriter,
     Described,
     Failed,
@@ -160,7 +162,7 @@ class Answers:
             shared.names.taint()
         if head.copy is not None:
             head.copy = None
-        shared.copy_in = False
+        shared.end_copy()
         shared.swallowed_syncs = 0  # whatever was sent before this statement's end has been eaten or answered by now
         if self.kept.frames:
             self.kept.give()
@@ -183,7 +185,7 @@ class Answers:
         fatal = fields.get("V", fields.get("S", b"")) in (b"FATAL", b"PANIC")
         ticket = head.ticket if head is not None and head.kind != Owed.SYNC else None
         attachment = head.attachment if head is not None else None
-        shared.copy_in = False
+        shared.end_copy()
         if head is not None and head.refusal is not None and not fatal:
             out: Fields = head.refusal
         elif head is not None and head.mend is not None:
@@ -251,7 +253,7 @@ class Answers:
                 self._undo(head)
                 shared.names.taint()
             shared.pending.pop()
-        shared.copy_in = False
+        shared.end_copy()
         shared.transaction_status = body
         if body == b"I":
             shared.names.transaction_ended()
@@ -261,13 +263,26 @@ class Answers:
 
     # -- COPY
 
-    def copy_in(self, message: bytes) -> None:
+    def copy_in(self, message: bytes, body: bytes) -> None:
         shared = self.shared
-        self.expect(0x47)
+        head = self.expect(0x47)
+        binary, columns = decode_copy_response(body)
         ended, syncs = shared.pending.begin_copy()
         shared.swallowed_syncs += syncs
-        shared.copy_in = not ended
         shared.to_client.append(message)
+        if head.look and not ended:
+            self.asked = head
+            shared.effects.append(CopyIn(head.ticket, head.index, binary, columns, head.attachment))
+        else:
+            shared.copy_in = not ended
+            shared.copy_reader = None
+
+    def plan_copy_in(self, reader: CopyReader | None) -> None:
+        """The answer to `CopyIn`."""
+        assert self.asked is not None
+        self.asked = None
+        self.shared.copy_in = True
+        self.shared.copy_reader = reader
 
     def copy_out(self, message: bytes, body: bytes) -> None:
         head = self.expect(0x48)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.base import NameChange, ProtocolError, Question, Refuse, Stage, Withdrawn
-from protocols.postgres.messages import FLUSH, encode_parse, encode_query
+from protocols.base import CopyStopped, Fields, NameChange, ProtocolError, Question, Refuse, Stage, Withdrawn
+from protocols.postgres.messages import FLUSH, encode_copy_fail, encode_parse, encode_query
 from protocols.postgres.names import NAME_BYTES, Change, Named
 from protocols.postgres.pending import Entry, Owed
 from protocols.postgres.shared import Shared
@@ -46,11 +46,16 @@ class Waiting:
 class Asking:
     """What the client's half waits for, and how much of the message that it has begun is still to come."""
 
-    __slots__ = ("barrier", "discarding", "passing", "retry", "shared", "waiting")
+    __slots__ = ("barrier", "discarding", "head", "passing", "reading", "retry", "shared", "stopped", "waiting")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.passing = 0  # bytes of a message that is streamed through and has not ended
+        self.reading = False  # what passes is a CopyData that is looked at
+        self.head = 0  # bytes of its header that are still to come
+        self.stopped: Fields | None = (
+            None  # the copy that is passing is failed at the end of its message, with this error
+        )
         self.discarding = 0  # bytes of a message that is refused or skipped and has not ended
         self.waiting: Waiting | None = None
         self.barrier = False  # nothing is read until the server owes nothing
@@ -103,6 +108,31 @@ class Asking:
             kind = Owed.PARSE
             shared.skipping = True  # the server will skip up to Sync: what it skips need not be held first
         shared.pending.push(Entry(kind, question.ticket, refusal=verdict.fields, attachment=question.attachment))
+
+    # -- copies that are looked at as they pass
+
+    def copied(self, data: bytes) -> None:
+        """A piece of a CopyData that has been sent on, or its header."""
+        head = min(self.head, len(data))
+        self.head -= head
+        reader = self.shared.copy_reader
+        if reader is None:  # the server has failed it meanwhile
+            self.stopped = None
+        elif self.stopped is None and len(data) > head:
+            self.stopped = reader.feed(data[head:] if head else data)
+        if self.stopped is not None and not self.passing:
+            self.stop_copy(self.stopped)
+
+    def stop_copy(self, fields: Fields) -> None:
+        """Fail it, as the client itself could. What the client still sends of it, the server ignores."""
+        shared = self.shared
+        self.stopped = None
+        head = shared.pending.head
+        assert head is not None
+        head.refusal = fields
+        shared.end_copy()
+        shared.to_server.append(encode_copy_fail(b"wireproxy refused %d" % head.ticket))
+        shared.effects.append(CopyStopped(head.ticket, fields))
 
     def propose(self, ticket: int, names: tuple[NameChange, ...], segment: int) -> tuple[Change, ...]:
         changes = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.base import CopyRewriter, Detected, Peer, ProtocolError, RowPlan
+from protocols.base import CopyReader, CopyRewriter, Detected, Peer, ProtocolError, RowPlan
 from protocols.buffer import Inbox
 from protocols.postgres.answers import EXPECTED, Answers
 from protocols.postgres.detecting import LongFrame
@@ -230,7 +230,7 @@ class Backend:
             case 0x41:  # A
                 answers.notification(message, message[5:])
             case 0x47:  # G
-                answers.copy_in(message)
+                answers.copy_in(message, message[5:])
             case 0x48:  # H
                 answers.copy_out(message, message[5:])
             case 0x63:  # c
@@ -243,6 +243,9 @@ class Backend:
 
     def plan_copy(self, rewriter: CopyRewriter | None) -> None:
         self._answers.plan_copy(rewriter)
+
+    def plan_copy_in(self, reader: CopyReader | None) -> None:
+        self._answers.plan_copy_in(reader)
 
     def deliver_notices(self) -> None:
         """Messages of the gateway's own go out between two messages of the server, never inside one."""

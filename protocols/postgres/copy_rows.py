@@ -26,6 +26,7 @@ class CopyFormat:
     quote: bytes = b'"'
     escape: bytes = b'"'
     header: bool = False
+    default: bytes | None = None  # COPY FROM: a field that stands for the column's default
 
 
 class Change:

@@ -102,6 +102,7 @@ class Frontend:
                 at = self._stream(buffer, at)
                 if asking.passing or asking.discarding:
                     break
+                continue  # a copy may have been stopped with its message's end, and nothing is read for now
             if size - at < 5:
                 break
             kind = buffer[at]
@@ -114,6 +115,8 @@ class Frontend:
                 continue
             if kind == 0x64:  # CopyData: without a copy the server ignores it
                 asking.passing = 1 + length
+                asking.reading = shared.copy_reader is not None
+                asking.head = 5
                 continue
             if shared.copy_in and kind not in _DURING_COPY:
                 # the server would read it as part of the copy, or, if that has just failed, as what it is
@@ -162,9 +165,13 @@ class Frontend:
         rest = asking.passing or asking.discarding
         taken = min(rest, len(buffer) - at)
         if asking.passing:
-            if taken:
-                self.shared.to_server.append(buffer[at : at + taken])
             asking.passing -= taken
+            if taken:
+                piece = buffer[at : at + taken]
+                self.shared.to_server.append(piece)
+                if asking.reading:
+                    asking.reading = asking.passing > 0
+                    asking.copied(piece)
         else:
             asking.discarding -= taken
         return at + taken
@@ -297,9 +304,17 @@ class Frontend:
         self.shared.to_server.append(message)
 
     def _copy_end(self, message: bytes) -> None:
-        self.shared.copy_in = False
-        self.shared.to_server.append(message)
-        if self.shared.pending.count:
+        reader = self.shared.copy_reader
+        if reader is not None and message[0] == 0x63 and (stopped := reader.finish()) is not None:
+            self._asking.stop_copy(stopped)
+            return
+        shared = self.shared
+        shared.to_server.append(message)
+        if shared.copy_in:
+            shared.end_copy()
+            if self._asking.barrier:
+                self._asking.flush_for_hold()  # the one that was sent behind the copy's Execute was read as part of it
+        elif shared.pending.count:  # of a copy that has not begun: the server reads it when it does
             self._asking.push(Entry(Owed.COPY_END))
 
     def _terminate(self, message: bytes) -> None:

@@ -61,6 +61,10 @@ def encode_query(text: bytes) -> bytes:
     return frame(b"Q", text + b"\0")
 
 
+def encode_copy_fail(reason: bytes) -> bytes:
+    return frame(b"f", reason + b"\0")
+
+
 def encode_describe_portal(name: bytes) -> bytes:
     return frame(b"D", b"P" + name + b"\0")
 

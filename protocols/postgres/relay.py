@@ -1,7 +1,7 @@
 """One session between a client and a PostgreSQL server, after both have been authenticated. Sans-IO.
 
-Feed bytes, call `advance()`, answer its questions with `decide`, `plan` and `plan_copy`, call `advance()` again, and send what
-stands in the outboxes. Nothing is in `take_for_server()` that has not been decided.
+Feed bytes, call `advance()`, answer its questions with `decide`, `plan`, `plan_copy` and `plan_copy_in`, call `advance()` again,
+and send what stands in the outboxes. Nothing is in `take_for_server()` that has not been decided.
 
 Spec: PostgreSQL documentation, 55.2 Message Flow.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocols.base import CopyRewriter, Effect, Question, RowPlan, Verdict
+from protocols.base import CopyReader, CopyRewriter, Effect, Question, RowPlan, Verdict
 from protocols.detecting import Detector
 from protocols.postgres.backend import Backend
 from protocols.postgres.frontend import Frontend
@@ -81,6 +81,9 @@ class Relay:
 
     def plan_copy(self, rewriter: CopyRewriter | None) -> None:
         self._backend.plan_copy(rewriter)
+
+    def plan_copy_in(self, reader: CopyReader | None) -> None:
+        self._backend.plan_copy_in(reader)
 
     def hold(self) -> None:
         """The open question will take a while: let the client have the answers to what came before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocols.base import Effect, Fields
+from protocols.base import CopyReader, Effect, Fields
 from protocols.detecting import Detector
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.names import Names
@@ -18,6 +18,7 @@ class Shared:
     __slots__ = (
         "ascii_names",
         "copy_in",
+        "copy_reader",
         "detector",
         "effects",
         "encoding",
@@ -50,6 +51,7 @@ class Shared:
         self.segment = 0  # counts the Syncs sent
         self.skipping = False  # the server has erred and reads nothing more up to the Sync of this segment
         self.copy_in = False  # the server reads CopyData
+        self.copy_reader: CopyReader | None = None  # looks at it, while `copy_in`
         self.swallowed_syncs = 0  # sent into a copy, and eaten by it unless that had failed already
         self.tickets = 0
         self.epoch = 0  # counts up when a verdict given earlier may not hold any more
@@ -58,6 +60,11 @@ class Shared:
         self.detector: Detector | None = None  # looks at the text of results
         self.scrub: Scrubber | None = None
         self.scrub_notification: NotificationScrubber | None = None
+
+    def end_copy(self) -> None:
+        """The server reads no CopyData any more, or will not once it has read what was sent."""
+        self.copy_in = False
+        self.copy_reader = None
 
     def next_ticket(self) -> int:
         self.tickets += 1

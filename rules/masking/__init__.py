@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from rules.catalog import Catalog
+from rules.masking.copying import Incoming
 from rules.masking.diagnostics import scrub
 from rules.masking.exchanging import compares_literals, exchanged
 from rules.masking.follow import Follow, World
+from rules.masking.incoming import IncomingCheck
 from rules.masking.inheriting import Move
 from rules.masking.literals import Constants, Positions
 from rules.masking.marks import Marks, rules_for
@@ -106,6 +108,10 @@ class MaskSet:
         """What a text that is written into a column looks like; None: like no mask."""
         return self._forms.why(text, self._forms.hashes)
 
+    def check_of(self, incoming: Incoming, namespace: Namespace) -> IncomingCheck:
+        """What is looked for in the data of COPY FROM STDIN."""
+        return IncomingCheck(self._forms, incoming, namespace)
+
     def examine(self, text: str, statements: tuple[Statement, ...], namespace: Namespace) -> tuple[ResultMasks, ...]:
         """What each statement's results may carry, one for one. Total: what cannot be read is unknown."""
         if all(statement.opaque is not None for statement in statements):
@@ -146,6 +152,7 @@ class MaskSet:
             followed.copy,
             exchange,
             tuple(dict.fromkeys(follow.moves)),
+            followed.incoming,
         )
 
     def _judge_derived(self, followed: Followed) -> None:

@@ -1,4 +1,4 @@
-"""How COPY … TO STDOUT writes its rows, from the options of the statement."""
+"""How COPY writes its rows, or reads them, from the options of the statement."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ class CopyShape:
     quote: bytes = b'"'
     escape: bytes = b'"'
     header: bool = False
+    default: bytes | None = None  # COPY FROM: what stands for a column's default
+
+
+@frozen
+class Incoming:
+    """What COPY … FROM STDIN stores, for who looks at it as it comes."""
+
+    shape: CopyShape
+    table: str
+    columns: tuple[str, ...] = ()  # as they come; (): not known
+    hashed: bool = False  # it goes into a table with hashed columns
+    encoding: str | None = None  # None: the client's
 
 
 def cuttable(encoding: str) -> bool:
@@ -34,7 +46,7 @@ def cuttable(encoding: str) -> bool:
 
 
 def shape_of(options: Any) -> tuple[CopyShape, str | None]:
-    """The shape of COPY … TO, and its encoding if one is given. Raises Unsure on a format that is not known."""
+    """The shape of the rows of COPY, and their encoding if one is given. Raises Unsure on a format that is not known."""
     given: dict[str, Any] = {option.defname: option.arg for option in options or ()}
     text: dict[str, str] = {name: arg.sval for name, arg in given.items() if isinstance(arg, ast.String)}  # type: ignore[misc]
     style = text.get("format", "text").lower()
@@ -49,6 +61,7 @@ def shape_of(options: Any) -> tuple[CopyShape, str | None]:
         quote.encode(),
         text.get("escape", quote).encode(),
         "header" in given and _truth(given["header"]),
+        text["default"].encode() if "default" in text else None,
     )
     return shape, text.get("encoding")
 

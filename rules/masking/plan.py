@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import define, evolve, field, frozen
 
-from rules.masking.copying import CopyShape
+from rules.masking.copying import CopyShape, Incoming
 from rules.masking.exchange import NOTHING, Exchange
 from rules.masking.follow import World
 from rules.masking.inheriting import Move
@@ -71,6 +71,7 @@ class ResultMasks:
     copy: CopyShape | None = None  # of COPY … TO STDOUT
     exchange: Exchange = NOTHING  # what is sent in the place of pseudonyms
     moves: tuple[Move, ...] = ()  # masked values that it writes into other columns
+    incoming: Incoming | None = None  # of COPY … FROM STDIN
 
     def plan(self, columns: Sequence[Column]) -> RowPlan | None:
         """What to do with each field of a row described so; None: nothing.
@@ -86,7 +87,7 @@ class ResultMasks:
     @property
     def looks(self) -> bool:
         """Whether what the server sends is looked at: not where only the way to the server is changed."""
-        return self.touches or self.follows_names
+        return self.touches or self.follows_names or self.incoming is not None
 
     def against(self, _values: Sequence[bytes | None], _types: Sequence[int]) -> str | None:
         """What is said against these values of parameters, beside what they stand for. Postgres types them by the statement."""

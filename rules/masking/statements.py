@@ -8,12 +8,14 @@ from attrs import frozen
 from pglast import ast, enums, parser
 
 from rules.catalog import CatalogRelation
-from rules.masking.copying import CopyShape, cuttable, shape_of
+from rules.masking.copying import CopyShape, Incoming, cuttable, shape_of
+from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, value
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
+from rules.masking.pseudonyms import TEXTS
 from rules.masking.queries import from_item, moved, query
-from rules.masking.scope import Scope
+from rules.masking.scope import Scope, member
 from rules.masking.triggers import fired
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
 
@@ -46,6 +48,7 @@ class Followed:
     follow: Follow
     sends_rows_of_others: bool = False  # FETCH, EXECUTE: what another statement prepared
     copy: CopyShape | None = None
+    incoming: Incoming | None = None
 
 
 def runs_as_written(tree: Node) -> bool:
@@ -126,7 +129,7 @@ def created(follow: Follow, inner: Node, name: str, into: Node = None) -> Follow
 def copied(follow: Follow, tree: Node) -> Followed:
     if tree.is_from:
         fired(follow, tree.relation.schemaname, tree.relation.relname, frozenset({"INSERT"}))
-        return Followed(Columns(), follow)
+        return Followed(Columns(), follow, incoming=copied_in(follow, tree))
     if tree.query is not None:
         columns = follow.query(tree.query, Scope())
     else:
@@ -151,8 +154,34 @@ def copied(follow: Follow, tree: Node) -> Followed:
     return Followed(columns, follow, copy=shape)
 
 
+def copied_in(follow: Follow, tree: Node) -> Incoming | None:
+    """COPY FROM STDIN: nothing of its data is in the text."""
+    if tree.is_program or tree.filename is not None:
+        return None
+    table = tree.relation
+    columns = follow.relation(table.schemaname, table.relname)
+    stored = stored_columns(follow, table, columns).named
+    named = tuple(names([each])[0] for each in tree.attlist) if tree.attlist else tuple(name for name, _ in stored)
+    for name in named:
+        held = None if name is None else member(columns, name)
+        if held is not None and pseudonymised(held) not in (None, 0, *TEXTS):
+            follow.find(
+                "writeback",
+                "hold",
+                f"what is copied into {table.relname}.{name} may be a pseudonym: of its type every value is one",
+            )
+    marks = [
+        mark
+        for each in follow.candidates(table.schemaname, table.relname)
+        for mark in follow.world.marks.of(each).values()
+    ]
+    shape, encoding = shape_of(tree.options)
+    hashed = any(mark.masker == "hash" for mark in marks)
+    return Incoming(shape, table.relname, tuple(name or "?" for name in named), hashed, encoding)
+
+
 def stored_columns(follow: Follow, node: Node, columns: Columns) -> Columns:
-    """What COPY of a whole table sends: not its generated columns."""
+    """What COPY of a whole table sends or takes: not its generated columns."""
     found = list(follow.candidates(node.schemaname, node.relname))
     if len(found) != 1 or columns.rest is not None:
         return columns

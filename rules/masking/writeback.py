@@ -43,6 +43,11 @@ class MaskForms:
         ]
         self._hint = re.compile(b"|".join([*hints, rb"'[0-9a-f]{16}'"] if self.hashes else hints))
 
+    @property
+    def constants(self) -> frozenset[str]:
+        """Those that mask columns whole."""
+        return self._constants
+
     def hinted(self, statement: bytes) -> bool:
         """Whether a text may have a mask among its constants, or has parameters, which what was found speaks of.
 

@@ -25,6 +25,7 @@ CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTIO
 CREATE TRIGGER no BEFORE INSERT ON closed FOR EACH STATEMENT EXECUTE FUNCTION no();
 """
 GOOD, BAD, DONE, FAIL = message(b"d", b"1\n"), message(b"d", b"bad\n"), message(b"c"), message(b"f", b"no\0")
+MASK = message(b"d", b"wp_" + b"x" * 30 + b"\n" + b"1\n" * 20_000)  # stops the copy, as a read of it is looked at
 SIMPLE = query("COPY inbox FROM STDIN")
 CLOSED = query("COPY closed FROM STDIN")
 EXTENDED = parse("", "COPY inbox FROM STDIN") + bind("", "") + execute()
@@ -44,6 +45,15 @@ WITHIN = {
     "an extended copy in one go": (EXTENDED + SYNC, GOOD + DONE + SYNC),
     "an extended copy that fails with its sync behind it": (EXTENDED + SYNC, BAD + DONE + SYNC),
     "an extended copy that a trigger fails": (EXTENDED_CLOSED + SYNC, DONE + SYNC),
+    "a mask in the data": (SIMPLE, GOOD + MASK + GOOD + DONE),
+    "a mask in the data, and syncs": (SIMPLE, SYNC + MASK + SYNC + GOOD + DONE),
+    "a mask in the data, and no end": (SIMPLE, MASK + GOOD),
+    "a mask in the last line": (SIMPLE, message(b"d", b"wp_" + b"x" * 30) + SYNC + DONE),
+    "a mask in the data of an extended copy": (EXTENDED + SYNC, MASK + GOOD + DONE + SYNC),
+    "a mask in the data of an extended copy, and a sync too few": (EXTENDED, MASK + SYNC + GOOD + DONE),
+    "a mask behind a bad line": (SIMPLE, BAD + MASK + SYNC + DONE),
+    "all at once, with a mask": (SIMPLE + MASK + SYNC + DONE, b""),
+    "all at once, extended, with a mask": (EXTENDED + MASK + DONE + SYNC, b""),
     "all at once": (SIMPLE + GOOD + DONE, b""),
     "all at once, a sync within": (SIMPLE + GOOD + SYNC + DONE, b""),
     "all at once, and it fails": (SIMPLE + BAD + SYNC + DONE, b""),

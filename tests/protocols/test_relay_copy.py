@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from protocols.base import Completed, Described, Forward, ProtocolError
-from protocols.postgres.messages import frame
+from protocols.base import Completed, CopyIn, CopyStopped, Described, Forward, ProtocolError
+from protocols.postgres.messages import encode_copy_fail, encode_fields, error_fields, frame
 from tests.protocols import playbook as p
 from tests.protocols.playbook import COPY_IN, LOOK, Session, one, question, redact
 
@@ -184,3 +186,215 @@ def test_a_failed_copy_ends_in_ready() -> None:
     session.server(p.error("22P02", "bad") + p.ready())
     session.client(frame(b"d", b"more\n"), frame(b"c", b""), p.query("select 1"))
     assert question(session).text == b"select 1"
+
+
+class Stops:
+    """A reader of what a copy brings in that stops it at a word."""
+
+    def __init__(self, word: bytes = b"***") -> None:
+        self.word = word
+        self.seen = b""
+        self.finished = False
+
+    def feed(self, data: bytes) -> dict[str, bytes] | None:
+        self.seen += data
+        return STOPPED if self.word in self.seen else None
+
+    def finish(self) -> dict[str, bytes] | None:
+        self.finished = True
+        return STOPPED if self.seen.endswith(b"**") else None
+
+
+STOPPED = error_fields("42501", "wireproxy: stopped")
+COPIED = Forward("copy", look=True, barrier=True)
+CUT = p.error("57014", "COPY from stdin failed: wireproxy refused 1")
+
+
+def copy_fail(ticket: int = 1) -> bytes:
+    return encode_copy_fail(b"wireproxy refused %d" % ticket)
+
+
+def copying(*messages: bytes, before: bytes = b"") -> tuple[Session, Stops]:
+    """A session in which a copy has begun, and the client goes on with `messages`."""
+    session = Session()
+    session.client(p.query("copy t from stdin"), *messages)
+    session.answer(COPIED)
+    session.to_server()
+    begun = one(session.server(before + COPY_IN), CopyIn)
+    assert isinstance(begun, CopyIn)
+    reader = Stops()
+    session.relay.plan_copy_in(reader)
+    session.advance()
+    return session, reader
+
+
+def test_data_sent_before_the_copy_began_is_looked_at_too() -> None:
+    session = Session()
+    session.client(p.query("copy t from stdin"), frame(b"d", b"1\n"), frame(b"c", b""))
+    session.answer(COPIED)
+    assert b"1\n" not in session.to_server(), "its reader is not known yet"
+    session.server(COPY_IN)
+    assert session.to_server() == b""
+    reader = Stops()
+    session.relay.plan_copy_in(reader)
+    session.advance()
+    assert session.to_server() == frame(b"d", b"1\n") + frame(b"c", b"")
+    assert (reader.seen, reader.finished) == (b"1\n", True)
+    session.server(p.complete("COPY 1") + p.ready())
+    assert session.relay.idle
+
+
+@pytest.mark.parametrize("cuts", [[], [3], [7], [5, 6, 7, 8]])
+def test_a_copy_is_failed_at_the_end_of_the_message_that_stops_it(cuts: list[int]) -> None:
+    session, _ = copying()
+    data = frame(b"d", b"1\n***\n" + b"x" * 20)
+    for start, end in itertools.pairwise([0, *cuts, len(data)]):
+        session.client(data[start:end])
+    stopped = one(session.effects, CopyStopped)
+    assert isinstance(stopped, CopyStopped)
+    assert stopped.fields == STOPPED
+    assert session.to_server() == data + copy_fail()
+    session.server(CUT + p.ready())
+    assert session.to_client() == COPY_IN + encode_fields(b"E", STOPPED) + p.ready()
+    assert session.relay.idle
+
+
+@pytest.mark.parametrize("rest", [[], [frame(b"d", b"2\n***\n")] * 3, [p.SYNC], [frame(b"d", b"2\n"), p.SYNC, p.SYNC]])
+@pytest.mark.parametrize("end", [frame(b"c", b""), frame(b"f", b"given up\0"), b""])
+@pytest.mark.parametrize("early", [False, True])
+def test_what_the_client_still_sends_of_a_stopped_copy_shifts_no_answer(
+    rest: list[bytes], end: bytes, early: bool
+) -> None:
+    syncs = rest.count(p.SYNC)
+    whole = [frame(b"d", b"***\n"), *rest, end]
+    session, _ = copying(*whole) if early else copying()
+    if not early:
+        session.client(*whole)
+    assert session.to_server() == frame(b"d", b"***\n") + copy_fail(), "the server is asked for its error first"
+    session.server(CUT + p.ready())
+    session.advance()
+    sent = session.to_server()
+    assert sent.count(p.SYNC) == syncs
+    session.server(p.ready() * syncs)
+    assert session.relay.idle
+    assert masks_the_next_query(session)
+
+
+def test_the_last_line_without_an_end_stops_it_in_the_place_of_copy_done() -> None:
+    session, _ = copying(frame(b"d", b"1\n**"))
+    session.to_server()
+    session.client(frame(b"c", b""))
+    assert session.to_server() == copy_fail()
+    session.server(CUT + p.ready())
+    assert masks_the_next_query(session)
+
+
+def test_a_copy_that_the_client_fails_is_not_read_to_its_end() -> None:
+    session, reader = copying(frame(b"d", b"1\n**"))
+    session.client(frame(b"f", b"\0"))
+    assert not reader.finished
+    session.server(p.error("57014", "COPY from stdin failed: ") + p.ready())
+    assert masks_the_next_query(session)
+
+
+def test_a_copy_that_the_server_fails_while_its_message_passes_is_not_stopped_any_more() -> None:
+    session, reader = copying()
+    data = frame(b"d", b"bad\n***\n" + b"x" * 20)
+    session.client(data[:20])
+    session.server(p.error("22P02", "bad") + p.ready())
+    session.to_server()
+    session.client(data[20:], frame(b"d", b"***"), frame(b"c", b""))
+    assert b"refused" not in session.to_server()
+    assert len(reader.seen) == 15
+    assert masks_the_next_query(session)
+
+
+def test_an_error_of_the_servers_own_that_crosses_the_stop_is_answered_once() -> None:
+    session, _ = copying(frame(b"d", b"***\n"))
+    session.server(p.error("22P02", "bad") + p.ready())  # sent before it read the CopyFail, which it ignores
+    assert session.to_client() == COPY_IN + encode_fields(b"E", STOPPED) + p.ready()
+    session.client(frame(b"c", b""))
+    assert masks_the_next_query(session)
+
+
+@pytest.mark.parametrize("uneaten", [0, 1])
+def test_a_stopped_copy_of_the_extended_protocol_skips_to_the_sync(uneaten: int) -> None:
+    session = Session()
+    session.client(p.parse("copy t from stdin"), p.bind(), p.execute(), p.SYNC)
+    session.allow_all(lambda _: COPIED)
+    assert session.to_server().endswith(p.describe("P") + p.execute() + p.FLUSH), "the Sync waits"
+    session.server(p.PARSE_COMPLETE + p.BIND_COMPLETE + p.NO_DATA + COPY_IN)
+    session.relay.plan_copy_in(Stops())
+    session.advance()
+    assert session.to_server() == p.SYNC
+    session.client(frame(b"d", b"***\n"), frame(b"d", b"2\n"), frame(b"c", b""), p.SYNC)
+    assert session.to_server() == frame(b"d", b"***\n") + copy_fail(2)
+    session.server(p.error("57014", "stopped") + p.ready() * uneaten)
+    session.advance()
+    assert session.to_server().endswith(p.SYNC)
+    session.server(p.ready())
+    assert session.to_client() == (
+        p.PARSE_COMPLETE + p.BIND_COMPLETE + COPY_IN + encode_fields(b"E", STOPPED) + p.ready() * (1 + uneaten)
+    )
+    assert session.relay.idle
+    assert masks_the_next_query(session)
+
+
+def test_behind_the_end_of_an_extended_copy_the_server_is_asked_for_its_answer() -> None:
+    """Nothing more is read from the client before it comes, and the server sends it by itself at a Sync only."""
+    session = Session()
+    session.client(p.parse("copy t from stdin"), p.bind(), p.execute(), p.SYNC)
+    session.allow_all(lambda _: COPIED)
+    session.server(p.PARSE_COMPLETE + p.BIND_COMPLETE + p.NO_DATA + COPY_IN)
+    session.relay.plan_copy_in(Stops())
+    session.advance()
+    session.to_server()
+    session.client(frame(b"d", b"1\n"), frame(b"c", b""), p.SYNC)
+    assert session.to_server() == frame(b"d", b"1\n") + frame(b"c", b"") + p.FLUSH
+    session.server(p.complete("COPY 1"))
+    assert session.to_server() == p.SYNC
+    session.server(p.ready())
+    assert masks_the_next_query(session)
+
+
+def test_each_copy_of_a_batch_has_a_reader_of_its_own() -> None:
+    session = Session()
+    session.client(p.query("copy a from stdin; copy b from stdin; select 1"))
+    session.answer(COPIED)
+    readers = []
+    for position in range(2):
+        begun = one(session.server(COPY_IN), CopyIn)
+        assert isinstance(begun, CopyIn)
+        assert begun.position == position
+        readers.append(Stops())
+        session.relay.plan_copy_in(readers[-1])
+        session.client(frame(b"d", b"%d\n" % position), frame(b"c", b""))
+        session.server(p.complete("COPY 1"))
+    assert [each.seen for each in readers] == [b"0\n", b"1\n"]
+    session.server(p.complete("SELECT 1") + p.ready())
+    assert session.relay.idle
+
+
+def test_a_copy_without_a_reader_passes_as_it_is() -> None:
+    session = Session()
+    session.client(p.query("copy t from stdin"))
+    session.answer(COPIED)
+    session.server(COPY_IN)
+    session.relay.plan_copy_in(None)
+    session.to_server()
+    session.client(frame(b"d", b"***\n"), frame(b"c", b""))
+    assert session.to_server() == frame(b"d", b"***\n") + frame(b"c", b"")
+
+
+def test_the_end_of_one_copy_of_a_batch_is_not_taken_for_that_of_the_next() -> None:
+    """The Sync within the second would be taken for one that the server answers, and the next result leave unmasked."""
+    session = Session()
+    session.client(p.query("copy a from stdin; copy b from stdin"))
+    session.answer(Forward("copies"))
+    session.server(COPY_IN)
+    session.client(frame(b"d", b"1\n"), frame(b"c", b""))
+    session.server(p.complete("COPY 1") + COPY_IN)
+    session.client(frame(b"d", b"2\n"), p.SYNC, frame(b"c", b""))
+    session.server(p.complete("COPY 1") + p.ready())
+    assert session.relay.idle
+    assert masks_the_next_query(session)

@@ -55,6 +55,10 @@ class Masks:
     follows_names: bool = False
     exchange: bool = False
 
+    @property
+    def looks(self) -> bool:
+        return self.touches or self.follows_names
+
 
 @frozen
 class MaskSet:

@@ -203,7 +203,7 @@ _VALUES: Final = {
     ),
     "rules.masking.plan": frozenset({"ResultMasks"}),
     "rules.masking.mysql.plan": frozenset({"MySqlResultMasks"}),
-    "rules.masking.copying": frozenset({"CopyShape"}),
+    "rules.masking.copying": frozenset({"CopyShape", "Incoming"}),
     "rules.masking.exchange": frozenset({"Exchange", "LiteralSite", "ParameterSite"}),
     "rules.masking.inheriting": frozenset({"Move"}),
     "rules.masking.literals": frozenset({"Constant"}),

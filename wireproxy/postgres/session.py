@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from protocols.base import (
     Completed,
+    CopyIn,
     CopyOut,
+    CopyStopped,
     Described,
     Failed,
     ParameterChanged,
@@ -23,6 +25,7 @@ from protocols.postgres.relay import Relay
 from rules.model import Column
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
+from wireproxy.copying import IncomingRows
 from wireproxy.log import SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.namespace import PostgresNamespace
@@ -88,6 +91,8 @@ class PostgresSession(Session):
         )
         self._handlers[Described] = self._on_described
         self._handlers[CopyOut] = self._on_copy_out
+        self._handlers[CopyIn] = self._on_copy_in
+        self._handlers[CopyStopped] = self._on_copy_stopped
         self._handlers[Ready] = self._on_ready
 
     # -- life
@@ -202,6 +207,27 @@ class PostgresSession(Session):
         form = CopyFormat(shape.style, shape.delimiter, shape.null, shape.quote, shape.escape, shape.header)
         self._relay.plan_copy(copy_rewriter(form, plan, self.config.limits.masked_row_bytes))
         return True
+
+    def _on_copy_in(self, copy: CopyIn) -> bool:
+        attached = copy.attachment
+        assert isinstance(attached, Attached)
+        known = attached.weighed.masks
+        mask = known[copy.position] if copy.position < len(known) else None
+        masks = self.bench.masks
+        incoming = mask.incoming if mask is not None and masks is not None else None
+        if masks is None or incoming is None:
+            self._relay.plan_copy_in(None)
+            return True
+        if (incoming.shape.style == "binary") != copy.binary:
+            raise ProtocolError("rows are copied in a form that is not known", peer=Peer.SERVER)
+        self._relay.plan_copy_in(IncomingRows(masks, incoming, self._namespace.current))
+        return True
+
+    def _on_copy_stopped(self, stopped: CopyStopped) -> bool:
+        reason = stopped.fields.get("D", b"").decode("utf-8", "replace")
+        self.log.decision(stopped.ticket, "deny", "mask", (reason,), "copy")
+        self.metrics.denied += 1
+        return False
 
     def _settle(self, weighed: Weighed, completed: Completed) -> None:
         statements = weighed.judgement.statements
