@@ -146,6 +146,37 @@ def test_a_pseudonym_joins_with_other_tables_and_through_views(agent: Any) -> No
     assert answers(agent, batch) == [((7,),), (("place7",),)]
 
 
+def test_a_pseudonym_in_a_statement_inside_of_another_finds_its_row(agent: Any) -> None:
+    mariadb = "MariaDB" in str(rows(agent, "SELECT VERSION()"))
+    for mode in ("", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"):
+        rows(agent, f"SET SESSION sql_mode = '{mode}'")
+        for number in (3, 7):
+            value = token(agent, number)
+            rows(agent, f"PREPARE s FROM 'SELECT ''it''''s'', id FROM people WHERE ssn = ''{value}'''")
+            for _ in range(2):
+                assert rows(agent, "EXECUTE s") == [("it's", number)]
+            rows(agent, f"SET @found = (SELECT max(id) FROM people WHERE ssn = '{value}')")
+            assert rows(agent, "SELECT @found") == [(number,)]
+            assert len(rows(agent, f"EXPLAIN SELECT id FROM people WHERE ssn = '{value}'")) == 1
+            if mariadb:
+                immediate = f"EXECUTE IMMEDIATE 'SELECT id FROM people WHERE ssn = ''{value}'''"
+                assert rows(agent, immediate) == [(number,)]
+                limited = f"SET STATEMENT max_statement_time = 9 FOR SELECT id FROM people WHERE ssn = '{value}'"
+                assert rows(agent, limited) == [(number,)]
+    for held in (
+        "SET @x = '{T}'",
+        "CREATE VIEW told AS SELECT id FROM people WHERE ssn = '{T}'",
+        "SELECT id FROM people WHERE ssn = @x",
+        "CALL nowhere('{T}')",
+    ):
+        with pytest.raises(pymysql.err.MySQLError, match="pseudonym"):
+            rows(agent, held.replace("{T}", value))
+    rows(agent, "SET @x = 'plain'")
+    rows(agent, "PREPARE s FROM 'SELECT id FROM people WHERE ssn = ?'")
+    with pytest.raises(pymysql.err.MySQLError, match="variable"):
+        rows(agent, "EXECUTE s USING @x")
+
+
 @pytest.mark.parametrize("flags", [OLD, NEW], ids=["eof", "deprecate-eof"])
 @pytest.mark.parametrize("kind", [253, 254, 252])
 async def test_a_bound_pseudonym_finds_its_row(tap: Wiretap, tmp_path: Path, flags: Capability, kind: int) -> None:
@@ -214,6 +245,20 @@ ATTEMPTS = [
     "PREPARE s FROM 'SELECT id FROM people WHERE ssn = ''{T}'''; EXECUTE s",
     "SET @x = '{T}'; PREPARE s FROM 'SELECT id, ? FROM people WHERE ssn = ?'; EXECUTE s USING @x, @x",
     "EXECUTE IMMEDIATE 'SELECT id FROM people WHERE ssn = ''{T}'''",
+    "PREPARE s FROM 'SELECT ssn = ''{T}'' FROM people'; EXECUTE s",
+    "PREPARE s FROM 'SELECT nowhere FROM people WHERE ssn = ''{T}'''; SHOW WARNINGS",
+    "PREPARE s FROM 'SELECT id FROM people WHERE ssn = ''{T}'' AND extractvalue(''<a/>'', concat(''~'', name))'; EXECUTE s",
+    "PREPARE s FROM 'SELECT id FROM people WHERE ssn = ''{T}'''; SELECT * FROM performance_schema.prepared_statements_instances",
+    "PREPARE s FROM 'EXPLAIN SELECT id FROM people WHERE ssn = ''{T}'''; EXECUTE s; SHOW WARNINGS",
+    "PREPARE s FROM 'SET @x = (SELECT ssn FROM people WHERE ssn = ''{T}'')'; EXECUTE s; SELECT @x",
+    "SET @x = (SELECT ssn FROM people WHERE ssn = '{T}'); SELECT @x",
+    "SET @x = (SELECT concat(id, '{T}') FROM people WHERE ssn = '{T}'); SELECT @x",
+    "DO (SELECT id FROM people WHERE ssn = '{T}' AND name + 1 > 0); SHOW WARNINGS",
+    "EXPLAIN FORMAT=TREE SELECT id FROM people WHERE ssn = '{T}' AND name > ''",
+    "EXPLAIN EXTENDED SELECT name, '{T}' FROM people WHERE ssn = '{T}'; SHOW WARNINGS",
+    "EXPLAIN PARTITIONS SELECT * FROM seen WHERE number = '{T}'; SHOW WARNINGS",
+    "SET STATEMENT optimizer_trace = 'enabled=on' FOR SELECT id FROM people WHERE ssn = '{T}';"
+    " SELECT * FROM information_schema.OPTIMIZER_TRACE",
     "EXPLAIN SELECT id FROM people WHERE ssn = '{T}'; SHOW WARNINGS",
     "EXPLAIN FORMAT=JSON SELECT id FROM people WHERE ssn = '{T}'",
     "EXPLAIN ANALYZE SELECT id FROM people WHERE ssn = '{T}'",

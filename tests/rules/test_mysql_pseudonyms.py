@@ -120,10 +120,7 @@ UNTOUCHED = [
     "SELECT '{}'",
     "SELECT ssn = '{}' AS same FROM customers",
     "SELECT ssn = '{}' FROM customers",
-    "EXPLAIN SELECT id FROM customers WHERE ssn = '{}'",
-    "CREATE VIEW w AS SELECT id FROM customers WHERE ssn = '{}'",
     "SELECT id FROM other.customers c WHERE c.note = '{}'",
-    "SET @x = '{}'",
     "DO sleep(0)",
 ]
 

@@ -17,40 +17,48 @@ from sqlglot import exp
 from rules.classify.mysql.lexer import NUMBER, STRING, Token, string_value
 from rules.classify.mysql.statements import lexing_of
 from rules.masking.exchange import NOTHING, Exchange, LiteralSite, ParameterSite
-from rules.masking.literals import Constant, Replacement
+from rules.masking.literals import Constant, Replacement, replaced
 from rules.masking.mysql.domains import BY_DOMAIN, NO_DOMAIN, TEXT, real
-from rules.masking.mysql.follow import Follow
+from rules.masking.mysql.follow import VARIABLES, Follow
 from rules.masking.mysql.reading import Node, Read, nodes
+from rules.masking.mysql.standing import Quoted, Standing, lifted
 from rules.masking.pseudonyms import NoPseudonym, Pseudonyms, token_in
 from rules.model import Effect
 
 _PLAIN: Final = re.compile(r"[ -&(-\[\]-~]*")  # printable ASCII without quote and backslash
 _DIGITS: Final = re.compile(r"[0-9]+")
 _WRITES: Final = frozenset({"Insert", "Replace", "Update", "Delete"})
+TRANSLATED: Final = frozenset({"Select", "Do", "Set", "Call", *_WRITES})
+_NOWHERE: Final = "a pseudonymised column is compared with a constant in a definition"
 ECHOES: Final = (
     "a pseudonym in a write or beside a stored function: a trigger or routine may keep the text that it stands for"
 )
 
 
-def exchanged(follow: Follow, found: Read) -> Exchange:
-    """Findings go to `follow`."""
-    echoes = may_echo(follow, found)
-    parameters = _parameters(follow, found)
+def exchanged(follow: Follow, standing: Standing) -> Exchange:
+    """What is translated of a statement, in the places of the client's text. Findings go to `follow`."""
+    found = standing.read
+    parameters = _parameters(follow, standing)
     try:
-        sites = sorted(_sites(follow, found), key=lambda site: site.constant.start)
+        lexing = lexing_of(follow.namespace)
+        sites = tuple(sorted(_sites(follow, found), key=lambda site: site.constant.start))
+        if sites and found.statement.root not in TRANSLATED:
+            raise NoPseudonym(f"{_NOWHERE}: the definition would keep what the pseudonym stands for")
+        sites = lifted(sites, standing, lexing.backslash)
     except NoPseudonym as error:
         follow.find("pseudonym", "hold", str(error))
         return Exchange(parameters=parameters) if parameters else NOTHING
-    if echoes and (sites or any(site.type_oid != TEXT for site in parameters.values())):
+    if (sites or any(site.type_oid != TEXT for site in parameters.values())) and may_echo(follow, standing):
         follow.find("pseudonym", "hold", ECHOES)
-    return Exchange(tuple(sites), parameters) if sites or parameters else NOTHING
+    return Exchange(sites, parameters) if sites or parameters else NOTHING
 
 
-def may_echo(follow: Follow, found: Read) -> bool:
+def may_echo(follow: Follow, standing: Standing) -> bool:
     """A trigger or a stored function may run, and read the text of the statement from the server's list of processes."""
-    statement = found.statement
+    statement = standing.read.statement
+    explained = standing.around is not None and standing.around.read.statement.root == "Explain"
     return (
-        statement.root in _WRITES
+        (statement.root in _WRITES and not explained)
         or Effect.UNKNOWN in statement.effects  # a view whose text is not shown
         or any(  # what views call is among them
             each.schema is not None or not follow.knows(each.name.upper()) for each in statement.functions
@@ -58,15 +66,19 @@ def may_echo(follow: Follow, found: Read) -> bool:
     )
 
 
-def _parameters(follow: Follow, found: Read) -> dict[int, ParameterSite]:
+def _parameters(follow: Follow, standing: Standing) -> dict[int, ParameterSite]:
     """By number, from 1."""
     sites: dict[int, ParameterSite] = {}
-    marks = [str(token.start) for token in found.tokens if token.word == "?"]
-    for number, mark in enumerate(marks, 1):
-        compared = follow.bound.get(mark, set())
-        if not compared <= {None}:
-            domain = next(each for each in compared if each is not None)
-            sites[number] = ParameterSite(domain, elsewhere=len(compared) > 1 or domain == NO_DOMAIN)
+    numbers = standing.bound
+    for mark, compared in follow.bound.items():
+        if compared <= {None}:
+            continue
+        if mark not in numbers:
+            if not standing.prepared:
+                follow.find("pseudonym", "hold", VARIABLES)
+            continue
+        domain = next(each for each in compared if each is not None)
+        sites[numbers[mark] + 1] = ParameterSite(domain, elsewhere=len(compared) > 1 or domain == NO_DOMAIN)
     return sites
 
 
@@ -77,7 +89,7 @@ def _sites(follow: Follow, found: Read) -> Iterator[LiteralSite]:
         return
     if any(each.domains != {TEXT} for each in every):
         follow.literal = True  # another text of this shape has other numbers, dates or UUIDs
-    named = {id(node) for parsed in found.trees for node in _unnamed(parsed.tree)}
+    named = {id(node) for parsed in found.trees if not parsed.bare for node in _unnamed(parsed.tree)}
     constants = _Constants(follow, found)
     for each in every:
         text = str(each.node.this)
@@ -151,6 +163,8 @@ def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None
     Raises NoPseudonym.
     """
     constant = site.constant
+    if isinstance(site, Quoted):
+        return _requoted(site, pseudonyms)
     value = real(pseudonyms, constant.value, site.type_oid)
     if value == constant.value:
         return None
@@ -158,3 +172,14 @@ def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None
         return Replacement(constant.start, constant.end, f"({value})")
     new = f"'{value}'" if _PLAIN.fullmatch(value) else f"_utf8mb4 x'{value.encode().hex()}'"
     return Replacement(constant.start, constant.end, new)
+
+
+def _requoted(site: Quoted, pseudonyms: Pseudonyms) -> Replacement | None:
+    """A string that holds a statement, with what stands for it inside."""
+    changes = [found for each in site.inside if (found := replacement(each, pseudonyms)) is not None]
+    if not changes:
+        return None
+    text = replaced(site.constant.value, changes).replace("'", "''")
+    if site.backslash:
+        text = text.replace("\\", "\\\\")
+    return Replacement(site.constant.start, site.constant.end, f"'{text}'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import define, field
 from sqlglot import exp
@@ -33,6 +33,10 @@ FromFollower = Callable[["Follow", Node, Scope], Source]
 # What a stored column holds, as far as comparing asks: a text that is compared with a number is converted first, and then its
 # leading digits are asked about alone.
 TEXT, NUMBER, TIME, OTHER = 1, 2, 3, 4
+VARIABLES: Final = (
+    "a pseudonym in a variable is not translated: write it where the column is compared with it, or bind it to a statement of the"
+    " protocol"
+)
 _KINDS = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), TEXT),
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), TEXT),
@@ -138,6 +142,8 @@ class Follow:
             self.bound.setdefault(str(node.this), set()).add(domain)
         elif domain is None or other.origins or isinstance(node, exp.Null):
             return
+        elif any(isinstance(each, exp.Parameter) for each in nodes(node)):
+            self.find("pseudonym", "hold", VARIABLES)
         elif domain != TEXT_DOMAIN or holds_token(node):
             self.find(
                 "pseudonym", "hold", "a pseudonymised column is compared with something else than a plain constant"

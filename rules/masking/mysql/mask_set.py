@@ -16,22 +16,24 @@ from rules.masking.maskers import check_masker
 from rules.masking.mysql.diagnostics import scrub
 from rules.masking.mysql.exchange import exchanged, may_echo
 from rules.masking.mysql.expressions import value
-from rules.masking.mysql.follow import Follow, MySqlWorld
+from rules.masking.mysql.follow import VARIABLES, Follow, MySqlWorld
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.plan import MySqlPlanner, MySqlResultMasks
 from rules.masking.mysql.queries import from_item, query
 from rules.masking.mysql.reading import Read, read
-from rules.masking.mysql.statements import PLANS, ROWS, Followed, follow_statement
+from rules.masking.mysql.standing import CARRIERS, Standing, carried
+from rules.masking.mysql.statements import PLANS, Followed, follow_statement
 from rules.masking.plan import OutputColumn
+from rules.masking.pseudonyms import token_in
 from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
 from rules.model import Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
 _INSIDE = 4  # statements inside statements: PREPARE of EXPLAIN of …
 UNFOLLOWED = MaskFinding("unfollowed", "hold", "the statement cannot be followed, and columns are masked here")
+_HANDS_ON = {"Set": VARIABLES, "Call": "a pseudonym that is given to a stored routine is not translated there"}
 _WRITES = frozenset({"Insert", "Replace", "Update"})
-_CARRIERS = frozenset({"Prepare", "ExecuteImmediate", "Explain", "ExplainAnalyze", "SetStatement"})
 
 
 def compile_mysql_masks(
@@ -108,20 +110,20 @@ class MySqlMaskSet(MaskSet):
 
     def _followed(self, found: Read, namespace: Namespace) -> MySqlResultMasks:
         follow = Follow(self.world, evolve(namespace, database=found.database), self.world.policy.predicates)
-        follow.noting = found.statement.root in ROWS  # not where a text is carried inside another
-        followed = self._statement(follow, found, namespace, 0)
-        exchange = exchanged(follow, found)
+        followed, standing = self._statement(follow, Standing(found), namespace, 0)
+        exchange = exchanged(follow, standing)
         self._judge(follow, followed)
-        self._judge_written(follow, found)
+        self._judge_written(follow, standing.read)
         shown = followed.columns.everything().masked
-        writes = found.statement.root in _WRITES
+        root = standing.read.statement.root
+        writes, handed = root in _WRITES, _HANDS_ON.get(root)
         return MySqlResultMasks(
             self.planner,
             followed.columns,
             tuple(follow.findings),
             bool(shown or follow.findings or follow.read or follow.literal)
             or self._names_masked(follow, found.statement)
-            or (writes and "?" in found.words),
+            or ((writes or handed is not None) and "?" in found.words),
             literal=follow.literal,
             follows_names=followed.follows_names,
             unknown=tuple(sorted(follow.unknown)),
@@ -131,34 +133,39 @@ class MySqlMaskSet(MaskSet):
             several=followed.several,
             results=followed.results,
             warnings=followed.warnings,
-            told=self._told(follow, found),
+            told=self._told(follow, standing),
             writes=writes,
             places=sum(token.word == "?" for token in found.tokens),
-            echoes=may_echo(follow, found),
+            echoes=may_echo(follow, standing),
+            handed=handed,
         )
 
-    def _statement(self, follow: Follow, found: Read, namespace: Namespace, depth: int) -> Followed:
+    def _statement(
+        self, follow: Follow, standing: Standing, namespace: Namespace, depth: int
+    ) -> tuple[Followed, Standing]:
+        """What becomes of a statement, and the innermost one, which runs. Raises Unsure."""
+        found = standing.read
         statement = found.statement
         inner = statement.inner
-        if statement.root not in _CARRIERS or inner is None:
-            return follow_statement(self.world, follow, found)
-        carried = read(inner.text, evolve(namespace, database=found.database), self.world.catalog)
-        if depth >= _INSIDE or len(carried) != 1 or carried[0].statement.opaque is not None:
+        if statement.root not in CARRIERS or inner is None:
+            follow.noting = True
+            return follow_statement(self.world, follow, found), standing
+        if depth >= _INSIDE:
             raise Unsure("a statement inside of one")
-        inside = self._statement(follow, carried[0], namespace, depth + 1)
+        inside, runs = self._statement(follow, carried(standing, namespace, self.world.catalog), namespace, depth + 1)
         if statement.root == "ExecuteImmediate" and follow.told and follow.predicates != "allow":
             follow.find(
                 "predicate", "hold", "a variable may hold a number, which would ask for digits of a masked text"
             )
         if statement.root == "Prepare":
-            return Followed(Columns())
+            return Followed(Columns()), runs
         if statement.root.startswith("Explain"):
             # the optimizer reads rows of which it knows the key, and prints their values in their columns' place
             read_ones = Value(frozenset(follow.read) | inside.columns.everything().masked)
             if "INTO" in statement.text.removesuffix(inner.text).upper():
                 follow.laundered(read_ones, "a user variable")
-            return Followed(Columns((), read_ones), harmless=PLANS)
-        return inside
+            return Followed(Columns((), read_ones), harmless=PLANS), runs
+        return inside, runs
 
     def _names_masked(self, follow: Follow, statement: Statement) -> bool:
         """Whether a relation with masked columns is named: then the server's own word on origins is heard as well."""
@@ -178,21 +185,26 @@ class MySqlMaskSet(MaskSet):
                 follow.find("derived", action, "a result column is computed from a masked column")
 
     def _judge_written(self, follow: Follow, found: Read) -> None:
-        """Stars and their like, on their way back into a table."""
-        if found.statement.root not in _WRITES:
+        """Masks on their way back into a table; pseudonyms on their way to a variable or a routine."""
+        root = found.statement.root
+        if root not in _WRITES and root not in _HANDS_ON:
             return
         lexing = lexing_of(follow.namespace)
+        compared = {str(each.node.this) for each in follow.compared.values() if not each.domains <= {None}}
         for token in found.tokens:
-            if token.kind == STRING and (why := self.masked_text(string_value(token, lexing))) is not None:
-                text = f"{why} would be written into a table: read the value it stands for from there"
-                follow.find("writeback", "hold", text)
+            text = string_value(token, lexing) if token.kind == STRING else ""
+            if root in _WRITES and (why := self.masked_text(text)) is not None:
+                reason = f"{why} would be written into a table: read the value it stands for from there"
+                follow.find("writeback", "hold", reason)
+            elif root in _HANDS_ON and token_in(text) and text not in compared:
+                follow.find("pseudonym", "hold", _HANDS_ON[root])
 
     @staticmethod
-    def _told(follow: Follow, found: Read) -> frozenset[int]:
-        marks = [str(token.start) for token in found.tokens if token.word == "?"]
-        if not follow.told <= set(marks):  # of a statement inside of this one, whose values are variables
-            return frozenset(range(len(marks) + 1))
-        return frozenset(at for at, mark in enumerate(marks) if mark in follow.told)
+    def _told(follow: Follow, standing: Standing) -> frozenset[int]:
+        numbers = standing.bound
+        if not follow.told <= numbers.keys():  # values are variables, or it is not known which they are
+            return frozenset(range(sum(token.word == "?" for token in standing.read.tokens) + 1))
+        return frozenset(numbers[mark] for mark in follow.told)
 
     def explain(self, text: str, namespace: Namespace) -> tuple[tuple[OutputColumn, ...], ...]:
         """For each statement of a text, where its output columns come from and what each gets; () for a text that is no SQL."""

@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 from rules.masking.maskers import FieldMasker
 from rules.masking.mysql.diagnostics import warnings_plan
 from rules.masking.mysql.exchange import ECHOES
-from rules.masking.mysql.follow import MySqlWorld
+from rules.masking.mysql.follow import VARIABLES, MySqlWorld
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.names import folded, is_word
 from rules.masking.mysql.scope import member
@@ -76,6 +76,7 @@ class MySqlResultMasks(ResultMasks):
     )  # parameters, from 0, that a masked text is compared with: a number asks for its digits
     writes: bool = False  # its parameters go into columns
     places: int = 0  # parameters of the statement: a bulk execution brings several rows of them
+    handed: str | None = None  # what is said against pseudonyms among its parameters, which go where none is translated
     echoes: bool = False  # code of the database may run, and read what was sent
 
     @property
@@ -120,11 +121,15 @@ class MySqlResultMasks(ResultMasks):
             why = forms.why(text, forms.hashes) if self.writes else None
             if why is not None:
                 return f"{why}, bound as parameter {at + 1}, would be written into a table"
+            if self.handed is not None and token_in(text):
+                return self.handed
             if self.echoes and at + 1 in self.exchange.parameters and token_in(text):
                 return f"parameter {at + 1} is {ECHOES}"
         return None
 
     def against_variables(self) -> str | None:
+        if self.exchange.parameters:
+            return VARIABLES
         if not self.told:
             return None
         return "a variable may hold a number, which would ask for the leading digits of a masked text"
