@@ -23,6 +23,11 @@ ESTIMATE_TIMEOUT_MS: Final = 2_000  # the planner alone; it does not run the sta
 PREVIEW_TIMEOUT_MS: Final = 30_000
 LOCK_TIMEOUT_MS: Final = 1_000  # an approver's look must not queue up behind, or in front of, the application
 
+_SETTINGS: Final = """
+SELECT name, reset_val FROM pg_catalog.pg_settings
+WHERE name IN ('search_path', 'standard_conforming_strings', 'server_encoding', 'server_version_num')
+UNION ALL SELECT 'user', current_user
+"""
 PREVIEWED: Final = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
@@ -58,6 +63,16 @@ async def estimate_rows(
             raise CatalogError("it has no plan")  # a utility statement
 
     return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
+
+
+async def settings_at_start(database: Database, password: str | None) -> dict[str, str]:
+    """What gives a text its meaning in a session of the target's role that has just begun, by name. Raises CatalogError."""
+
+    def work() -> dict[str, str]:
+        with side_connection(database, password, "wireproxy settings") as connection:
+            return dict(connection.execute(_SETTINGS).fetchall())
+
+    return await in_thread(work, database.connect_timeout_s + ESTIMATE_TIMEOUT_MS / 1000)
 
 
 async def preview(

@@ -34,7 +34,8 @@ from wireproxy.exchanging import NOWHERE, in_one_piece, sites_of
 from wireproxy.exemptions import Exemptions, Unmasking
 from wireproxy.identity import policy_for
 from wireproxy.judgement.workers import Workers
-from wireproxy.side import Parameters, estimate_rows, preview
+from wireproxy.namespace import split_search_path
+from wireproxy.side import Parameters, estimate_rows, preview, settings_at_start
 from wireproxy.tls import TlsError
 from wireproxy.upstream import open_wire
 from wireproxy.wire import BrokenWire
@@ -177,29 +178,47 @@ class Target:
         key = (name, identity, catalog.version)
         bench = self._benches.get(key)
         if bench is None:
-            policy = self._config.policies[name]
-            masks = self._masks(identity, catalog, policy)
-            judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
-            stops = policy.default != "allow" or any(
-                not rule.lets_through or rule.limit is not None for rule in policy.rules
-            )
-            needs_catalog = masks is not None or stops
-            unmasked = self.unmasked(identity)
-            bench = Bench(
-                judge,
-                masks,
-                catalog,
-                name,
-                policy.version,
-                policy.read_only,
-                needs_catalog,
-                unmasked,
-                finder(policy.detect),
-            )
-            self._benches[key] = bench
+            bench = self._benches[key] = self._bench_under(name, self._config.policies[name], identity, catalog)
             if len(self._benches) > _JUDGES_KEPT:
                 self._benches.popitem(last=False)
         return bench
+
+    async def bench_under(self, policy: Policy, identity: Identity) -> Bench:
+        """As `bench`, under a policy that nobody has yet. Raises CatalogError."""
+        catalog = self._catalog if self._catalog is not None and not self.stale else await self.refresh()
+        return self._bench_under(policy.name, policy, identity, catalog)
+
+    def _bench_under(self, name: str, policy: Policy, identity: Identity, catalog: Catalog) -> Bench:
+        masks = self._masks(identity, catalog, policy)
+        judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
+        stops = policy.default != "allow" or any(
+            not rule.lets_through or rule.limit is not None for rule in policy.rules
+        )
+        return Bench(
+            judge,
+            masks,
+            catalog,
+            name,
+            policy.version,
+            policy.read_only,
+            masks is not None or stops,
+            self.unmasked(identity),
+            finder(policy.detect),
+        )
+
+    async def namespace_at_start(self) -> Namespace:
+        """How a session of the target's role that begins now reads text, if its client sets nothing. Raises CatalogError."""
+        try:
+            found = await settings_at_start(self.database, await self.password())
+        except CredentialError as error:
+            raise CatalogError(str(error)) from None
+        return Namespace(
+            search_path=split_search_path(found["search_path"]),
+            user=found["user"],
+            standard_conforming_strings=found["standard_conforming_strings"] == "on",
+            server_encoding=found["server_encoding"],
+            server_version=int(found["server_version_num"]),
+        )
 
     async def probe(self) -> str | None:
         """Why the target's server cannot be reached; None when it can. Asked of it at most every few seconds.

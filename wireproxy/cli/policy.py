@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from rules.config import pack
 from wireproxy.cli import policy_screen
-from wireproxy.cli.calls import Failed
+from wireproxy.cli.calls import Failed, find_config, load_config
 from wireproxy.cli.dry_judge import circumstances, find_policy, judges
 from wireproxy.cli.log_place import console, find_place, finds_logs, print_json, since_ns
 from wireproxy.cli.policy_backtest import backtest_logs
@@ -60,21 +61,35 @@ def explain(config_option: Path | None, as_json: bool, name: str | None) -> None
 
 @policy.command()
 @finds_logs
-@click.option("--policy", "policy_name", metavar="P", required=True,
-              help="A pack, a policy of the configuration, or a TOML file of rules.")  # fmt: skip
+@click.option("--policy", "policy_name", metavar="P",
+              help="A pack, a policy of the configuration, or a TOML file of rules. With --live, if left out: the one that each "
+                   "database has for the user.")  # fmt: skip
+@click.option(
+    "--live", is_flag=True, help="Read the catalogs of the databases, and judge with them and with the masks."
+)
 @click.option("--since", metavar="WHEN", help="Only sessions that began since: 2h, 3d, 2026-03-01.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each statement that changes.")
-def backtest(policy_name: str, since: str | None, as_json: bool, **where: object) -> None:
+def backtest(policy_name: str | None, live: bool, since: str | None, as_json: bool, **where: object) -> None:
     """Judge what recorded sessions ran by another policy, and list what would be decided otherwise.
 
     Exit status 0, also when something changes: what changes is for a person to judge.
     """
     import time
 
+    import trio
+
+    from wireproxy.cli.backtest_judges import Judges, Live
+
+    if policy_name is None and not live:
+        raise click.UsageError("name the policy with --policy")
     config = where.get("config")
-    found = find_policy(policy_name, config if isinstance(config, Path) else None)
+    option = config if isinstance(config, Path) else None
+    found = None if policy_name is None else find_policy(policy_name, option)
+    loaded = load_config(find_config(option)) if live else None
+    judges = Judges(found or pack("agent-default"), None if loaded is None else Live(loaded, found))
     place = find_place(**where)  # type: ignore[arg-type]
-    report = backtest_logs(place, found, since_ns(since, time.time_ns()))
+    title = "the policies of the configuration" if found is None else found.name
+    report = trio.run(backtest_logs, place, judges, title, since_ns(since, time.time_ns()))
     if as_json:
         for change in report.objects():
             print_json(sys.stdout, change)

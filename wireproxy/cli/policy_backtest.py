@@ -1,8 +1,8 @@
 """What another policy would have said of recorded sessions.
 
-Each recorded statement is judged anew, without the catalog and the settings that its session had: what hangs on these may
-come out stricter here than it would. Masks are not asked. What the log does not hold whole (a text cut at its limit, or one
-with a password taken out) is counted and, where it can be read, judged as it stands.
+Each recorded statement is judged anew. Live, by the catalog and the masks of its database as they are now; else without either:
+what hangs on them may then come out stricter here than it would. What the log does not hold whole (a text cut at its limit, or
+one with a password taken out) is counted and, where it can be read, judged as it stands.
 """
 
 from __future__ import annotations
@@ -12,15 +12,11 @@ from datetime import datetime
 
 from attrs import Factory, define, frozen
 
-from rules.judge import Judge
-from rules.model import Dialect, Identity, Namespace
-from rules.policy import Policy
-from wireproxy.cli.calls import Failed
+from wireproxy.cli.backtest_judges import Judges, Session
 from wireproxy.cli.check import action_of
-from wireproxy.cli.dry_judge import version_number
 from wireproxy.cli.log_place import Place
 from wireproxy.log.reader import RecordAt, Walk, find_logs
-from wireproxy.log.records import SessionStart, StatementRecord
+from wireproxy.log.records import CompletionRecord, ErrorRecord, SessionStart, StatementRecord
 
 _NOT_RUN = frozenset({"parse", "execute", "function_call", "com_stmt_prepare"})  # the run of it is recorded beside it
 LISTED = 5_000  # distinct changes; more are counted
@@ -55,6 +51,7 @@ class Report:
     changes: dict[tuple[str, ...], Change] = Factory(dict)
     times: Counter[tuple[str, ...]] = Factory(Counter)  # by Change.key
     not_listed: int = 0
+    unknown: tuple[str, ...] = ()  # databases that the configuration does not have: judged without a catalog
 
     def add(self, change: Change) -> None:
         if change.key not in self.changes:
@@ -75,56 +72,57 @@ class Report:
         ]  # fmt: skip
 
 
-def backtest_logs(place: Place, policy: Policy, after_ns: int) -> Report:
-    """Reads the sessions one after the other, one block of a log in memory at a time."""
-    report = Report(policy.name)
-    judges: dict[tuple[str, str, Identity], Judge] = {}
-    for names in find_logs(place.directory):
-        start: SessionStart | None = None
-        for met in Walk(names, auditor=place.auditor, running=True):
-            if not isinstance(met, RecordAt):
-                continue
-            if isinstance(met.record, SessionStart):
-                start = met.record
-                if start.started_ns < after_ns:
-                    break
-                report.sessions += 1
-            elif isinstance(met.record, StatementRecord) and start is not None:
-                _weigh(report, start, met.record, judges, policy)
+async def backtest_logs(place: Place, judges: Judges, policy: str, after_ns: int) -> Report:
+    """Reads the sessions one after the other, one block of a log in memory at a time. Raises Failed."""
+    report = Report(policy)
+    try:
+        for names in find_logs(place.directory):
+            session: Session | None = None
+            for met in Walk(names, auditor=place.auditor, running=True):
+                if not isinstance(met, RecordAt):
+                    continue
+                match met.record:
+                    case SessionStart() as start:
+                        if start.started_ns < after_ns:
+                            break
+                        report.sessions += 1
+                        session = await judges.open(start)
+                    case StatementRecord() as record if session is not None:
+                        await _weigh(report, session, record, judges)
+                    case CompletionRecord() as record if session is not None:
+                        session.ended(record.ticket, record.tag)
+                    case ErrorRecord() as record if session is not None:
+                        session.failed(record.ticket)
+    finally:
+        await judges.aclose()
+    report.unknown = tuple(sorted(judges.unknown))
     return report
 
 
-def _weigh(
-    report: Report,
-    start: SessionStart,
-    record: StatementRecord,
-    judges: dict[tuple[str, str, Identity], Judge],
-    policy: Policy,
-) -> None:
-    if record.stage in _NOT_RUN:
-        return
-    report.statements += 1
+async def _weigh(report: Report, session: Session, record: StatementRecord, judges: Judges) -> None:
+    session.followed.arrives(record.transaction)
+    ran = record.stage not in _NOT_RUN
+    report.statements += ran
     if record.truncated:
-        report.cut += 1
+        report.cut += ran
         return
-    source = start.source if start.source in ("user", "oidc", "local") else "user"
-    identity = Identity(start.identity, frozenset(start.groups), source, start.issuer, start.subject)  # type: ignore[arg-type]
-    key = (start.dialect, start.database, identity)
-    if key not in judges:
-        judges[key] = Judge(Dialect(start.dialect), policy, start.database, identity, None, None)
-    found = judges[key].judge(record.text, _namespace(start), _minute(record.at_ns)).decision
+    minute = _minute(session.start.started_ns + record.at_ns)
+    judgement = await judges.judge(session.judge, record.text, session.followed.current, minute)
+    session.sent(record.ticket, judgement.statements)
+    if not ran:
+        return
+    found = judgement.decision
     before, after = record.action, action_of(found)
     if before == "observe":
         before = "allow"
     report.moves[before, after] += 1
     if before != after:
-        text = record.text.decode("utf-8", "replace")
         report.add(
             Change(
-                start.database,
-                start.identity,
-                start.session,
-                text,
+                session.start.database,
+                session.start.identity,
+                session.start.session,
+                record.text.decode("utf-8", "replace"),
                 before,
                 record.rule,
                 after,
@@ -132,17 +130,6 @@ def _weigh(
                 found.reasons,
             )
         )
-
-
-def _namespace(start: SessionStart) -> Namespace:
-    dialect = Dialect(start.dialect)
-    try:
-        number, mariadb = version_number(dialect, start.server_version)
-    except Failed:
-        number, mariadb = (180000, False) if dialect is Dialect.POSTGRES else (80036, False)
-    if dialect is Dialect.MYSQL:
-        return Namespace(database=start.target_dbname, server_version=number, mariadb=mariadb)
-    return Namespace(search_path=("public",), server_version=number)
 
 
 def _minute(at_ns: int) -> int:

@@ -148,6 +148,10 @@ def backtest(report: Report) -> RenderableType:
             parts.append(line)
     if report.cut:
         parts.append(Text(f"{report.cut:>7} not judged: the log has only their beginning", "dim"))
+    for database in report.unknown:
+        parts.append(
+            Text(f"database {neutral(database)} is not in the configuration: judged without its catalog", "dim")
+        )
     if report.changes:
         parts.append(_changes(report))
     if report.not_listed:

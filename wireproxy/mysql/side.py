@@ -20,6 +20,7 @@ from rules.model import Namespace
 from wireproxy.catalog import CatalogError, in_thread
 from wireproxy.config.model import Database
 from wireproxy.mysql.catalog import side_connection
+from wireproxy.mysql.namespace import PROBE
 from wireproxy.side import ESTIMATE_TIMEOUT_MS, PREVIEW_TIMEOUT_MS, Parameters, Preview
 
 LOCK_TIMEOUT_S: Final = 1  # an approver's look must not queue up behind, or in front of, the application
@@ -52,6 +53,17 @@ class Meaning:
         if namespace.charset not in _UTF8 or not namespace.lexing_known:
             raise CatalogError(f"its text is in {namespace.charset}")
         return cls(namespace.database, ",".join(sorted(namespace.sql_mode)), time_zone)
+
+
+async def settings_at_start(database: Database, password: str | None) -> list[bytes | None]:
+    """What `PROBE` says in a session of the target's account that has just begun. Raises CatalogError."""
+
+    def work() -> list[bytes | None]:
+        with side_connection(database, password) as connection, connection.cursor() as cursor:
+            cursor.execute(PROBE.decode())
+            return [None if value is None else str(value).encode() for value in cursor.fetchone()]
+
+    return await in_thread(work, database.connect_timeout_s + ESTIMATE_TIMEOUT_MS / 1000)
 
 
 async def estimate_rows(

@@ -23,8 +23,8 @@ from wireproxy.credential import CredentialError
 from wireproxy.exchanging import NOWHERE, sites_of
 from wireproxy.mysql.catalog import load_mysql
 from wireproxy.mysql.exchanging import sent_text, sent_values
-from wireproxy.mysql.namespace import version_number
-from wireproxy.mysql.side import Meaning, estimate_rows, preview
+from wireproxy.mysql.namespace import MySqlNamespace, version_number
+from wireproxy.mysql.side import Meaning, estimate_rows, preview, settings_at_start
 from wireproxy.side import Parameters
 from wireproxy.target import ATTEMPTS, PAUSE_S, ROLLED_BACK, CatalogError, Target, split_words
 
@@ -65,6 +65,12 @@ class MySqlTarget(Target):
         return compile_mysql_masks(
             self._config.masks, name, identity, catalog, policy, self._mask_key, self._moves(), self._shown_to(identity)
         )
+
+    async def namespace_at_start(self) -> Namespace:
+        try:
+            return MySqlNamespace(await settings_at_start(self.database, await self.password())).current
+        except CredentialError as error:
+            raise CatalogError(str(error)) from None
 
     async def estimate_in(self, text: bytes, parameters: Parameters, meaning: Meaning) -> float | None:
         """Rows that the optimizer expects a statement to look at; None when it cannot say."""
