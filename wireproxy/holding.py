@@ -2,7 +2,8 @@
 
 It ends in one of these ways, and only the first two let the statement run: an approval that was given before is used up; an
 approval comes while it waits; it is denied; the wait is over and the client is told to come back; the client hangs up or cancels;
-an earlier statement of the same pipeline fails. What was held when its client went away never runs.
+an earlier statement of the same pipeline fails; it names something that is not there, so that nobody need be asked. What was held
+when its client went away never runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import evolve
 
-from protocols.base import NamedValue, Question
+from protocols.base import Fields, NamedValue, Question
 from protocols.postgres.messages import error_fields
 from rules.masking import Move
 from rules.model import Effect, Hold, Namespace
@@ -98,6 +99,9 @@ class Holding:
             session.record_hold(question, self._weighed, hold, claim.request_id)
             self._approved(claim.request_id, claim.approvers, claim.reason)
             return
+        if (fields := await session.wrong_names(question, self._weighed)) is not None:
+            self._misnamed(fields)
+            return
         try:
             request = await session.desk.submit(binding, await self._facts(), hold)
         except TooManyRequests as error:
@@ -170,6 +174,16 @@ class Holding:
         def refuse(question: Question) -> None:
             if session.relay.asking is question:
                 session.refuse(question, error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint))
+
+        session.release(self, refuse, self._question)
+
+    def _misnamed(self, fields: Fields) -> None:
+        session = self._session
+
+        def refuse(question: Question) -> None:
+            if self._ended is None and session.relay.asking is question:
+                session.record_misnamed(question, self._weighed, self._hold)
+                session.refuse(question, fields)
 
         session.release(self, refuse, self._question)
 

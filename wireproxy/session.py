@@ -23,6 +23,7 @@ from protocols.base import (
     Completed,
     Detected,
     Failed,
+    Fields,
     Forward,
     Later,
     ParameterChanged,
@@ -350,6 +351,14 @@ class Session(Life):
             tuple([(each.name, each.value) for each in question.attributes]) if question.attributes else (),
         )
         self.metrics.statements += 1
+
+    async def wrong_names(self, _question: Question, _weighed: Weighed) -> Fields | None:
+        """The server's own error for a held statement that names what is not there: nobody need be asked about it."""
+        return None
+
+    def record_misnamed(self, question: Question, weighed: Weighed, hold: Hold) -> None:
+        self._record(question, weighed, "deny", hold.rule, ("it names something that is not there", *hold.reasons))
+        self.metrics.denied += 1
 
     def record_hold(self, question: Question, weighed: Weighed, hold: Hold, request_id: str) -> None:
         self._record(question, weighed, "hold", hold.rule, hold.reasons, request_id)

@@ -1,6 +1,8 @@
 """What an approver may want to know before deciding: how many rows a statement would touch, by estimate or by trying it.
 
-Both run on a side connection with timeouts and leave nothing behind: the estimate in a read-only transaction, the preview in
+And whether there is anything to decide: a statement that is only parsed does not run.
+
+All is done on a side connection with timeouts and leaves nothing behind: the estimate in a read-only transaction, the preview in
 one that is rolled back whatever happens. A preview still takes row locks for its moment, and draws from sequences.
 """
 
@@ -16,6 +18,7 @@ from pglast import ast, parser
 from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
+from protocols.base import Fields
 from wireproxy.catalog import CatalogError, in_thread, side_connection
 from wireproxy.config.model import Database
 
@@ -28,6 +31,14 @@ SELECT name, reset_val FROM pg_catalog.pg_settings
 WHERE name IN ('search_path', 'standard_conforming_strings', 'server_encoding', 'server_version_num')
 UNION ALL SELECT 'user', current_user
 """
+WRONG_NAMES: Final = frozenset({b"42703", b"42P01", b"42883"})  # undefined column, table, function
+_FIELD = pq.DiagnosticField
+_FIELDS: Final = {
+    "S": _FIELD.SEVERITY, "V": _FIELD.SEVERITY_NONLOCALIZED, "C": _FIELD.SQLSTATE, "M": _FIELD.MESSAGE_PRIMARY,
+    "D": _FIELD.MESSAGE_DETAIL, "H": _FIELD.MESSAGE_HINT, "P": _FIELD.STATEMENT_POSITION, "F": _FIELD.SOURCE_FILE,
+    "L": _FIELD.SOURCE_LINE, "R": _FIELD.SOURCE_FUNCTION,
+}  # fmt: skip
+
 PREVIEWED: Final = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
@@ -95,6 +106,23 @@ async def preview(
                 raw.exec_(b"ROLLBACK")
 
     return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
+
+
+async def wrong_names(database: Database, password: str | None, sql: str, search_path: str = "") -> Fields | None:
+    """The server's own error where a statement names a column, relation or function that is not there. Raises CatalogError.
+
+    The statement is parsed, and not run: what such an error quotes, the client wrote.
+    """
+
+    def work() -> Fields | None:
+        with side_connection(database, password, "wireproxy names") as connection:
+            raw = begin(connection.pgconn, "READ ONLY", ESTIMATE_TIMEOUT_MS, search_path)
+            result = raw.prepare(b"", sql.encode())
+            fields = {code: text for code, field in _FIELDS.items() if (text := result.error_field(field)) is not None}
+            inside = result.error_field(_FIELD.CONTEXT) is not None  # of a function that runs when something is parsed
+            return fields if fields.get("C") in WRONG_NAMES and not inside else None
+
+    return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
 
 
 def changes_rows(sql: str) -> bool:

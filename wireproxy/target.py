@@ -16,6 +16,7 @@ import structlog
 import trio
 from attrs import field, frozen
 
+from protocols.base import Fields
 from rules.catalog import Catalog
 from rules.detection import Finder, finder
 from rules.judge import Judge
@@ -35,7 +36,7 @@ from wireproxy.exemptions import Exemptions, Unmasking
 from wireproxy.identity import policy_for
 from wireproxy.judgement.workers import Workers
 from wireproxy.namespace import split_search_path
-from wireproxy.side import Parameters, estimate_rows, preview, settings_at_start
+from wireproxy.side import Parameters, estimate_rows, preview, settings_at_start, wrong_names
 from wireproxy.tls import TlsError
 from wireproxy.upstream import open_wire
 from wireproxy.wire import BrokenWire
@@ -267,6 +268,13 @@ class Target:
         """Rows that the planner expects a statement to touch; None when it cannot say."""
         try:
             return await estimate_rows(self.database, await self.password(), text, parameters, quoted_path(search_path))
+        except (CatalogError, CredentialError):
+            return None
+
+    async def wrong_names(self, text: str, search_path: Sequence[str]) -> Fields | None:
+        """What the server says of a statement that names something that is not there; None when it says nothing of the kind."""
+        try:
+            return await wrong_names(self.database, await self.password(), text, quoted_path(search_path))
         except (CatalogError, CredentialError):
             return None
 

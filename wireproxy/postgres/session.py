@@ -11,6 +11,7 @@ from protocols.base import (
     CopyStopped,
     Described,
     Failed,
+    Fields,
     ParameterChanged,
     Peer,
     ProtocolError,
@@ -22,6 +23,7 @@ from protocols.postgres.copy import CopyFormat, copy_rewriter
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import TERMINATE, decode_row_description
 from protocols.postgres.relay import Relay
+from rules.classify.postgres.text import decode
 from rules.model import Column
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
@@ -73,6 +75,7 @@ class PostgresSession(Session):
         self._relay = relay
         self._namespace = namespace
         self._upstream = upstream
+        self._redefined = False  # the open transaction may have made or renamed something, which nobody else sees
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         super().__init__(
             relay,
@@ -229,6 +232,20 @@ class PostgresSession(Session):
         self.metrics.denied += 1
         return False
 
+    async def wrong_names(self, question: Question, weighed: Weighed) -> Fields | None:
+        """Asked of the server itself, which has the newest catalog, where it sees all that this session sees.
+
+        Masks alone make a gateway hold what is misspelt: a name that is not known may be anybody's.
+        """
+        namespace = self._namespace.current
+        if len(weighed.masks) != 1 or not any(mask is not None and mask.findings for mask in weighed.masks):
+            return None
+        own = namespace.temporary or self._relay.tainted or self._redefined or namespace.user != self.database.user
+        if own or not namespace.lexing_known or not namespace.search_path:
+            return None
+        text = decode(question.text or b"", namespace)
+        return None if text is None else await self.target.wrong_names(text, namespace.search_path)
+
     def _settle(self, weighed: Weighed, completed: Completed) -> None:
         statements = weighed.judgement.statements
         if completed.position < len(statements):
@@ -242,6 +259,7 @@ class PostgresSession(Session):
             if self._namespace.in_transaction:
                 tag = completed.tag.decode("ascii", "replace")
                 self.done.append(f"{tag}: {statement.text[:120]}")
+        self._redefined = self._redefined or weighed.settles
         if weighed.changes_definitions:
             self.target.mark_stale()
         self._relay.report_ready()
@@ -284,6 +302,7 @@ class PostgresSession(Session):
             self._relay.meaning_changed()
         if ready.status == "I":
             self.done.clear()
+            self._redefined = False
         else:
             self._relay.report_ready()  # until the transaction has ended
         return False

@@ -1,0 +1,149 @@
+"""What is misspelt beside masked columns is answered by the server's own error, and not held for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.support.gateway import Gateway, GatewayPlan, running_gateway
+from tests.support.servers import Server
+
+pytestmark = pytest.mark.integration
+DBNAME = "misspelt"
+SCHEMA = """
+CREATE TABLE customers (id int PRIMARY KEY, name text, ssn text);
+INSERT INTO customers VALUES (1, 'one', 'canary1');
+CREATE TABLE orders (id int, customer_id int);
+"""
+
+
+@pytest.fixture(scope="module", params=["postgres", "postgres18"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Gateway]]:
+    server: Server = request.getfixturevalue(request.param)
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {DBNAME} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {DBNAME}")
+        with psycopg.connect(server.dsn(DBNAME), autocommit=True) as connection:
+            connection.execute(SCHEMA)
+        plan = GatewayPlan(server=server, dbname=DBNAME, masks={"*.ssn": "redact", "*.secret*": "redact"}, wait_s=0.01)
+        with running_gateway(plan, tmp_path_factory.mktemp(request.param)) as running:
+            yield server, running
+        admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")
+
+
+@pytest.fixture
+def agent(place: tuple[Server, Gateway]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(place[1].dsn(), autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+        yield connection
+
+
+@pytest.fixture
+def direct(place: tuple[Server, Gateway]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(place[0].dsn(DBNAME), autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+        yield connection
+
+
+MISSPELT = [
+    "SELECT nam FROM customers",
+    "SELECT id FROM customers WHERE nam = 'x'",
+    "  SELECT c.nam FROM customers c -- words",
+    "SELECT x.id FROM customers c",
+    "SELECT (c).nam FROM customers c",
+    "SELECT id FROM customers ORDER BY nam",
+    "SELECT ssn, count(*) FROM customers GROUP BY nam",
+    "SELECT 'é', id FROM customers WHERE nam = 'ü'",
+    "SELECT uper(ssn) FROM customers",
+    "SELECT id FROM custommers ORDER BY id",
+    "SELECT * FROM customers JOIN orders USING (nam)",
+    "INSERT INTO customers (nam) VALUES (1)",
+    "UPDATE customers SET nam = 'x'",
+    "DELETE FROM customers WHERE nam = 'x'",
+    "EXPLAIN SELECT nam FROM customers",
+    "CREATE TABLE copy AS SELECT nam FROM customers",
+]
+
+
+def told(connection: psycopg.Connection, sql: str) -> tuple[object, ...]:
+    with pytest.raises(psycopg.Error) as failed:
+        connection.execute(sql)
+    said = failed.value.diag
+    return said.sqlstate, said.message_primary, said.message_hint, said.statement_position
+
+
+@pytest.mark.parametrize("sql", MISSPELT)
+def test_it_is_the_servers_own_error(agent: psycopg.Connection, direct: psycopg.Connection, sql: str) -> None:
+    expected = told(direct, sql)
+    assert expected[0] in ("42703", "42P01", "42883")
+    assert told(agent, sql) == expected
+    assert agent.execute("SELECT ssn FROM customers").fetchone() == ("***",), "the session goes on"
+
+
+def test_nobody_is_asked(agent: psycopg.Connection, place: tuple[Server, Gateway]) -> None:
+    told(agent, MISSPELT[1])
+    assert MISSPELT[1] not in place[1].cli("approvals", "--all", "--json").stdout
+
+
+def test_a_transaction_fails_as_it_does_without_a_gateway(agent: psycopg.Connection) -> None:
+    agent.execute("BEGIN")
+    told(agent, MISSPELT[0])
+    assert told(agent, "SELECT 1")[0] == "25P02"
+    agent.execute("ROLLBACK")
+
+
+HIDDEN = [
+    "ALTER TABLE orders ADD COLUMN fresh text",
+    "ALTER TABLE orders RENAME COLUMN customer_id TO fresh",
+    "CREATE TEMP TABLE orders (id int, fresh text)",
+    "DO 'BEGIN CREATE TEMP TABLE orders (id int, fresh text); END'",
+    "SET LOCAL search_path = elsewhere, public",
+]
+FRESH = "SELECT c.id FROM customers c JOIN orders o ON o.id = c.id ORDER BY fresh"
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_only_this_session_sees_is_not_said_to_be_missing(
+    agent: psycopg.Connection, direct: psycopg.Connection, hidden: str
+) -> None:
+    """A side connection does not see it: people decide, or the server does."""
+    direct.execute("CREATE SCHEMA IF NOT EXISTS elsewhere")
+    direct.execute("CREATE TABLE IF NOT EXISTS elsewhere.orders (id int, fresh text)")
+    agent.execute("BEGIN")
+    agent.execute(hidden)
+    answer = ""
+    try:
+        agent.execute(FRESH).fetchall()
+    except psycopg.Error as error:
+        answer = str(error)
+    assert answer == "" or "is pending" in answer
+    agent.execute("ROLLBACK")
+    assert told(agent, FRESH)[0] == "42703" or "TEMP" in hidden
+
+
+def test_a_column_that_was_made_past_the_gateway_is_there(
+    agent: psycopg.Connection, direct: psycopg.Connection
+) -> None:
+    agent.execute("SELECT 1")
+    direct.execute("ALTER TABLE customers ADD COLUMN secret_new text DEFAULT 'canary9'")
+    try:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pending"):
+            agent.execute("SELECT id FROM customers WHERE secret_new LIKE 'c%'")
+        answer = ""
+        try:
+            answer = str(agent.execute("SELECT secret_new FROM customers").fetchall())
+        except psycopg.errors.InsufficientPrivilege as held:
+            answer = str(held)
+        assert "pending" in answer or answer == "[('***',)]"
+    finally:
+        direct.execute("ALTER TABLE customers DROP COLUMN secret_new")
+
+
+def test_values_in_the_text_are_no_way_to_ask(agent: psycopg.Connection) -> None:
+    """Only parsing is done for it: a condition over masked values is held whatever else the statement names."""
+    for guess in ("canary1", "other"):
+        with pytest.raises(psycopg.Error) as failed:
+            agent.execute(f"SELECT nam FROM customers WHERE ssn > '{guess}'")
+        assert failed.value.sqlstate == "42703"
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            agent.execute(f"SELECT 1/0 FROM customers WHERE ssn > '{guess}'")
