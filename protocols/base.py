@@ -72,6 +72,12 @@ def constant_of(masker: Masker) -> tuple[bytes | None, bool] | None:
     return (value, keeps_null) if value is None or isinstance(value, bytes) else None
 
 
+def many_of(masker: Masker) -> Callable[[list[bytes]], list[bytes | None]] | None:
+    """A masker's attribute `many`: what it gives for many values, in order, sooner than one by one. NULL it leaves as NULL."""
+    found: Callable[[list[bytes]], list[bytes | None]] | None = getattr(masker, "many", None)
+    return found
+
+
 class Peer(enum.Enum):
     CLIENT = "client"
     SERVER = "server"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from protocols.postgres.copy_lines import LINE_END, LineCopy
 from protocols.postgres.copy_rows import CopyFormat, Plan, broken
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
+
+
+_LETTERS: Final = bytes(byte for byte in range(128) if bytes((byte,)).isalnum())  # what is nothing else is not quoted
 
 
 class CsvCopy(LineCopy):
@@ -19,6 +22,9 @@ class CsvCopy(LineCopy):
         self._quote = copy_format.quote
         self._escape = copy_format.escape
         super().__init__(copy_format, plan, maximum_row_bytes)
+        self._escaping = self._escape[0]
+        self._quotes = self._quote
+        self._shorten_only(self._quote + self._escape + b"\n\r" + _LETTERS)
         self._buffer = bytearray()  # of rows whose end has not come
         self._at = 0  # how far it has been looked at
         self._quoted = False

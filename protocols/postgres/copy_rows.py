@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from protocols.base import Peer, ProtocolError, constant_of
+from protocols.base import Peer, ProtocolError, constant_of, many_of
 from protocols.postgres.rows import int32
+from protocols.shortening import shortening_of
 
 FieldRewriter = Callable[[bytes | None], bytes | None]
 Plan = Sequence[FieldRewriter | None]
@@ -37,6 +38,9 @@ class Change:
         self.rewriter = rewriter
         self.constant: bytes | None = None  # as it is written, where it is the same for every row
         self.keeps_null = False
+        self.shortening = shortening_of(rewriter)
+        self.many = many_of(rewriter)
+        self.values: list[bytes] = []  # of a run, for `many`
         constant = constant_of(rewriter)
         if constant is not None:
             self.constant = written(constant[0])

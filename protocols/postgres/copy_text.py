@@ -18,6 +18,7 @@ class TextCopy(LineCopy):
 
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
         super().__init__(copy_format, plan, maximum_row_bytes)
+        self._shorten_only(b"\\" + self._delimiter + bytes(range(32)))
         self._escaped = b"\\" + copy_format.delimiter
         self._parts: list[bytes] = []  # of a row whose end has not come
         self._size = 0

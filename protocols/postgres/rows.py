@@ -13,13 +13,15 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
-from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of
+from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, many_of
+from protocols.shortening import shortening_of
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _NULL: Final = 0xFFFFFFFF  # the length -1
 _NULL_FIELD: Final = b"\xff\xff\xff\xff"
+_LATER: Final = b"\xff\xff\xff\xfe"  # stands, itself, where a length will; it is none
 _HEADER_BYTES: Final = 5
 _SHORT: Final = 2048  # lengths below this are taken from a table
 _LENGTHS: Final = [length.to_bytes(4, "big") for length in range(_SHORT)]
@@ -54,31 +56,45 @@ def end_of_run(buffer: bytes, start: int) -> tuple[int, int]:
     return at, frames
 
 
+class MaskedColumn:
+    """What a column gets, in as many parts for every row: what is in front of its field, and what is in its place."""
+
+    __slots__ = ("field", "gap", "keeps_null", "many", "masker", "parts", "shortening", "values")
+
+    def __init__(self, gap: int, masker: Masker) -> None:
+        self.gap: i64 = gap  # columns that are not masked, in front of it
+        self.masker = masker
+        constant = constant_of(masker)
+        self.field: bytes | None = None if constant is None else encode_field(constant[0])  # the same for every row
+        self.keeps_null = constant is not None and constant[1]
+        self.shortening = shortening_of(masker)
+        self.many = many_of(masker)
+        self.values: list[bytes] = []  # of a run, for `many`
+        self.parts: i64 = 3 if self.field is None else 2  # without the shortening, which takes four
+
+
 class RowRewriter:
     """Replaces the fields of masked columns, for one plan."""
 
-    __slots__ = ("_columns", "_constants", "_gaps", "_headers", "_keep_null", "_kind", "_maskers", "_rest")
+    __slots__ = ("_columns", "_headers", "_kind", "_later", "_masked", "_rest")
 
     def __init__(self, plan: RowPlan, kind: bytes = b"D") -> None:
         self._kind = kind
         self._headers = _HEADERS[kind]
         self._columns = len(plan)
-        self._gaps: list[int] = []  # for each masked column, how many that are not stand in front of it
-        self._maskers: list[Masker] = []
-        self._constants: list[bytes | None] = []  # the field that takes its place, where it is the same for every row
-        self._keep_null: list[bool] = []
+        self._masked: list[MaskedColumn] = []
         gap = 0
         for masker in plan:
             if masker is None:
                 gap += 1
-                continue
-            self._gaps.append(gap)
-            self._maskers.append(masker)
-            constant = constant_of(masker)
-            self._constants.append(None if constant is None else encode_field(constant[0]))
-            self._keep_null.append(constant is not None and constant[1])
-            gap = 0
+            else:
+                self._masked.append(MaskedColumn(gap, masker))
+                gap = 0
         self._rest = gap  # behind the last masked column
+        self._later = any(column.many is not None for column in self._masked)
+        if self._later:
+            for column in self._masked:
+                column.shortening = None  # the masker itself does: rows have as many parts then
 
     def rewrite(self, buffer: bytes, start: int) -> tuple[bytes, int, int]:
         """The run that starts here, rewritten; where it ends, and how many rows it has.
@@ -91,10 +107,12 @@ class RowRewriter:
         kind: i64 = self._kind[0]
         columns: i64 = self._columns
         rest: i64 = self._rest
-        marked: i64 = len(self._gaps)
-        gaps, maskers, constants, keep_null = self._gaps, self._maskers, self._constants, self._keep_null
+        masked = self._masked
         headers = self._headers
+        later = self._later
         parts: list[bytes] = []
+        for column in masked:
+            column.values = []
         while size - begin >= _HEADER_BYTES and buffer[begin] == kind:
             # most lengths fit into their last byte: reading one byte and testing three is what costs least, compiled or not
             length: i64 = buffer[begin + 4]
@@ -111,9 +129,8 @@ class RowRewriter:
             at = begin + 7
             kept = begin + 5  # from here on what was read is still to be taken over
             last = end - 4  # no field can begin behind it
-            for which in range(marked):
-                gap: i64 = gaps[which]
-                for _ in range(gap):
+            for column in masked:
+                for _ in range(column.gap):
                     if at > last:
                         raise _too_long()
                     field: i64 = buffer[at + 3]
@@ -134,22 +151,46 @@ class RowRewriter:
                 until = at + 4 + field
                 if until > end:
                     raise _too_long()
-                if null and keep_null[which]:
-                    at = until
-                    continue
                 parts.append(buffer[kept:at])
-                constant = constants[which]
+                kept = until
+                constant = column.field
                 if constant is not None:
+                    if null and column.keeps_null:
+                        constant = _NULL_FIELD
                     parts.append(constant)
                     length += len(constant) - (until - at)
-                else:
-                    masked = maskers[which](None if null else buffer[at + 4 : until])
-                    parts.append(encode_length(masked))
-                    length += 4 - (until - at)
-                    if masked is not None:
-                        parts.append(masked)
-                        length += len(masked)
-                kept = at = until
+                    at = until
+                    continue
+                length += 4 - (until - at)
+                at += 4
+                shortening = column.shortening
+                if shortening is not None:
+                    tail: i64 = -1 if null else shortening.tail(buffer, at, until, -1)
+                    if tail >= 0:
+                        front = at + shortening.front
+                        kept = tail
+                        new = front - at + len(shortening.stars) + until - tail
+                        parts.append(length_field(new))
+                        parts.append(buffer[at:front])
+                        parts.append(shortening.stars)
+                        length += new
+                        at = until
+                        continue
+                value = None if null else buffer[at:until]
+                at = until
+                if column.many is not None:
+                    if value is None:
+                        parts.append(_NULL_FIELD)
+                    else:
+                        column.values.append(value)
+                        parts.append(_LATER)
+                    parts.append(b"")
+                    continue
+                value = column.masker(value)
+                parts.append(encode_length(value))
+                parts.append(b"" if value is None else value)
+                if value is not None:
+                    length += len(value)
             for _ in range(rest):
                 if at > last:
                     raise _too_long()
@@ -163,12 +204,46 @@ class RowRewriter:
                 raise _too_long()
             if at < end:
                 raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
-            if kept < end:
-                parts.append(buffer[kept:end])
-            parts[header] = headers[length] if length < _SHORT else encode_header(self._kind, length)
+            parts.append(buffer[kept:end])
+            if not later:
+                parts[header] = headers[length] if length < _SHORT else encode_header(self._kind, length)
             begin = end
             rows += 1
+        if later:
+            self._fill(parts, rows)
         return b"".join(parts), begin, rows
+
+    def _fill(self, parts: list[bytes], rows: i64) -> None:
+        """The values that were put aside, masked together, and then the headers of all rows."""
+        width: i64 = 2  # header and rest
+        for column in self._masked:
+            width += column.parts
+        first: i64 = 1
+        for column in self._masked:
+            if column.many is not None:
+                new = column.many(column.values)
+                if len(new) != len(column.values):
+                    raise AssertionError("a masker gave another number of values than it got")
+                column.values = []
+                at = first + column.parts - 2  # of the length; behind it stands the value
+                taken: i64 = 0
+                for _ in range(rows):
+                    if parts[at] is _LATER:
+                        value = new[taken]
+                        taken += 1
+                        parts[at] = encode_length(value)
+                        if value is not None:
+                            parts[at + 1] = value
+                    at += width
+            first += column.parts
+        headers = self._headers
+        header: i64 = 0
+        for _ in range(rows):
+            length: i64 = 4
+            for place in range(header + 1, header + width):
+                length += len(parts[place])
+            parts[header] = headers[length] if length < _SHORT else encode_header(self._kind, length)
+            header += width
 
 
 def int16(buffer: bytes, at: i64) -> i64:
@@ -179,10 +254,11 @@ def int16(buffer: bytes, at: i64) -> i64:
 
 def encode_length(value: bytes | None) -> bytes:
     """What stands in front of a field's value."""
-    if value is None:
-        return _NULL_FIELD
-    length = len(value)
-    return _LENGTHS[length] if length < _SHORT else length.to_bytes(4, "big")
+    return _NULL_FIELD if value is None else length_field(len(value))
+
+
+def length_field(length: i64) -> bytes:
+    return _LENGTHS[length] if length < _SHORT else int(length).to_bytes(4, "big")
 
 
 def encode_field(value: bytes | None) -> bytes:

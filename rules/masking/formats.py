@@ -10,6 +10,7 @@ import datetime
 import re
 import struct
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -68,6 +69,23 @@ def zero(type_oid: int, binary: bool) -> bytes | None:
     """A value of the type that says nothing; None (NULL) for a type that is not known."""
     found = ZERO.get(type_oid)
     return None if found is None else found[binary]
+
+
+def integers(change: Callable[[int], int], type_oid: int, binary: bool) -> Callable[[bytes], bytes]:
+    """A change of whole numbers, for a field of their type."""
+    form = INTEGERS[type_oid][0]
+    if binary:
+        return lambda data: struct.pack(form, change(struct.unpack(form, data)[0]))
+    return lambda data: b"%d" % change(int(data))
+
+
+def whole_numbers(values: list[bytes], form: str, binary: bool) -> list[int]:
+    """Of fields of one type of integers. Raises ValueError or struct.error."""
+    return [struct.unpack(form, value)[0] for value in values] if binary else [int(value) for value in values]
+
+
+def fields_of(numbers: list[int], form: str, binary: bool) -> list[bytes]:
+    return [struct.pack(form, number) for number in numbers] if binary else [b"%d" % number for number in numbers]
 
 
 def decode_numeric(data: bytes) -> Decimal:

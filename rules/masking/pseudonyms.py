@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from rules.masking import formats
+from rules.masking.lanes import Siv
+from rules.masking.network import Network
 
 PREFIX: Final = "wp_"
 LONG_PREFIX: Final = "wpx_"  # of what is too long to be carried in a token: equal for equal values, and no way back
@@ -35,18 +37,18 @@ TOKEN: Final = re.compile(r"wp_([A-Za-z0-9_-]{23,342})(?:@pseudonym\.invalid)?")
 LONG_TOKEN: Final = re.compile(r"wpx_[A-Za-z0-9_-]{22}(?:@pseudonym\.invalid)?")
 LONGEST_BYTES: Final = 200  # of a text that becomes a token; nobody compares by longer ones
 _VERSION: Final = b"\x01"  # stands before the text inside a token, so that another form can follow
-_ROUNDS: Final = 10
 
 TEXTS: Final = frozenset({25, 1043, 1042, 19})  # text varchar bpchar name
 _FIRST_DAY: Final = (datetime.date(1900, 1, 1) - datetime.date(2000, 1, 1)).days
 _LAST_DAY: Final = (datetime.date(2099, 12, 31) - datetime.date(2000, 1, 1)).days
 _ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_INTEGERS: Final = re.compile(rb"(?:[+-]?[0-9]{1,20}(?:,|\Z))*+")
 _EPOCH: Final = datetime.date(2000, 1, 1)
 _LOW_62: Final = (1 << 62) - 1  # of a UUID: all behind its variant
 INTEGER_BITS: Final = {21: 16, 23: 32, 20: 64, 26: 32}
 
-KEEPS: Final = TEXTS | INTEGER_BITS.keys() | {formats.UUID, formats.DATE}  # every other type is redacted
+KEEPS: Final = frozenset((*TEXTS, *INTEGER_BITS, formats.UUID, formats.DATE))  # every other type is redacted
 
 
 class NoPseudonym(Exception):
@@ -57,11 +59,12 @@ class Pseudonyms:
     """Both directions, for one key of the gateway."""
 
     def __init__(self, key: bytes) -> None:
-        self._siv = AESSIV(hmac.digest(key, b"wireproxy pseudonym text", hashlib.sha512))
+        text_key = hmac.digest(key, b"wireproxy pseudonym text", hashlib.sha512)
+        self._siv = AESSIV(text_key)
+        self._lanes = Siv(text_key)
         self._long = hmac.digest(key, b"wireproxy pseudonym long", hashlib.sha256)
         self._block = algorithms.AES(hmac.digest(key, b"wireproxy pseudonym uuid", hashlib.sha256))
-        round_key = hmac.digest(key, b"wireproxy pseudonym number", hashlib.sha256)
-        self._prf = Cipher(algorithms.AES(round_key), modes.ECB()).encryptor()  # noqa: S305 - single blocks: a PRF
+        self._network = Network(hmac.digest(key, b"wireproxy pseudonym number", hashlib.sha256))
         self._encrypt = Cipher(self._block, modes.ECB()).encryptor()  # noqa: S305 - a permutation of single blocks
         self._decrypt = Cipher(self._block, modes.ECB()).decryptor()  # noqa: S305
         self._days: dict[tuple[int, bool], int] = {}
@@ -75,6 +78,19 @@ class Pseudonyms:
         else:
             found = PREFIX + _base64(self._siv.encrypt(_VERSION + data, None))
         return found + MAIL if mail else found
+
+    def tokens(self, texts: list[bytes], padded: bool, mail: bool) -> list[bytes]:
+        """Of texts in UTF-8, without the blanks behind them where they are padded. Raises ValueError where one is no UTF-8."""
+        if padded:
+            texts = [text.rstrip(b" ") for text in texts]
+        b"\n".join(texts).decode()
+        behind = MAIL.encode() if mail else b""
+        sealed = self._lanes.all_sealed(_VERSION, [text if len(text) <= LONGEST_BYTES else b"" for text in texts])
+        found = [b"wp_" + each + behind for each in sealed]
+        for place, text in enumerate(texts):
+            if len(text) > LONGEST_BYTES:
+                found[place] = self.token(text.decode(), mail).encode()
+        return found
 
     def text(self, token: str) -> str | None:
         """What a token stands for; None when it is no token of this key. Raises NoPseudonym for one that has no way back."""
@@ -94,24 +110,9 @@ class Pseudonyms:
 
     # -- numbers
 
-    def _feistel(self, number: int, bits: int, domain: int, back: bool) -> int:
-        half = bits // 2
-        mask = (1 << half) - 1
-        left, right = number >> half, number & mask
-        rounds = range(_ROUNDS - 1, -1, -1) if back else range(_ROUNDS)
-        for turn in rounds:
-            if back:
-                left, right = right ^ (self._round(domain, turn, left) & mask), left
-            else:
-                left, right = right, left ^ (self._round(domain, turn, right) & mask)
-        return left << half | right
-
-    def _round(self, domain: int, turn: int, half: int) -> int:
-        return int.from_bytes(self._prf.update(struct.pack("!IIQ", domain, turn, half))[:8])
-
     def permuted(self, number: int, bits: int, domain: int, back: bool = False) -> int:
         """A number below 2 ** bits (an even number of them) as another one. `domain`: its type, each of which has its own order."""
-        return self._feistel(number, bits, domain, back)
+        return self._network.one(number, bits, domain, back)
 
     def integer(self, number: int, type_oid: int, back: bool = False) -> int:
         """Raises ValueError for a number that the type does not have."""
@@ -119,7 +120,7 @@ class Pseudonyms:
         low = 0 if type_oid == 26 else -(1 << (bits - 1))
         if not low <= number < low + (1 << bits):
             raise ValueError("out of range")
-        return self._feistel(number - low, bits, type_oid, back) + low
+        return self._network.one(number - low, bits, type_oid, back) + low
 
     def day(self, day: int, back: bool = False) -> int:
         """Days since 2000, of the years 1900 to 2099. Raises ValueError for any other."""
@@ -131,7 +132,7 @@ class Pseudonyms:
         size = _LAST_DAY - _FIRST_DAY + 1
         found = day - _FIRST_DAY
         while True:  # 18 bits are 3.6 times the domain; a permutation comes back to where it began, so this ends
-            found = self._feistel(found, 18, formats.DATE, back)
+            found = self._network.one(found, 18, formats.DATE, back)
             if found < size:
                 break
         self._days[day, back] = found + _FIRST_DAY  # there are 73,049
@@ -153,7 +154,7 @@ class Pseudonyms:
             number = int.from_bytes(data)
             version = number >> 76 & 0xF
             rest = number >> 80 << 74 | (number >> 64 & 0xFFF) << 62 | number & _LOW_62
-            rest = self._feistel(rest, 122, formats.UUID << 4 | version, back)
+            rest = self._network.one(rest, 122, formats.UUID << 4 | version, back)
             number = rest >> 74 << 80 | version << 76 | (rest >> 62 & 0xFFF) << 64 | 0b10 << 62 | rest & _LOW_62
             return number.to_bytes(16)
         crypt = (self._decrypt if back else self._encrypt).update
@@ -174,6 +175,25 @@ class Pseudonyms:
         if binary:
             return lambda data: self.binary(data, type_oid)
         return lambda data: self.plain(data.decode(), type_oid).encode()
+
+    def fields(self, type_oid: int, binary: bool, mail: bool) -> Callable[[list[bytes]], list[bytes]] | None:
+        """The same for many values at once, where that is quicker."""
+        if type_oid in TEXTS:
+            return lambda texts: self.tokens(texts, type_oid == 1042, mail)
+        if type_oid in INTEGER_BITS:
+            return lambda values: self._integers(values, type_oid, binary)
+        return None
+
+    def _integers(self, values: list[bytes], type_oid: int, binary: bool) -> list[bytes]:
+        form, bits = formats.INTEGERS[type_oid][0], INTEGER_BITS[type_oid]
+        low = 0 if type_oid == 26 else -(1 << (bits - 1))
+        if not binary and not _INTEGERS.fullmatch(b",".join(values)):
+            raise ValueError("not whole numbers")
+        numbers = [number - low for number in formats.whole_numbers(values, form, binary)]
+        if min(numbers) < 0 or max(numbers) >> bits:
+            raise ValueError("out of range")
+        found = [number + low for number in self._network.many(numbers, bits, type_oid)]
+        return formats.fields_of(found, form, binary)
 
     def plain(self, text: str, type_oid: int, back: bool = False) -> str:
         """A number, date or UUID in its text form. Raises ValueError."""

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.base import Forward, ProtocolError, RowPlan, Rows, constant_of
+from protocols import shortening
+from protocols.base import Forward, ProtocolError, RowPlan, Rows, constant_of, many_of
 from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter
 from protocols.postgres.rows import RowRewriter, end_of_run
-from rules.masking.maskers import always, guarded, replaced
+from protocols.shortening import shortening_of
+from rules.masking.maskers import Maskers, always, guarded, replaced
+from rules.masking.values import Mark
 from tests.protocols import playbook as p
 from tests.protocols.playbook import Session
 
@@ -28,12 +31,37 @@ def last_two(data: bytes | None) -> bytes | None:
     return b"nothing" if data is None else data[-2:]
 
 
+MADE = Maskers(bytes(32))
+# what keeps the ends of a text, and what is masked many at once
+SHORTENED = [
+    MADE.field(Mark(*mark), 25, False) for mark in (("email",), ("last4",), ("first-n", "1"), ("first-n", "3"))
+]
+TOGETHER = [MADE.field(Mark(name), 25, False) for name in ("hash", "pseudonym")]
 MASKERS = st.sampled_from(
-    [None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None), replaced(b"x" * 3000)]
+    [
+        *(None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None)),
+        *(replaced(b"x" * 3000), *SHORTENED, *TOGETHER),
+    ]
 )
+TEXTS = st.one_of(
+    st.sampled_from([b"alice@example.com", b"a@b", b"ab@c", b"ab@", b"ab@c@d", b"@", b"4111111111111234", b"x" * 257]),
+    st.sampled_from(
+        ["lé@example.com".encode(), b"ab@\xff", b" padded@example.com", b"padded@example.com ", b"a\x1fb@c.d\x7f"]
+    ),
+    st.text(alphabet="ab@.\\\"'^,|*~ \t\né", max_size=12).map(str.encode),
+)
+
+
+@pytest.fixture(autouse=True, params=[False, True])
+def in_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values are shortened in place where that is compiled; here it is tested either way."""
+    monkeypatch.setattr(shortening, "COMPILED", request.param)
+
+
 # lengths on both sides of what fits into one byte of a length, and of the table of headers
 VALUES = st.one_of(
     st.none(),
+    TEXTS,
     st.sampled_from([b"", "é€😀".encode(), bytes(255), bytes(256), bytes(2030), bytes(70_000)]),
     st.binary(max_size=9),
 )
@@ -225,6 +253,106 @@ def test_copied_rows_are_the_same_message_by_message_and_in_any_other_cut(
     assert unframed(got) + other.finish() == expected
     if by_row:  # clients take a message for a row
         assert len(list(frames(got))) == len(bodies)
+
+
+FORMATS = [
+    CopyFormat(),
+    CopyFormat(delimiter=b"*"),
+    CopyFormat(delimiter=b"|", null=b"ab@c"),
+    CopyFormat("csv", b",", b""),
+    CopyFormat("csv", b",", b"ab@c"),
+    CopyFormat("csv", b"|", b"NULL", b"'", b"^"),
+    CopyFormat("csv", b",", b"", b'"', b"\\"),
+    CopyFormat("csv", b",", b"", b"*", b"*"),
+]
+
+
+@given(
+    st.sampled_from(FORMATS),
+    st.lists(st.tuples(*[st.one_of(st.none(), TEXTS)] * 3), max_size=6),
+    st.lists(MASKERS, min_size=3, max_size=3),
+    st.sets(st.integers(0, 5)),
+    st.sampled_from([b"", b"a\n", b"\n", b"\\.\n", b'"a\n', b"a,b|c\td*e"]),
+)
+def test_what_is_masked_in_place_or_together_is_as_masked_one_by_one(
+    shape: CopyFormat, rows: list[Row], plan: RowPlan, broken_at: set[int], odd: bytes
+) -> None:
+    """With messages among them that are no row, or that do not end where a row does."""
+    writer = copy_rewriter(shape, [])
+    bodies = []
+    for number, row in enumerate(rows):
+        body = shape.delimiter.join(plainly(writer, shape, value) for value in row) + b"\n"
+        bodies += [body[:3], body[3:]] if number in broken_at else [body]
+    bodies.append(odd)
+    outcomes = []
+    for scans in (False, True):
+        rewriter = copy_rewriter(shape, plan)
+        rewriter._scans = scans  # type: ignore[union-attr]
+        try:
+            got = unframed(rewriter.rewrite(copy_data(*bodies), 0)[0]) + rewriter.finish()
+        except ProtocolError as error:
+            got = str(error).encode()
+        outcomes.append(got)
+    assert outcomes[0] == outcomes[1]
+
+
+def plainly(writer: object, shape: CopyFormat, value: bytes | None) -> bytes:
+    """As servers write a field: CSV has quotes only where it needs them."""
+    special = shape.delimiter + shape.quote + b"\n\r"
+    if shape.style == "csv" and value and value != shape.null and not any(byte in special for byte in value):
+        return value
+    return writer._written(value)  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_masker_of_many_is_called_once_for_a_run() -> None:
+    calls: list[list[bytes]] = []
+
+    class Many:
+        def __call__(self, data: bytes | None) -> bytes | None:
+            raise AssertionError("called for a row")
+
+        def many(self, values: list[bytes]) -> list[bytes | None]:
+            calls.append(values)
+            return [value.upper() or None for value in values]
+
+    assert many_of(Many()) is not None
+    assert many_of(replaced(b"")) is None
+    run = p.row(b"a", b"1") + p.row(None, b"2") + p.row(b"", b"3") + p.row(b"b", b"4")
+    expected = p.row(b"A", b"1") + p.row(None, b"2") + p.row(None, b"3") + p.row(b"B", b"4")
+    assert RowRewriter([Many(), None]).rewrite(run, 0) == (expected, len(run), 4)
+    text = copy_rewriter(CopyFormat(), [Many(), None])
+    text._scans = True  # type: ignore[union-attr]
+    got, _ = text.rewrite(copy_data(b"a\t1\n", b"\\N\t2\n", b"b\t4\n"), 0)
+    assert frames(got) == [b"A\t1\n", b"\\N\t2\n", b"B\t4\n"]
+    assert calls == [[b"a", b"", b"b"], [b"a", b"b"]]
+
+
+def test_a_masker_of_many_that_gives_another_number_of_values_sends_nothing() -> None:
+    class Short:
+        def __call__(self, data: bytes | None) -> bytes | None:
+            return data
+
+        def many(self, values: list[bytes]) -> list[bytes | None]:
+            return [*values[1:]]
+
+    with pytest.raises(AssertionError):
+        RowRewriter([Short()]).rewrite(p.row(b"a") + p.row(b"b"), 0)
+    text = copy_rewriter(CopyFormat(), [Short()])
+    text._scans = True  # type: ignore[union-attr]
+    with pytest.raises(AssertionError):
+        text.rewrite(copy_data(b"a\n", b"b\n"), 0)
+
+
+@given(TEXTS, st.binary(max_size=5), st.binary(max_size=5))
+def test_what_is_kept_in_place_is_what_the_masker_keeps(value: bytes, before: bytes, behind: bytes) -> None:
+    for masker in SHORTENED:
+        keeps = shortening_of(masker)
+        if keeps is not None:
+            start, end = len(before), len(before) + len(value)
+            buffer = before + value + behind + b"."
+            tail = keeps.tail(buffer, start, end, -1)
+            if tail >= 0:
+                assert buffer[start : start + keeps.front] + keeps.stars + buffer[tail:end] == masker(value)
 
 
 def bodies_of(style: str, rows: list[Row]) -> list[bytes]:

@@ -10,8 +10,6 @@ in their place comes in ASCII. MariaDB's JSON is a text on the wire: a LONGTEXT 
 from __future__ import annotations
 
 import datetime
-import hashlib
-import hmac
 import json
 import math
 import struct
@@ -24,12 +22,11 @@ from attrs import define, field
 
 from rules.masking import maskers
 from rules.masking.formats import uuid_of, year_of_text
+from rules.masking.hashing import Hashes, canonical
 from rules.masking.maskers import (
-    HASH_DIGITS,
     SLOW,
     FieldMasker,
     always,
-    canonical,
     guarded,
     number,
     remembered,
@@ -51,9 +48,11 @@ class MySqlMaskers:
 
     key: bytes = field(repr=False)
     pseudonyms: Pseudonyms = field(init=False, repr=False)
+    hashes: Hashes = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.pseudonyms = Pseudonyms(self.key)
+        self.hashes = Hashes(self.key)
 
     def field(self, mark: Mark, facts: Facts, binary: bool) -> FieldMasker:
         """For a column that is a masked one, unchanged."""
@@ -74,7 +73,7 @@ class MySqlMaskers:
     def _change(self, mark: Mark, facts: Facts, binary: bool) -> Change | None:
         match mark.masker:
             case "hash":
-                return hashed(self.key, facts, binary)
+                return hashed(self.hashes, facts, binary)
             case "pseudonym":
                 return pseudonym(self.pseudonyms, facts, binary, mark.argument == "email")
             case "date-to-year":
@@ -115,15 +114,9 @@ def last4(found: int) -> int:
     return abs(found) % 10_000 if abs(found) >= 10_000_000 else 0
 
 
-def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
+def hashed(hashes: Hashes, facts: Facts, binary: bool) -> Change | None:
     """A keyed hash in the type's own form: equal values give equal results, in either protocol and any charset."""
-
-    def digest(data: bytes) -> bytes:
-        return hmac.digest(key, data, hashlib.sha256)
-
-    def bits(data: bytes, count: int) -> int:
-        return int.from_bytes(digest(data)) >> (256 - count)
-
+    bits, digest = hashes.bits, hashes.digest
     form = numbers(facts, binary)
     if form is not None and facts.type in types.INTEGERS:
         size = types.INTEGERS[facts.type][1]
@@ -134,7 +127,7 @@ def hashed(key: bytes, facts: Facts, binary: bool) -> Change | None:
         return recoded(facts, charset, lambda data: str(uuid_of(digest(uuid.UUID(data.decode()).bytes))).encode())
     if facts.bytes:
         return lambda data: digest(data)[: min(HASH_BYTES, facts.length or HASH_BYTES)]
-    return in_words(facts, lambda data: digest(data).hex()[:HASH_DIGITS].encode())
+    return in_words(facts, hashes.word)
 
 
 def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Change | None:
