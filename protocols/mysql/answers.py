@@ -112,6 +112,11 @@ class Answers:
             raise bad(f"a result of {count} columns")
         exchange.left = count
         exchange.phase = Phase.DEFINITIONS
+        if not described and (exchange.look or (shared.detector is not None and not exchange.injected)):
+            exchange.sequence -= 1  # it is not sent: the last word of the gateway has its number
+            raise bad(
+                "a result without the descriptions that masking needs: resultset_metadata was set in the same text"
+            )
         if not shared.marked_for_client or exchange.injected:
             self._send(exchange, told)
         elif not described or not shared.describes:
@@ -132,10 +137,6 @@ class Answers:
 
     def _undescribed(self, exchange: Exchange) -> None:
         """The server was told to leave descriptions out in a way that the gateway did not see, or in the same text."""
-        if exchange.look or self.shared.detector is not None:
-            raise bad(
-                "a result without the descriptions that masking needs: resultset_metadata was set in the same text"
-            )
         self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
         exchange.left = 0
         exchange.record_left = 0

@@ -18,7 +18,7 @@ from protocols.mysql.capabilities import Capability
 from protocols.mysql.changing import Step
 from protocols.mysql.frontend import Frontend
 from protocols.mysql.messages import encode_err, error_of
-from protocols.mysql.packets import frame
+from protocols.mysql.packets import HEADER_BYTES, frame
 from protocols.mysql.shared import Found, Limits, MySqlEffect, Scrubber, Shared
 
 AHEAD_BYTES: Final = 64 * 1024
@@ -123,17 +123,29 @@ class MySqlRelay:
         self._shared.detector = detector
 
     def farewell(self, fields: Mapping[str, bytes]) -> bytes:
-        """An ERR packet that the client takes for the answer to what it waits for, or to what it sends next."""
+        """An ERR packet that the client takes for the answer to what it waits for, or to what it sends next.
+
+        What was not taken for the client yet will not be: its packets do not count.
+        """
         exchange = self._shared.exchange
         sequence = self._frontend.answer_sequence
         changing = self._frontend.change.next_sequence
         if changing is not None:
             sequence = changing
         elif exchange is not None:
-            sequence = exchange.sequence + exchange.shift if exchange.sequence >= 0 else 1
+            sequence = exchange.sequence + exchange.shift - self._untaken() if exchange.sequence >= 0 else 1
         elif not self.asking:
             sequence = 1
         return frame(encode_err(error_of(fields)), sequence)
+
+    def _untaken(self) -> int:
+        """Packets of an answer that stand in the outbox."""
+        data = b"".join(self.take_for_client())
+        at = packets = 0
+        while at < len(data):
+            at += HEADER_BYTES + int.from_bytes(data[at : at + 3], "little")
+            packets += 1
+        return packets
 
     # -- state
 

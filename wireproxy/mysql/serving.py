@@ -46,6 +46,7 @@ class MySqlPort(Port[MySqlArrival]):
         self.logins = Logins()
         self._door = FrontDoor(lambda: gateway.config, lambda: gateway.identification, self.logins)
         self._looked_s = -math.inf  # when the targets were last asked what they look like
+        self._looked = trio.Event()  # once they were: nobody is greeted before
 
     async def welcome(self, wire: Wire, listen: Listen, certificate: ServerCertificate | None) -> MySqlArrival | None:
         gateway = self.gateway
@@ -68,7 +69,12 @@ class MySqlPort(Port[MySqlArrival]):
         ask = trio.current_time() - self._looked_s > LOOK_AGAIN_S
         if ask:
             self._looked_s = trio.current_time()
-        versions = [await self._version(name, ask=ask) for name in names]
+        else:
+            await self._looked.wait()
+        try:
+            versions = [await self._version(name, ask=ask) for name in names]
+        finally:
+            self._looked.set()
         known = [version for version in versions if version is not None]
         if not known:
             return Face()
