@@ -964,7 +964,11 @@ def test_a_last_word_is_numbered_as_what_the_client_waits_for() -> None:
     assert session.relay.farewell(REFUSAL)[3] == 1
     session.answer(Forward())
     session.server(p.packets(b"\1", p.column()))
+    session.to_client()
     assert session.relay.farewell(REFUSAL)[3] == 3
+    session.server(p.packets(p.row(b"a"), first=3))
+    assert session.relay.farewell(REFUSAL)[3] == 3  # the row was not sent, and is not any more
+    assert session.to_client() == b""
 
 
 def test_bytes_behind_the_parameters_do_not_go_on() -> None:
