@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -113,6 +114,24 @@ def test_a_revoked_user_is_gone_and_nobody_else(config: Path) -> None:
     assert list(users(config)) == ["ben b"]
     assert '# everything below is Ben\'s\n[user."ben b"]' in config.read_text()
     assert run("revoke", "ann", "-c", str(config)).exit_code == 1
+
+
+def test_where_the_file_cannot_be_written_the_block_is_printed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(_draft: Path, _to: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "replace", read_only)
+    result = run("add", "claude", "--generate", "-c", str(config))
+    assert result.exit_code == 0
+    assert fits(tomllib.loads(result.stdout)["user"]["claude"]["verifier"], result.stderr.strip().rpartition(" ")[2])
+    assert "cannot be changed from here" in result.stderr
+    taken = run("add", "ann", "--generate", "-c", str(config))
+    assert (taken.exit_code, taken.stdout) == (1, "")  # she is there already
+    gone = run("revoke", "ann", "-c", str(config))
+    assert gone.exit_code == 1
+    assert "take [user.ann] out" in gone.stderr
+    assert config.read_text() == CONFIG
+    assert list(config.parent.iterdir()) == [config]
 
 
 def test_the_list_says_who_can_log_in(config: Path) -> None:

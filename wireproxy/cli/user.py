@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import sys
@@ -65,7 +66,8 @@ def add(
 ) -> None:
     """Add a user, or give one a new password.
 
-    With -c the configuration is changed, else the block to put there is printed. It has no password, but what checks one.
+    With -c the configuration is changed, else, and where it cannot be written, the block to put there is printed. It has no
+    password, but what checks one.
     """
     _check_name(name)
     for group in groups:
@@ -77,9 +79,11 @@ def add(
     if config_option is None:
         click.echo(block(made), nl=False)
         click.echo("Put this into wireproxy.toml, or name the file with -c. " + _RELOAD, err=True)
-    else:
-        _change(config_option, lambda text: added(text, made, replace=replace))
+    elif _change(config_option, lambda text: added(text, made, replace=replace)):
         click.echo(f"{config_option}: {name} may log in. {_RELOAD}", err=True)
+    else:
+        click.echo(block(made), nl=False)
+        click.echo(f"{config_option} cannot be changed from here: put this into it. {_RELOAD}", err=True)
     if generate:
         click.echo(f"Password of {name}, shown this once: {password}", err=True)
 
@@ -118,7 +122,8 @@ def list_users(config_option: Path | None, as_json: bool) -> None:
 def revoke(config_option: Path | None, name: str) -> None:
     """Take a user out of the configuration. After a reload, their open sessions end as well."""
     path = find_config(config_option)
-    _change(path, lambda text: removed(text, name))
+    if not _change(path, lambda text: removed(text, name)):
+        raise Failed(f"{path} cannot be changed from here: take [user.{neutral(name)}] out where it is kept")
     click.echo(f"{path}: {neutral(name)} is out. {_RELOAD}", err=True)
 
 
@@ -181,11 +186,15 @@ def _read(path: Path) -> list[User]:
         raise Failed(f"{path}: {error}") from error
 
 
-def _change(path: Path, change: Change) -> None:
+def _change(path: Path, change: Change) -> bool:
+    """Whether it was written: the configuration of a container is mounted read-only, and kept elsewhere."""
     try:
         rewrite(path, change)
     except (EditRefused, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY):
+            return False
         raise Failed(f"{path}: {error}") from error
+    return True
 
 
 @frozen
