@@ -76,6 +76,7 @@ class Catalog:
     )  # of users, by symbol: (schema, function) behind them
     # by a type's name in any schema: expressions that may be computed to make a value of it (checks of domains, casts)
     conversions: dict[str, tuple[str, ...]] = Factory(dict)
+    complete: bool = True  # False: some definitions could not be read, and count as unknown
 
     def resolve(self, schema: str | None, name: str, search_path: Sequence[str]) -> CatalogRelation | None:
         if schema is not None:

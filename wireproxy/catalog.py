@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 import trio
+from attrs import evolve
 from psycopg.rows import TupleRow
 
 from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation, CatalogTrigger
@@ -22,21 +23,44 @@ from wireproxy.config.model import Database
 from wireproxy.tls import verifies
 
 STATEMENT_TIMEOUT_S: Final = 20  # of one catalog query: a hundred thousand columns take about a second
+LOCK_TIMEOUT_S: Final = 1  # somebody has just locked a relation whose definition was about to be read
 Connection = psycopg.Connection[TupleRow]
 T = TypeVar("T")
 
 VOLATILITY: Final = {"i": Volatility.IMMUTABLE, "s": Volatility.STABLE, "v": Volatility.VOLATILE}
 
+# To show a definition the server locks all that it names, and so would wait for whoever holds such a relation for himself: a
+# change of definitions that has not been committed, a table that is being rewritten, a materialized view that is being refreshed.
+LOCKED: Final = """
+WITH locked AS (
+    SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+)
+SELECT l.relation::bigint FROM locked l
+UNION SELECT r.ev_class::bigint FROM pg_catalog.pg_rewrite r
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+      JOIN locked l ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = l.relation
+UNION SELECT d.objid::bigint FROM pg_catalog.pg_depend d
+      JOIN locked l ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = l.relation
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+"""
+# In place of a definition that cannot be read now: a function of which nothing is known, of a relation of which nothing is known
+UNREADABLE: Final = 'SELECT "?"."?"(x.*) FROM "?"."?" x'
+_STILL: Final = 'SELECT x.* FROM "?"."?" x, ({}) y'  # it does what it did when it was read last, and may show anything
 RELATIONS: Final = """
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,
-       CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-            THEN pg_catalog.pg_get_viewdef(c.oid) END
+       CASE WHEN c.relkind NOT IN ('v', 'm') OR n.nspname IN ('pg_catalog', 'information_schema') THEN NULL
+            WHEN c.oid = ANY (%(locked)s) THEN %(unreadable)s
+            ELSE pg_catalog.pg_get_viewdef(c.oid) END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'c', 't')
 """
 COLUMNS: Final = """
 SELECT a.attrelid::bigint, a.attname, a.attnum, a.atttypid::bigint, pg_catalog.format_type(a.atttypid, NULL),
-       CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
+       CASE WHEN a.attgenerated = '' THEN NULL
+            WHEN a.attrelid = ANY (%(locked)s) THEN '(' || %(unreadable)s || ')'
+            ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -61,6 +85,7 @@ SELECT n.nspname, p.proname, p.provolatile::text, l.lanname, p.prokind::text, p.
        CASE WHEN p.prokind = 'a' THEN (SELECT concat_ws(' ', g.aggtransfn::text, nullif(g.aggfinalfn::text, '-'))
                                        FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid = p.oid)
             WHEN n.nspname = 'pg_catalog' THEN NULL
+            WHEN p.oid = ANY (%(locked)s) THEN %(unreadable)s
             ELSE coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
        p.pronargs, CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END || pg_catalog.format_type(p.prorettype, NULL),
        p.proargnames, p.proargmodes::text[], e.extname,
@@ -96,7 +121,7 @@ WITH RECURSIVE holds(part, whole) AS (
     WHERE contypid >= 16384 AND contype = 'c' AND pg_catalog.pg_get_expr(conbin, 0) ~ '[[:alnum:]_"][(]|OPERATOR'
     UNION SELECT holds.whole, checked.expression FROM checked JOIN holds ON holds.part = checked.type
 ), cast_to(type, expression) AS (
-    SELECT k.casttarget, pg_catalog.format('%I.%I(NULL)', n.nspname, p.proname)
+    SELECT k.casttarget, pg_catalog.format('%%I.%%I(NULL)', n.nspname, p.proname)
     FROM pg_catalog.pg_cast k JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE k.oid >= 16384
 )
@@ -153,12 +178,20 @@ def side_connection(database: Database, password: str | None, application: str) 
         connection.close()
 
 
-async def load_postgres(database: Database, password: str | None, version: int = 1) -> Catalog:
-    """Reads the whole catalog of a Postgres target. `version` numbers the snapshot. Raises CatalogError."""
+async def load_postgres(
+    database: Database, password: str | None, version: int = 1, before: Catalog | None = None
+) -> Catalog:
+    """Reads the whole catalog of a Postgres target. `version` numbers the snapshot. Raises CatalogError.
+
+    `before` says what views did of which the definition cannot be read now.
+    """
 
     def work() -> Catalog:
         with side_connection(database, password, "wireproxy catalog") as connection:
-            return read(connection, version)
+            found = read(connection, version)
+            if not found.complete:
+                remember_views(found, before)
+            return found
 
     return await in_thread(work, database.connect_timeout_s + 6 * STATEMENT_TIMEOUT_S)
 
@@ -178,11 +211,13 @@ def read(connection: Connection, version: int) -> Catalog:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        locked = [oid for (oid,) in cursor.execute(LOCKED).fetchall()]
 
         def rows(query: str) -> list[Any]:
-            return cursor.execute(query).fetchall()
+            return cursor.execute(query, {"locked": locked, "unreadable": UNREADABLE}).fetchall()
 
-        found = Catalog(server_version=connection.info.server_version, version=version)
+        found = Catalog(server_version=connection.info.server_version, version=version, complete=not locked)
         add_relations(found, rows)
         add_functions(found, rows(FUNCTIONS))
         for symbol, schema, function in rows(OPERATORS):
@@ -210,6 +245,17 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation
+
+
+def remember_views(catalog: Catalog, before: Catalog | None) -> None:
+    for key, relation in catalog.relations.items():
+        if relation.definition != UNREADABLE or before is None:
+            continue
+        known = before.by_oid.get(relation.oid)
+        if known is not None and known.definition is not None and known.definition != UNREADABLE:
+            text = known.definition.rstrip("; \n")
+            remembered = text if text.startswith(_STILL.partition("{")[0]) else _STILL.format(text)
+            catalog.relations[key] = catalog.by_oid[relation.oid] = evolve(relation, definition=remembered)
 
 
 def base_type(type_oid: int, bases: dict[int, int]) -> int:

@@ -38,6 +38,7 @@ _SETTLES = frozenset(
 )
 _WEIGHED_KEPT = 4096
 _TAINTS = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
+_REDEFINES = frozenset({Effect.DDL, Effect.DYNAMIC_SQL})
 _MOVES = _TAINTS | {Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.SETTING}
 # The server plans these, and so looks up their names, at Bind; those of all others when they run.
 _PLANNED_AT_BIND = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
@@ -236,7 +237,7 @@ def _weigh(
         settles=changes or moves or _copies_in(masks) or not effects.isdisjoint(_SETTLES),
         taints=not effects.isdisjoint(_TAINTS),
         transactional=Effect.TRANSACTION in effects,
-        changes_definitions=Effect.DDL in effects,
+        changes_definitions=not effects.isdisjoint(_REDEFINES) or any(map(_is_opaque, statements)),
         names=names,
         behind=behind,
         moves=moves,
@@ -247,6 +248,10 @@ def _weigh(
 
 def _copies_in(masks: Masks) -> bool:
     return any(mask is not None and mask.incoming is not None for mask in masks)
+
+
+def _is_opaque(statement: Statement) -> bool:
+    return statement.opaque is not None
 
 
 def _is_late(statement: Statement) -> bool:

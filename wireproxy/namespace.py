@@ -16,6 +16,9 @@ from rules.model import Effect, Kind, Namespace, Setting, Statement
 
 _READS_VALUES = ("DateStyle", "IntervalStyle", "TimeZone")  # reported settings that give a constant its meaning
 _UNKNOWN_PATH: tuple[str, ...] = ()
+_REDEFINES = frozenset({Effect.DDL, Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
+# definitions that no routine and no view hangs on
+_OF_TABLES = frozenset({"CreateStmt", "CreateTableAsStmt", "CreateSeqStmt", "AlterSeqStmt", "IndexStmt", "CommentStmt"})
 _ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
 
 
@@ -115,6 +118,9 @@ class PostgresNamespace:
         for setting in statement.settings:
             # set_config in a query may run never, twice, later than its text, or stand behind another
             self._set(setting if statement.kind is Kind.SET else evolve(setting, value=None))
+        if statement.root not in _OF_TABLES and not statement.effects.isdisjoint(_REDEFINES):
+            self.current = evolve(self.current, redefined=True)
+            self.unsettled = True
         if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
             # the server reports such a change at the next ReadyForQuery, not with the completion
             self.current = evolve(self.current, lexing_known=False)
@@ -125,7 +131,7 @@ class PostgresNamespace:
     def lost(self) -> None:
         """Something ran that may have changed any setting, in a way that nobody saw."""
         self._before = self._before or self.current
-        self.current = evolve(self.current, search_path=_UNKNOWN_PATH, lexing_known=False)
+        self.current = evolve(self.current, search_path=_UNKNOWN_PATH, lexing_known=False, redefined=True)
         self._touched = self.unsettled = True
 
     def failed(self) -> None:
@@ -144,9 +150,12 @@ class PostgresNamespace:
                 self._restore(back)
             self._before = self._local = None
             self._failed = self._touched = False
+            if self.current.redefined:
+                self.current = evolve(self.current, redefined=False)
         if self._reported_path is not None and self._reported_path != self.current.search_path:
             self.current = evolve(self.current, search_path=self._reported_path)
-        self.unsettled = self._touched or self._before is not None or self._local is not None
+        pending = self._before is not None or self._local is not None
+        self.unsettled = self._touched or pending or self.current.redefined
 
     def _transaction(self, statement: Statement, tag: bytes) -> None:
         # COMMIT of a failed transaction answers ROLLBACK: the tag is what happened

@@ -89,6 +89,7 @@ class Target:
         self.catalog_version = 0
         self.usage = Usage()
         self.exemptions: Exemptions | None = None
+        self._complete = True  # all definitions of the catalog could be read
         self._versions = 0
         self._loading = trio.Lock()
         self._probing = trio.Lock()
@@ -108,7 +109,7 @@ class Target:
         return (
             self._catalog is not None
             and not self._loading.locked()
-            and trio.current_time() - self._loaded_at > CATALOG_MAX_AGE_S
+            and trio.current_time() - self._loaded_at > (CATALOG_MAX_AGE_S if self._complete else CATALOG_MIN_AGE_S)
         )
 
     async def renew(self) -> None:
@@ -145,7 +146,7 @@ class Target:
     async def _load(self) -> Catalog:
         for attempt in range(ATTEMPTS):
             try:
-                catalog = await load_postgres(self.database, await self.password(), self._versions + 1)
+                catalog = await load_postgres(self.database, await self.password(), self._versions + 1, self._catalog)
                 break
             except (CatalogError, CredentialError) as error:
                 if isinstance(error, Unreachable | CredentialError):
@@ -158,6 +159,7 @@ class Target:
                     raise CatalogError(f"the catalog of {self.database.name} cannot be read") from error
             await trio.sleep(PAUSE_S)
         self._loaded_at = trio.current_time()
+        self._complete = catalog.complete
         old = self._catalog
         if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:
             return old  # nothing changed: what was judged against it holds

@@ -185,3 +185,18 @@ def test_a_path_with_letters_that_the_server_reads_in_another_encoding_is_unknow
     session = tracker()
     session.completed(set_path("été"), b"SET")
     assert session.current.search_path == ("été",)
+
+
+def test_definitions_of_an_open_transaction_are_doubted_until_it_ends() -> None:
+    session = tracker()
+    session.completed(transaction("begin"), b"BEGIN")
+    session.ready("T")
+    session.completed(Statement("create", Kind.DDL, "CreateStmt", frozenset({Effect.DDL})), b"CREATE TABLE")
+    assert not session.current.redefined
+    session.completed(Statement("create", Kind.DDL, "CreateFunctionStmt", frozenset({Effect.DDL})), b"CREATE FUNCTION")
+    session.ready("T")
+    assert session.current.redefined
+    assert session.unsettled
+    session.ready("I")
+    assert not session.current.redefined
+    assert not session.unsettled

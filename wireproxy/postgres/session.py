@@ -76,6 +76,7 @@ class PostgresSession(Session):
         self._namespace = namespace
         self._upstream = upstream
         self._redefined = False  # the open transaction may have made or renamed something, which nobody else sees
+        self._defined = False  # definitions changed in a transaction that may not have ended
         self._heads: dict[bytes, tuple[tuple[str, int, int], ...]] = {}
         super().__init__(
             relay,
@@ -262,6 +263,7 @@ class PostgresSession(Session):
         self._redefined = self._redefined or weighed.settles
         if weighed.changes_definitions:
             self.target.mark_stale()
+            self._defined = True
         self._relay.report_ready()
 
     def _on_rows(self, rows: Rows) -> bool:
@@ -303,6 +305,10 @@ class PostgresSession(Session):
         if ready.status == "I":
             self.done.clear()
             self._redefined = False
+            if self._defined:
+                # somebody may have read the catalog in between, when nobody else could see the change yet
+                self._defined = False
+                self.target.mark_stale()
         else:
             self._relay.report_ready()  # until the transaction has ended
         return False

@@ -31,9 +31,9 @@ def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: C
     reading = _reading(text, namespace, catalog)
     batch = len(parsed)
     if batch == 1:
-        return (statement_of(parsed[0], reading),)
+        return (statement_of(parsed[0], reading, redefined=namespace.redefined),)
     found: list[Statement] = []
-    moved = defined = False
+    moved, defined = False, namespace.redefined
     for index, each in enumerate(parsed):
         statement = statement_of(each, reading, index, batch, redefined=defined)
         if moved and statement.opaque is None and (name := _unqualified(statement)) is not None:
