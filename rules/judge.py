@@ -118,7 +118,7 @@ class Judge:
             return found
         outline = self._outline(text) if self._has_shapes(text) else None
         if outline is not None and (found := caches.outlines.get(outline)) is not None:
-            if len(text) >= _WORTH_BYTES:
+            if len(text) >= _WORTH_BYTES or outline == text:  # without a constant, as most of what is prepared
                 caches.exact.put(text, found, len(text))
             return found
         if self._parsed_shapes:

@@ -102,7 +102,7 @@ def weigh(
             bench.weighed[id(judgement)] = weighed
     if weighed.sites and bench.masks is not None:
         weighed = _exchanged(weighed, question, bench.masks, namespace, now)
-    if question.stage is Stage.BIND and weighed.look:
+    if question.stage is _BIND and weighed.look:
         weighed = _against_values(weighed, question)
     if unsure and bench.masks is not None:
         return weighed.unsure((bench.masks.unknown(),) * len(weighed.masks))
@@ -131,10 +131,7 @@ def _against_values(weighed: Weighed, question: Question) -> Weighed:
 
 def _exchanged(weighed: Weighed, question: Question, masks: MaskSet, read: Namespace, now: Namespace) -> Weighed:
     """With what is sent in the place of pseudonyms, or a refusal where one cannot be translated."""
-    if (
-        question.stage is Stage.BIND
-        and (against := against_values(question, weighed.sites.written, masks, now)) is not None
-    ):
+    if question.stage is _BIND and (against := against_values(question, weighed.sites.written, masks, now)) is not None:
         weighed = weighed.decided(worst((weighed.decision, against)))
     try:
         return weighed.exchanged(exchange(question, weighed.sites, masks, read, now))

@@ -20,8 +20,15 @@ class Results:
         self._head: tuple[ColumnHead, ...] | None = None
         self._frames = b""
 
+    def head(self, ticket: int, head: tuple[ColumnHead, ...]) -> None:
+        """The columns of a result whose rows are still to come."""
+        self.rows(ticket, head, b"")
+
     def rows(self, ticket: int, head: tuple[ColumnHead, ...] | None, frames: bytes) -> None:
         """`head`: the columns, when these are the first rows of a result."""
+        if self._waits and head is None and self._ticket == ticket and not self._frames:
+            self._frames = frames  # behind the head that waits
+            return
         self.flush()
         self._waits = True
         self._ticket, self._head, self._frames = ticket, head, frames

@@ -58,6 +58,7 @@ from wireproxy.weighed import Attached, Elsewhere, Long, Weighed
 from wireproxy.welcome import Arrival
 
 _PARSE: Final = Stage.PARSE
+_STAGES: Final = {stage: stage.value for stage in Stage}  # asking a member for its value takes a call
 ESTIMATE_S = 3.0  # the planner's estimate helps an approver, and may decide for a rule; it is not waited for longer
 _ALL_ROWS_BYTES = 1 << 62
 _DONE_KEPT = 20  # statements of the open transaction that an approver is shown
@@ -335,7 +336,7 @@ class Session(Life):
         """Before anything is done about it."""
         self.log.statement(
             question.ticket,
-            question.stage.value,
+            _STAGES[question.stage],
             question.text or b"",
             question.parameters,
             question.formats,

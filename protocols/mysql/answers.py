@@ -11,6 +11,7 @@ from protocols.mysql import describing, progress
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.describing import Gathered
 from protocols.mysql.exchange import Exchange, Phase
+from protocols.mysql.heads import Heads
 from protocols.mysql.keeping import KeptRows
 from protocols.mysql.messages import (
     CURSOR_EXISTS,
@@ -38,6 +39,12 @@ from protocols.mysql.packets import Cursor, frame
 from protocols.mysql.prepared import Prepared
 from protocols.mysql.shared import Answered, ConnectionReset, ResultDescribed, Shared
 
+_ROWS: Final = Phase.ROWS
+_AFTER: Final = Phase.AFTER
+_DEFINITIONS: Final = Phase.DEFINITIONS
+_FETCH: Final = Command.STMT_FETCH
+_RESET: Final = Command.RESET_CONNECTION
+_SERVER: Final = Peer.SERVER
 MOST_COLUMNS: Final = 65_535
 PREPARE_OK_BYTES: Final = 12
 
@@ -49,11 +56,12 @@ def bad(text: str) -> ProtocolError:
 class Answers:
     """The server's packets one by one, whole."""
 
-    __slots__ = ("_handlers", "asked", "deprecates_eof", "kept", "shared")
+    __slots__ = ("_handlers", "_heads", "asked", "deprecates_eof", "kept", "shared")
 
     def __init__(self, shared: Shared, kept: KeptRows) -> None:
         self.shared = shared
         self.kept = kept
+        self._heads = Heads()
         self.asked: Exchange | None = None  # whose plan is awaited
         self.deprecates_eof = bool(shared.capabilities & Capability.DEPRECATE_EOF)
         self._handlers: dict[Phase, Callable[[Exchange, bytes], None]] = {
@@ -103,7 +111,7 @@ class Answers:
     def _count(self, exchange: Exchange, payload: bytes) -> None:
         """How many columns a result has, and whether they are described."""
         shared = self.shared
-        cursor = Cursor(payload, peer=Peer.SERVER)
+        cursor = Cursor(payload, peer=_SERVER)
         count = cursor.read_lenenc_int()
         told = payload[: cursor.at]
         described = self._mark(cursor.read_int(1)) if shared.marked_by_server else True
@@ -111,7 +119,10 @@ class Answers:
         if not 0 < count <= MOST_COLUMNS:
             raise bad(f"a result of {count} columns")
         exchange.left = count
-        exchange.phase = Phase.DEFINITIONS
+        exchange.head = [payload]
+        exchange.head_sequence = exchange.sequence - 1
+        exchange.defined = []
+        exchange.phase = _DEFINITIONS
         if not described and (exchange.look or (shared.detector is not None and not exchange.injected)):
             exchange.sequence -= 1  # it is not sent: the last word of the gateway has its number
             raise bad(
@@ -139,8 +150,9 @@ class Answers:
         """The server was told to leave descriptions out in a way that the gateway did not see, or in the same text."""
         self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
         exchange.left = 0
+        exchange.head = []
         exchange.record_left = 0
-        exchange.phase = Phase.ROWS if self.deprecates_eof else Phase.AFTER
+        exchange.phase = _ROWS if self.deprecates_eof else _AFTER
 
     def _may_be_known(self, exchange: Exchange) -> bool:
         prepared = exchange.prepared
@@ -149,7 +161,7 @@ class Answers:
             and prepared is not None
             and prepared.described is not None
             and exchange.position == 0
-            and exchange.command is not Command.STMT_FETCH
+            and exchange.command is not _FETCH
         )
 
     def _tell_gathered(self, exchange: Exchange, *, whole: bool = True) -> None:
@@ -180,6 +192,34 @@ class Answers:
             self._tell_gathered(exchange, whole=now != prepared.described)
             prepared.described = now
 
+    def known_head(self, exchange: Exchange, buffer: bytes, at: int) -> int:
+        """Where the head of a result ends that is one of those that came before; 0: what stands at `at` is none."""
+        # a cursor's may be all of its answer
+        if exchange.opens_cursor or exchange.injected or exchange.refusal is not None:
+            return 0
+        if exchange.shift or exchange.sequence < 0 or self.shared.marked_for_client:
+            return 0
+        head = self._heads.find(buffer, at, exchange.sequence & 0xFF)
+        if head is None:
+            return 0
+        shared = self.shared
+        exchange.sequence += head.packets
+        exchange.columns = head.columns
+        exchange.textual = head.holds_text
+        if not self.deprecates_eof:
+            shared.status = head.status
+            exchange.out_parameters = bool(head.status & PS_OUT_PARAMS)
+        exchange.phase = _ROWS
+        shared.to_client.append(head.raw)
+        if exchange.look or exchange.record_bytes:
+            self.describe(exchange)
+        return at + len(head.raw)
+
+    def _keep_head(self, exchange: Exchange, status: int) -> None:
+        if not (exchange.injected or exchange.shift):
+            self._heads.keep(exchange.head_sequence & 0xFF, exchange.head, exchange.columns, status)
+        exchange.head = []
+
     def _ask_for_file(self, exchange: Exchange, payload: bytes) -> None:
         """A server could ask for any file of the client: it gets the one that the statement names, once."""
         if not exchange.takes_file or len(payload) < 2 or payload[1:] not in exchange.text:
@@ -193,8 +233,8 @@ class Answers:
         raise bad("an answer before the client's file has ended")
 
     def _definition(self, exchange: Exchange, payload: bytes) -> None:
-        if exchange.look or exchange.record_bytes or exchange.opens_cursor or self.shared.detector is not None:
-            exchange.columns.append(decode_column(payload))
+        exchange.defined.append(decode_column(payload))  # what is no definition does not leave as one
+        exchange.head.append(payload)
         if exchange.gathered is not None:
             self._gather(exchange, exchange.gathered, payload)
         else:
@@ -202,7 +242,12 @@ class Answers:
         exchange.left -= 1
         if exchange.left:
             return
-        exchange.phase = Phase.ROWS if self.deprecates_eof else Phase.AFTER
+        exchange.columns = tuple(exchange.defined)
+        if self.deprecates_eof:
+            exchange.phase = _ROWS
+            self._keep_head(exchange, 0)
+        else:
+            exchange.phase = _AFTER
         if exchange.look or exchange.record_bytes:
             self.describe(exchange)
 
@@ -213,9 +258,8 @@ class Answers:
             exchange.shift -= 1
 
     def describe(self, exchange: Exchange) -> None:
-        columns = tuple(exchange.columns)
         described = ResultDescribed(
-            exchange.ticket, exchange.position, columns, exchange.binary, exchange.attachment, exchange.look
+            exchange.ticket, exchange.position, exchange.columns, exchange.binary, exchange.attachment, exchange.look
         )
         self.shared.effects.append(described)
         if exchange.look:
@@ -238,10 +282,12 @@ class Answers:
         status = self._eof(payload)
         self._send(exchange, payload)
         exchange.out_parameters = bool(status & PS_OUT_PARAMS)
+        exchange.head.append(payload)
+        self._keep_head(exchange, status)
         if self._opened(exchange, status):
             self._result_ended(exchange, status, exchange.position, b"CURSOR")
             return
-        exchange.phase = Phase.ROWS
+        exchange.phase = _ROWS
 
     @staticmethod
     def _opened(exchange: Exchange, status: int) -> bool:
@@ -269,7 +315,7 @@ class Answers:
         self._send(exchange, payload)
         if exchange.out_parameters:
             status |= MORE_RESULTS  # MySQL says so before the rows alone
-        fetched = exchange.command is Command.STMT_FETCH and status & CURSOR_EXISTS
+        fetched = exchange.command is _FETCH and status & CURSOR_EXISTS
         tag = b"CURSOR" if fetched or self._opened(exchange, status) else b"ROWS %d" % exchange.rows
         self._result_ended(exchange, status, exchange.position, tag)
 
@@ -327,7 +373,7 @@ class Answers:
         prepared.look = exchange.look
         prepared.record_bytes = exchange.record_bytes
         prepared.cursor_plan = exchange.plan
-        prepared.cursor_columns = tuple(exchange.columns)
+        prepared.cursor_columns = exchange.columns
 
     def _end(self, exchange: Exchange, *, failed: bool = False) -> None:
         shared = self.shared
@@ -336,7 +382,7 @@ class Answers:
             shared.names.apply(exchange.names, failed=failed)
         if exchange.taints:
             shared.names.taint()
-        if exchange.command is Command.RESET_CONNECTION and not failed:
+        if exchange.command is _RESET and not failed:
             shared.statements.clear()
             shared.names.apply_reset()
             shared.describes = True

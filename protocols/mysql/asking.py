@@ -19,6 +19,9 @@ from protocols.mysql.prepared import Bound, Prepared, exchanged
 from protocols.mysql.shared import Shared
 from protocols.mysql.streaming import Streaming
 
+_QUERY: Final = Stage.QUERY
+_BIND: Final = Stage.BIND
+_FETCH: Final = Command.STMT_FETCH
 _REFUSED_COMMAND: Final = {"C": b"08S01", "errno": b"1047"}  # ER_UNKNOWN_COM_ERROR
 
 
@@ -55,7 +58,7 @@ class Asking:
         self.ask(waiting)
 
     def ask_text(self, command: Command, text: bytes, packets: bytes, sequence: int) -> None:
-        question = Question(self.shared.next_ticket(), Stage.QUERY, text, length=len(packets))
+        question = Question(self.shared.next_ticket(), _QUERY, text, length=len(packets))
         self.ask(Waiting(command, packets, sequence, question))
 
     def decide(self, ticket: int, verdict: Verdict) -> None:
@@ -64,7 +67,7 @@ class Asking:
             raise AssertionError("a verdict for a question that is not open")
         match verdict:
             case Forward():
-                if waiting.question.truncated and waiting.question.stage is not Stage.BIND:
+                if waiting.question.truncated and waiting.question.stage is not _BIND:
                     raise AssertionError("a statement that was not seen whole cannot be allowed")
                 self.waiting = None
                 self._forward(waiting, verdict)
@@ -96,7 +99,7 @@ class Asking:
             self.streaming.stream.sink = lambda _piece, _payload: None
             self.streaming.after = lambda sequence: self._refuse_now(verdict, sequence, prepared)
             return
-        self._refuse_now(verdict, waiting.sequence, prepared if waiting.command is not Command.STMT_FETCH else None)
+        self._refuse_now(verdict, waiting.sequence, prepared if waiting.command is not _FETCH else None)
 
     def _refuse_now(self, verdict: Refuse, sequence: int, prepared: Prepared | None) -> None:
         shared = self.shared
@@ -120,7 +123,7 @@ class Asking:
         if exchange is not None and exchange.text is not None:
             packets = frame(waiting.head + exchange.text)
         waits = prepared is not None and not prepared.waits.isdisjoint(prepared.long_data)
-        if prepared is not None and bound is not None and waiting.command is not Command.STMT_FETCH:
+        if prepared is not None and bound is not None and waiting.command is not _FETCH:
             values = None if exchange is None else exchange.parameters
             if values is not None or waits:
                 if question.truncated:
@@ -146,7 +149,7 @@ class Asking:
         if exchange is not None:
             shared.exchange.own = b""  # what the server quotes may be what was sent, which the client did not write
             shared.exchange.waits = exchange.waits
-        if waiting.command is Command.STMT_FETCH and prepared is not None:
+        if waiting.command is _FETCH and prepared is not None:
             self.continue_cursor(shared.exchange, prepared, shared.epoch)
             shared.exchange.look = shared.exchange.look or verdict.look
         elif prepared is not None:
@@ -186,5 +189,5 @@ class Asking:
         exchange.look = prepared.look
         exchange.plan = prepared.cursor_plan
         exchange.planned = prepared.epoch == epoch
-        exchange.columns = list(prepared.cursor_columns)
+        exchange.columns = prepared.cursor_columns
         exchange.record_left = prepared.record_bytes

@@ -29,6 +29,8 @@ from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
 from protocols.mysql.runs import BinaryRun, TextRun, end_of_run, renumbered
 from protocols.mysql.shared import Shared
 
+_FIRST: Final = Phase.FIRST
+_ROWS: Final = Phase.ROWS
 _OWN_ROWS: Final = 100  # an answer to a question of the gateway's own is a handful of settings
 
 
@@ -80,13 +82,15 @@ class Backend:
         exchange = self.shared.exchange
         if exchange is None:
             return self._unasked(buffer, at)
-        if exchange.phase is Phase.ROWS:
+        if exchange.phase is _ROWS:
             if exchange.look and not exchange.planned:
                 self._answers.describe(exchange)
                 return at, HEADER_BYTES
             at, needed = self._rows(exchange, buffer, at)
             if needed:
                 return at, needed
+        elif exchange.phase is _FIRST and (end := self._answers.known_head(exchange, buffer, at)):
+            return end, 0
         return self._control(exchange, buffer, at)
 
     def _unasked(self, buffer: bytes, at: int) -> tuple[int, int]:

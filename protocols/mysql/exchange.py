@@ -22,6 +22,7 @@ Spec: MySQL, "Command Phase"; MariaDB, "Result Set Packets".
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from protocols.base import Fields, NameChange, RowPlan
 from protocols.mysql.describing import Gathered
@@ -62,6 +63,9 @@ BEGINS: dict[Command, Phase] = {
     Command.SET_OPTION: Phase.SINGLE,
     Command.RESET_CONNECTION: Phase.SINGLE,
 }
+# whose rows come in the binary protocol
+_BINARY: Final = frozenset({Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE, Command.STMT_FETCH})
+_FIRST: Final = Phase.FIRST
 
 
 class Exchange:
@@ -74,8 +78,11 @@ class Exchange:
         "columns",
         "command",
         "continues",
+        "defined",
         "described",
         "gathered",
+        "head",
+        "head_sequence",
         "injected",
         "left",
         "look",
@@ -142,14 +149,17 @@ class Exchange:
         self.refusal = refusal  # goes to the client in place of the answer
         self.injected = injected  # the gateway's own: its answer is collected, and the client does not hear of it
         self.takes_file = False  # its text is LOAD DATA LOCAL: the server may ask for the file that it names
-        self.binary = command in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE, Command.STMT_FETCH)
+        self.binary = command in _BINARY
         self.position = 0  # of the result within the answer
         self.results = 0  # that ended well
         self.opens_cursor = False  # the client asked for one: what describes it is kept for COM_STMT_FETCH
         self.out_parameters = False  # the result holds a procedure's OUT parameters, and is not the last
         self.left = 0  # definitions to come
         self.parameters_left = 0
-        self.columns: list[MySqlColumn] = []
+        self.columns: tuple[MySqlColumn, ...] = ()
+        self.defined: list[MySqlColumn] = []  # the same while their definitions come
+        self.head: list[bytes] = []  # payloads of the packets that describe the result, until they are all there
+        self.head_sequence = 0  # id of the first of them
         self.described = True  # the client gets the descriptions of the columns
         self.gathered: Gathered | None = None  # descriptions that it may have already
         self.plan: RowPlan | None = None
@@ -162,11 +172,11 @@ class Exchange:
         self.collected: list[tuple[bytes | None, ...]] = []
 
     def next_result(self) -> None:
-        self.phase = Phase.FIRST
+        self.phase = _FIRST
         self.position += 1
         self.rows = self.size_bytes = 0
         self.record_left = self.record_bytes
-        self.columns = []
+        self.columns = ()
         self.described = True
         self.gathered = None
         self.plan = None

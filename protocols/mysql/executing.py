@@ -32,6 +32,8 @@ from protocols.mysql.prepared import (
 from protocols.mysql.shared import Shared
 from protocols.mysql.streaming import Streaming
 
+_BIND: Final = Stage.BIND
+_EXECUTE: Final = Command.STMT_EXECUTE
 LONG_DATA_HEAD_BYTES: Final = 7  # command, statement, parameter
 _UNKNOWN_STATEMENT: Final = {"C": b"HY000", "errno": b"1243"}  # ER_UNKNOWN_STMT_HANDLER
 
@@ -77,7 +79,7 @@ class Executing:
             raise ProtocolError("COM_STMT_EXECUTE ends early")
         if payload[5] & ~(CURSOR_FLAGS | (COUNT_AVAILABLE if self.shared.names_of_client else 0)):
             raise ProtocolError("COM_STMT_EXECUTE with unknown flags")
-        self._ask_execution(Command.STMT_EXECUTE, packets, payload, sequence, decode_execute)
+        self._ask_execution(_EXECUTE, packets, payload, sequence, decode_execute)
 
     def bulk_execute(self, packets: bytes, payload: bytes, sequence: int) -> None:
         if not self.shared.capabilities & Capability.BULK:
@@ -111,7 +113,7 @@ class Executing:
         cut = prepared.long_cut
         question = Question(
             self.shared.next_ticket(),
-            Stage.BIND,
+            _BIND,
             prepared.text,
             b"%d" % prepared.number,
             None if cut else bound.parameters,
@@ -123,7 +125,7 @@ class Executing:
             row_length=prepared.parameters,
             attributes=() if named is None else named.shown,
         )
-        opens_cursor = command is Command.STMT_EXECUTE and payload[5] != 0
+        opens_cursor = command is _EXECUTE and payload[5] != 0
         waiting = Waiting(command, packets, sequence, question, prepared, bound, opens_cursor=opens_cursor)
         if self.shared.names_for_server:
             waiting.named = named
@@ -146,7 +148,7 @@ class Executing:
         if prepared.known_types != prepared.types:
             raise ProtocolError("an execution too long to be given the types that it lacks", sqlstate="54000")
         question = Question(
-            shared.next_ticket(), Stage.BIND, prepared.text, b"%d" % prepared.number, attachment=prepared.attachment,
+            shared.next_ticket(), _BIND, prepared.text, b"%d" % prepared.number, attachment=prepared.attachment,
             truncated=True, length=length,
         )  # fmt: skip
         head = buffer[at : at + HEADER_BYTES + STATEMENT_AT] + prepared.number.to_bytes(4, "little")
@@ -156,7 +158,7 @@ class Executing:
         )
         bound = Bound((), (), (), declares(buffer[begin : begin + length], prepared), b"")
         self._streaming.stream = Stream(length - 5, length == FULL_PAYLOAD, 1, self._streaming.pass_on)
-        opens_cursor = command is Command.STMT_EXECUTE and payload[5] & CURSOR_FLAGS != 0
+        opens_cursor = command is _EXECUTE and payload[5] & CURSOR_FLAGS != 0
         self._asking.ask(Waiting(command, head, ANY_SEQUENCE, question, prepared, bound, opens_cursor=opens_cursor))
         return at + len(head)
 

@@ -23,6 +23,12 @@ from protocols.mysql.packets import HEADER_BYTES, Cursor, frame
 from protocols.mysql.shared import Shared
 from protocols.mysql.streaming import Streaming
 
+_TEXTS: Final = frozenset({Command.QUERY, Command.STMT_PREPARE})  # commands that are a statement's text
+_EXECUTIONS: Final = frozenset({Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE})
+_QUERY: Final = Command.QUERY
+_LONG_DATA: Final = int(Command.STMT_SEND_LONG_DATA)
+_NO_CHANGE: Final = Step.NONE
+_DECIDING: Final = Step.DECIDING
 _SHORT_COMMAND_BYTES: Final = 4096  # of commands that carry names and numbers
 
 
@@ -70,13 +76,13 @@ class Frontend:
         return (
             self.questions.waiting is not None
             or self.terminated
-            or self.change.step is Step.DECIDING
+            or self.change.step is _DECIDING
             or (self.shared.exchange is not None and not self._streaming.runs and not self._streaming.sends_file)
         )
 
     @property
     def changing(self) -> bool:
-        return self.change.step is not Step.NONE
+        return self.change.step is not _NO_CHANGE
 
     @property
     def at_boundary(self) -> bool:
@@ -138,7 +144,7 @@ class Frontend:
         if not length:
             raise ProtocolError("an empty command")
         code = buffer[at + 4]
-        if code == Command.STMT_SEND_LONG_DATA:
+        if code == _LONG_DATA:
             return self._executing.long_data(buffer, at, length)
         handler = self._handlers.get(code)
         if handler is None:
@@ -156,9 +162,9 @@ class Frontend:
 
     def _limit(self, code: int) -> int:
         limits = self.shared.limits
-        if code in (Command.QUERY, Command.STMT_PREPARE):
+        if code in _TEXTS:
             return limits.statement_bytes + 1
-        if code in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):
+        if code in _EXECUTIONS:
             return limits.bind_bytes
         if code == Command.CHANGE_USER:
             return LONGEST_CHANGE_BYTES
@@ -167,7 +173,7 @@ class Frontend:
     def _oversize(self, code: int, buffer: bytes, at: int, limit: int) -> int:
         """A command that is longer than its limit: asked about with its beginning alone, or refused."""
         length = int.from_bytes(buffer[at : at + 3], "little")
-        if code in (Command.QUERY, Command.STMT_PREPARE):
+        if code in _TEXTS:
             head = beginning(buffer, at, limit)
             stage = Stage.QUERY if code == Command.QUERY else Stage.PARSE
             text = head[1:]
@@ -180,7 +186,7 @@ class Frontend:
 
             self._streaming.discard(length, ask)
             return at + HEADER_BYTES
-        if code in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):
+        if code in _EXECUTIONS:
             return self._executing.stream_execution(Command(code), buffer, at, length)
         raise ProtocolError(f"a command of {length} bytes is longer than such a command can be", sqlstate="54000")
 

@@ -54,6 +54,9 @@ class Command(enum.IntEnum):
     STMT_BULK_EXECUTE = 0xFA
 
 
+_SERVER: Final = Peer.SERVER
+
+
 class Ok(NamedTuple):
     affected_rows: int
     last_insert_id: int
@@ -65,7 +68,7 @@ class Ok(NamedTuple):
 
 def decode_ok(payload: bytes, *, tracks: bool) -> Ok:
     """An OK packet, or an EOF packet in the form of one. `tracks`: whether SESSION_TRACK was agreed on."""
-    cursor = Cursor(payload, 1, Peer.SERVER)
+    cursor = Cursor(payload, 1, _SERVER)
     affected = cursor.read_lenenc_int()
     insert_id = cursor.read_lenenc_int()
     status = cursor.read_int(2)
@@ -106,7 +109,7 @@ class Err(NamedTuple):
 
 def decode_err(payload: bytes) -> Err:
     """Before the handshake the SQLSTATE is left out."""
-    cursor = Cursor(payload, 1, Peer.SERVER)
+    cursor = Cursor(payload, 1, _SERVER)
     errno = cursor.read_int(2)
     sqlstate = b"HY000"
     if payload[3:4] == b"#":
@@ -196,7 +199,7 @@ class MySqlColumn(NamedTuple):
 
 def decode_column(payload: bytes, *, extended: bool = False) -> MySqlColumn:
     """`extended`: MariaDB's EXTENDED_METADATA was agreed on."""
-    cursor = Cursor(payload, peer=Peer.SERVER)
+    cursor = Cursor(payload, peer=_SERVER)
     cursor.read_lenenc()  # always "def"
     schema, table, org_table, name, org_name = (cursor.read_lenenc() for _ in range(5))
     if extended:
@@ -222,7 +225,7 @@ class Prepared(NamedTuple):
 
 
 def decode_prepare_ok(payload: bytes) -> Prepared:
-    cursor = Cursor(payload, 1, Peer.SERVER)
+    cursor = Cursor(payload, 1, _SERVER)
     statement = cursor.read_int(4)
     columns = cursor.read_int(2)
     return Prepared(statement, columns, cursor.read_int(2))

@@ -18,6 +18,7 @@ from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import Cursor
 from protocols.mysql.values import NULL_TYPE, PARAMETERS, UNSIGNED_TYPE, encoded, shown, value_bytes
 
+_CLIENT: Final = Peer.CLIENT
 LAST_STATEMENT: Final = 0xFFFFFFFF  # MariaDB: the one that was prepared last
 STATEMENT_AT: Final = 1
 EXECUTE_HEAD_BYTES: Final = 10  # command, statement, flags, iterations
@@ -111,7 +112,7 @@ def decode_execute(payload: bytes, prepared: Prepared) -> Bound:
         elif declared == NULL_TYPE:
             raise ProtocolError("a parameter of the type NULL that is not said to be NULL")
         else:
-            start, end = value_bytes(payload, at, declared & 0xFF, Peer.CLIENT)
+            start, end = value_bytes(payload, at, declared & 0xFF, _CLIENT)
             values.append(shown(payload[start:end], declared))
             at = end
     # node's mysql2 leaves a byte of nothing behind for each NULL. Servers pass over it; here it does not go on at all
@@ -166,7 +167,7 @@ def exchanged(
             continue
         if new is None:
             continue
-        _, end = value_bytes(payload, at, types[index] & 0xFF, Peer.CLIENT)
+        _, end = value_bytes(payload, at, types[index] & 0xFF, _CLIENT)
         if new is bound.parameters[index]:
             parts.append(payload[at:end])
         else:
@@ -211,7 +212,7 @@ def _bulk_value(payload: bytes, at: int, declared: int) -> tuple[bytes | None, i
         case 0 if declared == NULL_TYPE:
             raise ProtocolError("a parameter of the type NULL that is not said to be NULL")
         case 0:
-            start, end = value_bytes(payload, at, declared & 0xFF, Peer.CLIENT)
+            start, end = value_bytes(payload, at, declared & 0xFF, _CLIENT)
             return shown(payload[start:end], declared), 0, end
         case 1:
             return None, 0, at

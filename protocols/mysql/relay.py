@@ -21,6 +21,7 @@ from protocols.mysql.messages import encode_err, error_of
 from protocols.mysql.packets import HEADER_BYTES, frame
 from protocols.mysql.shared import Found, Limits, MySqlEffect, Scrubber, Shared
 
+_DECIDING: Final = Step.DECIDING
 AHEAD_BYTES: Final = 64 * 1024
 
 
@@ -157,7 +158,7 @@ class MySqlRelay:
     def reads_client(self) -> bool:
         """A little is read ahead while the server answers: else nobody would see that the client has hung up."""
         frontend = self._frontend
-        if frontend.asking is not None or frontend.terminated or frontend.change.step is Step.DECIDING:
+        if frontend.asking is not None or frontend.terminated or frontend.change.step is _DECIDING:
             return False
         return not (frontend.blocked or self._shared.own) or frontend.buffered_bytes < AHEAD_BYTES
 

@@ -6,12 +6,15 @@ Spec: MySQL, "LOCAL INFILE Request"; MySQL, "Sending More Than 16Mb".
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from protocols.base import ProtocolError
 from protocols.mysql.cutting import Stream
 from protocols.mysql.exchange import Phase
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES
 from protocols.mysql.shared import Shared
+
+_FILE: Final = Phase.FILE
 
 
 class Streaming:
@@ -34,7 +37,7 @@ class Streaming:
     @property
     def sends_file(self) -> bool:
         exchange = self.shared.exchange
-        return exchange is not None and exchange.phase is Phase.FILE
+        return exchange is not None and exchange.phase is _FILE
 
     def run(self, buffer: bytes, at: int) -> int:
         stream = self.stream

@@ -33,6 +33,8 @@ TEXT_LIMIT_BYTES = 16 * 1024 * 1024  # of a statement; longer ones are cut here,
 PARAMETERS_LIMIT_BYTES = 16 * 1024 * 1024  # of all parameters of a statement together
 ROWS_CHUNK_BYTES = 1024 * 1024  # one record of rows
 _REASONS_KEPT = 64
+_HEADS_KEPT = 16
+_HEAD_KEPT_COLUMNS = 256
 _REASONS_KEPT_BYTES = 512  # longer ones quote what will not come again
 
 ColumnHead = tuple[str, int, int] | tuple[str, int, int, int]
@@ -80,6 +82,7 @@ class SessionLog:
         self._statements = self._held = self._denied = self._errors = self._rows = self._bytes = 0  # in all
         self._plain = b""  # the last text in which no secret can be: what is prepared comes again and again
         self._shown_reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._heads: dict[int, tuple[Sequence[ColumnHead], tuple[rec.Column, ...]]] = {}
         self._ended = False
         day = time.strftime("%Y-%m-%d", time.gmtime(start.started_ns // 1_000_000_000))
         self._ledger = ledger if ledger is not None else ledger_of(directory, signer)
@@ -196,8 +199,7 @@ class SessionLog:
         """The description of a result, if `head_columns` is given, and rows as the client gets them, in whole frames."""
         at_ns = self._clock_ns() - self._zero_ns
         if head_columns is not None:
-            columns = tuple(rec.Column(*column) for column in head_columns)
-            self._append(rec.HeadRecord(at_ns, ticket, columns), at_ns)
+            self._append(rec.HeadRecord(at_ns, ticket, self._columns(head_columns)), at_ns)
         for start in range(0, len(frames), ROWS_CHUNK_BYTES):
             chunk = frames[start : start + ROWS_CHUNK_BYTES]
             last = start + ROWS_CHUNK_BYTES >= len(frames)
@@ -228,7 +230,7 @@ class SessionLog:
         self._bytes += bytes
         records: list[rec.Record] = []
         if head_columns is not None:
-            records.append(rec.HeadRecord(at_ns, ticket, tuple(rec.Column(*column) for column in head_columns)))
+            records.append(rec.HeadRecord(at_ns, ticket, self._columns(head_columns)))
         if frames:
             records.append(rec.RowsRecord(at_ns, ticket, frames, False))
         records.append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns))
@@ -362,6 +364,18 @@ class SessionLog:
 
     def _note_sync_failure(self, reason: str) -> None:
         self._sync_failure = reason
+
+    def _columns(self, head: Sequence[ColumnHead]) -> tuple[rec.Column, ...]:
+        """Sessions give the same object for the same head."""
+        known = self._heads.get(id(head))
+        if known is not None and known[0] is head:
+            return known[1]
+        columns = tuple([rec.Column(*column) for column in head])
+        if isinstance(head, tuple) and len(head) <= _HEAD_KEPT_COLUMNS:
+            if len(self._heads) >= _HEADS_KEPT:
+                self._heads.clear()
+            self._heads[id(head)] = head, columns
+        return columns
 
     def _reasons(self, reasons: Sequence[str]) -> tuple[str, ...]:
         """They may quote the statement. The same few come again and again."""

@@ -39,7 +39,7 @@ class Kill:
 
 def maybe_kill(text: bytes | None) -> bool:
     """Whether it is worth a look: most texts have no such word."""
-    return text is not None and _WORD.search(text) is not None
+    return text is not None and text.lower().find(b"kill") >= 0 and _WORD.search(text) is not None
 
 
 def is_kill(statements: tuple[Statement, ...]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import trio
 
@@ -29,6 +30,7 @@ from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.log import SessionLog
+from wireproxy.log.writer import ColumnHead
 from wireproxy.metrics import Metrics
 from wireproxy.mysql.killing import (
     RULE,
@@ -54,9 +56,14 @@ from wireproxy.upstream import UpstreamError
 from wireproxy.weighed import Attached, Weighed
 
 Heard = Callable[[Answered], None]
+_QUERY: Final = Stage.QUERY
+_PARSE: Final = Stage.PARSE
+_PREPARED_BEFORE: Final = frozenset({Stage.BIND, Stage.EXECUTE})
 COLLATION = b"SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE ID = %d"
 COM_QUIT = frame(bytes((Command.QUIT,)))
 PREPARED = b"PREPARED"  # the relay's tag of a statement that was prepared and not run
+_HEADS_KEPT = 16
+_HEAD_KEPT_COLUMNS = 256
 KILL_S = 10.0  # what may be spent on ending a query whose client has gone
 
 
@@ -98,6 +105,7 @@ class MySqlSession(Session):
         self._relay = relay
         self._namespace = namespace
         self._capabilities = upstream.capabilities  # of the target's leg
+        self._heads: dict[int, tuple[tuple[MySqlColumn, ...], bool, tuple[ColumnHead, ...]]] = {}
         super().__init__(
             relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week
         )  # fmt: skip
@@ -208,9 +216,9 @@ class MySqlSession(Session):
 
     def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
         statements = weighed.judgement.statements
-        if question.stage is Stage.QUERY and len(statements) == 1 and loads_local(statements[0]):
+        if question.stage is _QUERY and len(statements) == 1 and loads_local(statements[0]):
             self._relay.gives_file()
-        if question.stage is not Stage.PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
+        if question.stage is not _PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
             self._namespace.keep_masked()
         super().forward(question, weighed, limits)
 
@@ -219,7 +227,7 @@ class MySqlSession(Session):
     def _on_question(self, question: Question) -> bool:
         attached = question.attachment
         prepared: Namespace | None = None
-        if question.stage in (Stage.BIND, Stage.EXECUTE) and isinstance(attached, Attached):
+        if question.stage in _PREPARED_BEFORE and isinstance(attached, Attached):
             prepared = attached.namespace
         self._namespace.read_as(prepared)
         text = question.text
@@ -279,10 +287,22 @@ class MySqlSession(Session):
 
     def _on_result(self, described: ResultDescribed) -> bool:
         if self._record_bytes:
-            self.log.rows(described.ticket, [_head(column, described.binary) for column in described.columns], b"")
+            self._results.head(described.ticket, self._head(described.columns, described.binary))
         if described.asks:
             self._relay.plan(self._plan(described))
         return True
+
+    def _head(self, columns: tuple[MySqlColumn, ...], binary: bool) -> tuple[ColumnHead, ...]:
+        """The relay gives the same object for results that are described alike."""
+        known = self._heads.get(id(columns))
+        if known is not None and known[0] is columns and known[1] is binary:
+            return known[2]
+        head = tuple([_head(column, binary) for column in columns])
+        if len(columns) <= _HEAD_KEPT_COLUMNS:
+            if len(self._heads) >= _HEADS_KEPT:
+                self._heads.clear()
+            self._heads[id(columns)] = columns, binary, head
+        return head
 
     def _plan(self, described: ResultDescribed) -> RowPlan | None:
         attached = described.attachment
@@ -456,5 +476,5 @@ def loads_local(statement: Statement) -> bool:
     return statement.root == "LoadData" and Effect.FILE_READ not in statement.effects
 
 
-def _head(column: MySqlColumn, binary: bool) -> tuple[str, int, int, int]:
+def _head(column: MySqlColumn, binary: bool) -> ColumnHead:
     return column.name.decode("utf-8", "replace"), column.type, int(binary), column.flags
