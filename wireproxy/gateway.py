@@ -16,7 +16,7 @@ import trio
 from protocols.base import ProtocolError
 from protocols.postgres.messages import error_fields
 from rules.model import Dialect, Identity
-from wireproxy import __version__
+from wireproxy import __version__, pump
 from wireproxy.api import serve_api
 from wireproxy.approvals import Binding, Desk, Request
 from wireproxy.config.load import ConfigErrors, load
@@ -416,6 +416,7 @@ class Gateway:
     def status(self) -> Mapping[str, object]:
         return {
             "version": __version__,
+            "compiled": not str(pump.__file__).endswith(".py"),  # by setup.py, where it was asked to
             "gateway": self.config.gateway,
             "config": str(self.config.path),
             "config_version": self.config.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 import urllib.request
@@ -65,7 +66,9 @@ def test_a_delete_is_held_approved_from_the_command_line_run_once_and_replayed(g
         assert agent.query("DELETE FROM orders WHERE id > 90") == 10
         with pytest.raises(pymysql.err.Error):
             agent.query("DELETE FROM orders WHERE id > 90")
-        (session,) = json.loads(gateway.cli("status", "--sessions", "--json").stdout)["open_sessions"]
+        status = json.loads(gateway.cli("status", "--sessions", "--json").stdout)
+        assert status["compiled"] is ("WIREPROXY_PYTHON" in os.environ)  # the environment of `make compiled`
+        (session,) = status["open_sessions"]
         assert (session["identity"], session["dialect"]) == ("agent", "mysql")
     replayed = gateway.cli("replay", str(session["session"]))
     assert "DELETE FROM orders WHERE id > 90" in replayed.stdout, replayed.stderr
