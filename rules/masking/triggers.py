@@ -21,7 +21,7 @@ from rules.masking.values import CLEAN, Value, union
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_INTO = re.compile(
+INTO = re.compile(
     rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b))\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE
 )
 _STORES = re.compile(
@@ -33,6 +33,7 @@ _HANDED_BACK = re.compile(
 _WHOLE_ROW = re.compile(r"\b(?:new|old)\b(?!\s*\.\s*[\w\"])", re.IGNORECASE)
 _SET = re.compile(rf"\bnew\s*\.\s*({_NAME})\s*:?=", re.IGNORECASE)
 # Of the server and of its extensions: they keep nothing of the row, or tell it in a notification, whose payload does not pass.
+_STORING = frozenset({"INSERT", "UPDATE"})
 _HARMLESS = frozenset(
     """
     suppress_redundant_updates_trigger moddatetime autoinc insert_username lo_manage triggered_change_notification
@@ -53,6 +54,17 @@ class _Body:
     supplied: bool  # by the server or an extension: it works on its own row
 
 
+@frozen
+class Carried:
+    """What a trigger does with masked values."""
+
+    shown: Value  # those that it takes
+    into: tuple[CatalogRelation, ...]  # the relations that it writes
+    bare: tuple[CatalogRelation, ...]  # those of them where no mask covers all that it could put there
+    legible: bool  # it does nothing but what its words say
+    held: bool  # a write that fires it is
+
+
 def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN) -> None:
     """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
 
@@ -61,10 +73,25 @@ def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str],
     world = follow.world
     known = list(follow.candidates(schema, name))
     written = {found.oid: found for relation in known for found in _written(world, relation)}
-    for each in written.values() if known else world.catalog.relations.values():
-        for trigger in each.triggers:
-            if trigger.events & events:
-                _run(follow, each, trigger, trigger.events & events, brought)
+    waiting = [(each, events, brought) for each in (written.values() if known else world.catalog.relations.values())]
+    seen: set[tuple[int, frozenset[str], Value]] = set()
+    while waiting:
+        relation, happening, value = waiting.pop()
+        if (relation.oid, happening, value) in seen:
+            continue
+        seen.add((relation.oid, happening, value))
+        for trigger in relation.triggers:
+            found_out = carried(world, relation, trigger, trigger.events & happening, value)
+            if found_out is None:
+                continue
+            if found_out.held:
+                moves = [move(each.schema, each.name, None, found_out.shown) for each in found_out.bare]
+                follow.laundered(found_out.shown, f"what the trigger {trigger.name} of {relation.name} writes", *moves)
+            # what it writes fires the triggers of other tables in turn: with what their masked columns hold, or what none covers
+            for each in found_out.into:
+                for found in _written(world, each):
+                    own = world.columns(found).everything()
+                    waiting.append((found, _STORING, found_out.shown if each in found_out.bare else own))
 
 
 def _written(world: World, relation: CatalogRelation) -> Iterator[CatalogRelation]:
@@ -80,30 +107,28 @@ def _written(world: World, relation: CatalogRelation) -> Iterator[CatalogRelatio
                 waiting.append(child)
 
 
-def _run(
-    follow: Follow, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
-) -> None:
-    world = follow.world
+def carried(
+    world: World, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
+) -> Carried | None:
+    """What a trigger does with masked values when it fires on these events; None: it takes none."""
     body = _body(world, trigger)
-    if body.supplied and trigger.function in _HARMLESS:
-        return
+    if not events or (body.supplied and trigger.function in _HARMLESS):
+        return None
     if body.supplied and trigger.function in _LEXEMES:
         marks = world.marks.of(relation)
         if all(column.name in marks for column in relation.columns if column.type_oid == _TSVECTOR):
-            return
+            return None
     held = world.columns(relation)
     # what an INSERT brings is the client's own, unless it comes from a masked column
-    stored = held.everything() if events - {"INSERT"} else brought
-    shown = _carried(world, body, trigger, held.named, stored)
+    stored = held.everything() if events - {"INSERT"} else CLEAN
+    shown = _carried(world, body, trigger, held.named, stored, brought)
     if not shown.masked:
-        return
-    into, all_known = _destinations(follow, body.text)
-    bare = [each for each in into if not _covers(world, each, shown)]
+        return None
+    into, all_known = destinations(world, body.text)
+    bare = [each for each in into if not covers(world, each, shown)]
     covered = body.legible and all_known and not bare and (bool(into) or not _STORES.search(body.text))
-    if covered and _stays_in_its_column(body.text, held.named, shown):
-        return
-    moves = [move(each.schema, each.name, None, shown) for each in bare]
-    follow.laundered(shown, f"what the trigger {trigger.name} of {relation.name} writes", *moves)
+    stays = covered and _stays_in_its_column(body.text, held.named, shown)
+    return Carried(shown, tuple(into), tuple(bare), body.legible, not stays)
 
 
 def _body(world: World, trigger: CatalogTrigger) -> _Body:
@@ -130,16 +155,23 @@ def _body(world: World, trigger: CatalogTrigger) -> _Body:
 
 
 def _carried(
-    world: World, body: _Body, trigger: CatalogTrigger, columns: Iterable[tuple[str | None, Value]], stored: Value
+    world: World,
+    body: _Body,
+    trigger: CatalogTrigger,
+    columns: Iterable[tuple[str | None, Value]],
+    stored: Value,
+    brought: Value,
 ) -> Value:
+    """`stored`: what the table's own columns hold; `brought`: what the write puts into any of them."""
+    both = union([stored, brought])
     if not body.legible:
-        return stored if body.supplied else union([stored, world.marks.everything])
+        return both if body.supplied else union([both, world.marks.everything])
     words = words_of(body.text)
-    read = world.routines.text_shows(_INTO.sub(" ", body.text))  # what it writes into, it does not read
+    read = world.routines.text_shows(INTO.sub(" ", body.text))  # what it writes into, it does not read
     if trigger.transition or _WHOLE_ROW.search(_HANDED_BACK.sub(" ", body.text)):
-        return union([stored, read])
-    named = union(value for name, value in columns if name is None or name in words or name.lower() in words)
-    return union([stored if named.masked else CLEAN, read])
+        return union([both, read])
+    named = [value for name, value in columns if name is None or name in words or name.lower() in words]
+    return union([stored if union(named).masked else CLEAN, brought if named else CLEAN, read])
 
 
 def _stays_in_its_column(text: str, columns: Iterable[tuple[str | None, Value]], shown: Value) -> bool:
@@ -158,26 +190,26 @@ def _part_stays(part: str, masked: set[str]) -> bool:
     if not inside and not whole:
         return True
     into = {_plain(name) for name in _SET.findall(part)}
-    if _INTO.search(part):
-        return not into and ":=" not in part and not _STORES.search(_INTO.sub(" ", part))
+    if INTO.search(part):
+        return not into and ":=" not in part and not _STORES.search(INTO.sub(" ", part))
     if _STORES.search(part):
         return False
     return "=" not in part or (not whole and len(into) == 1 and inside <= into)
 
 
-def _destinations(follow: Follow, text: str) -> tuple[list[CatalogRelation], bool]:
+def destinations(world: World, text: str) -> tuple[list[CatalogRelation], bool]:
     """The relations that a body writes, and whether the catalog knows all that it names there."""
     found: list[CatalogRelation] = []
     all_known = True
-    for name in _INTO.findall(text):
+    for name in INTO.findall(text):
         parts = [_plain(part) for part in re.findall(_NAME, name)]
-        named = follow.world.named(parts[-1])
+        named = world.named(parts[-1])
         all_known = all_known and bool(named)
         found.extend(named)
     return found, all_known
 
 
-def _covers(world: World, relation: CatalogRelation, shown: Value) -> bool:
+def covers(world: World, relation: CatalogRelation, shown: Value) -> bool:
     """Whether every column that could take one of the values is masked."""
     types = {
         column.type_oid

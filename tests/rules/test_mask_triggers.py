@@ -161,3 +161,43 @@ def test_one_masked_copy_does_not_excuse_another(body: str) -> None:
 def test_the_copy_inherits_the_mask_if_people_let_the_write_run() -> None:
     moves = examine(UPDATE, mask_set(catalog=catalog(COPIES))).moves
     assert [(each.schema, each.relation) for each in moves] == [("public", "audit")]
+
+
+def chained(second: str, events: frozenset[str] = EVERY) -> Catalog:
+    """A trigger that copies into `audit`, which has one of its own."""
+    found = catalog("BEGIN INSERT INTO audit (what) VALUES (OLD.ssn); RETURN NEW; END")
+    audit = found.relations["public", "audit"]
+    audit = evolve(audit, triggers=(CatalogTrigger("then", events, "public", "thens"),))
+    found.relations["public", "audit"] = audit
+    found.by_oid[audit.oid] = audit
+    found.functions["public", "thens"] = (
+        CatalogFunction("public", "thens", Volatility.VOLATILE, "plpgsql", returns="trigger", body=second),
+    )
+    return found
+
+
+COVERED = (*RULES, MaskRule("*.audit.what", "redact"))
+
+
+@pytest.mark.parametrize(
+    ("second", "events", "expected"),
+    [
+        ("BEGIN INSERT INTO notes (body) VALUES (to_jsonb(NEW)); RETURN NEW; END", EVERY, True),
+        ("BEGIN INSERT INTO notes (body) VALUES (to_jsonb(NEW.what)); RETURN NEW; END", frozenset({"INSERT"}), True),
+        ("BEGIN INSERT INTO notes (body) VALUES (to_jsonb(NEW.what)); RETURN NEW; END", frozenset({"DELETE"}), False),
+        ("BEGIN INSERT INTO logged VALUES (NEW.id, now()); RETURN NEW; END", EVERY, False),
+        (
+            "BEGIN INSERT INTO audit (what) VALUES (NEW.what); RETURN NEW; END",
+            EVERY,
+            False,
+        ),  # itself, and it is covered
+    ],
+)
+def test_triggers_of_what_a_trigger_writes_are_followed(second: str, events: frozenset[str], expected: bool) -> None:
+    masks = mask_set(catalog=chained(second, events), rules=COVERED)
+    assert any(finding.kind == "laundering" for finding in examine(UPDATE, masks).findings) is expected
+
+
+def test_what_the_second_of_two_triggers_writes_inherits_the_mask_as_well() -> None:
+    masks = mask_set(catalog=chained("BEGIN INSERT INTO notes (body) VALUES (to_jsonb(NEW.what)); RETURN NEW; END"))
+    assert {move.relation for move in examine(UPDATE, masks).moves} == {"audit", "notes"}

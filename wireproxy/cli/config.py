@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
+from attrs import asdict
 from rich.console import Console
 from rich.text import Text
 
@@ -30,14 +31,18 @@ def config() -> None:
     help="The file [wireproxy.toml, then /etc/wireproxy/wireproxy.toml].",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each finding.")
+@click.option("--live", is_flag=True, help="Look into the databases too: unmasked copies of masked columns.")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-def check(config_option: Path | None, as_json: bool, path: Path | None) -> None:
-    """Say everything that is wrong with the file, with lines. Exit status 0 if the gateway would start with it, else 1."""
+def check(config_option: Path | None, as_json: bool, live: bool, path: Path | None) -> None:
+    """Say everything that is wrong with the file, with lines. Exit status 0 if the gateway would start with it, else 1.
+
+    With --live, it is 1 as well if the catalog of a PostgreSQL database cannot be read.
+    """
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    sys.exit(check_file(path or find_config(config_option), console, as_json=as_json))
+    sys.exit(check_file(path or find_config(config_option), console, as_json=as_json, live=live))
 
 
-def check_file(path: Path, console: Console, *, as_json: bool = False) -> int:
+def check_file(path: Path, console: Console, *, as_json: bool = False, live: bool = False) -> int:
     try:
         config, problems = load_with_warnings(path)
     except ConfigErrors as error:
@@ -47,9 +52,28 @@ def check_file(path: Path, console: Console, *, as_json: bool = False) -> int:
             console.print(Text(f"{count} error{'s' if count != 1 else ''}; the gateway would not start.", style="bold"))
         return 1
     _show(problems, console, as_json)
-    if not as_json:
+    status = _show_live(config, console, as_json) if live else 0
+    if not as_json and not status:
         console.print(_summary(config), soft_wrap=True)
-    return 0
+    return status
+
+
+def _show_live(config: Config, console: Console, as_json: bool) -> int:
+    from wireproxy.cli.config_live import live_findings  # what reads databases takes its time to load
+
+    status = 0
+    for found in live_findings(config):
+        status = max(status, int(found.severity == "error"))
+        if as_json:
+            console.out(json.dumps(asdict(found)))
+            continue
+        text = marked(f"database {found.database}: ", style="dim")
+        text.append(f"{found.severity}: ", "bold red" if found.severity == "error" else "bold yellow")
+        text.append(neutral(found.message))
+        if found.suggestion:
+            text.append(f"; {neutral(found.suggestion)}", "green")
+        console.print(text, soft_wrap=True)
+    return status
 
 
 def _show(problems: Iterable[ConfigProblem], console: Console, as_json: bool) -> None:
