@@ -212,7 +212,7 @@ def decode_column(payload: bytes, *, extended: bool = False) -> MySqlColumn:
     flags = cursor.read_int(2)
     decimals = cursor.read_int(1)
     cursor.read_bytes(2)
-    # COM_FIELD_LIST appends the column's default: nothing of it is needed
+    cursor.finish("a column definition")  # but in COM_FIELD_LIST, which appends the column's default
     return MySqlColumn(schema, table, org_table, name, org_name, charset, length, kind, flags, decimals)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from protocols.base import Forward, ProtocolError, Question, Refuse, Stage, Verdict
@@ -160,6 +160,7 @@ def raised_in(error: BaseException) -> str:
 
 
 @settings(max_examples=300, deadline=None)
+@example([(1427, 50)], p.OLD, True, False)  # a definition so long that it takes in the row behind it
 @given(
     st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=4),
     FLAGS,
