@@ -19,6 +19,7 @@ _UNKNOWN_PATH: tuple[str, ...] = ()
 _REDEFINES = frozenset({Effect.DDL, Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
 # definitions that no routine and no view hangs on
 _OF_TABLES = frozenset({"CreateStmt", "CreateTableAsStmt", "CreateSeqStmt", "AlterSeqStmt", "IndexStmt", "CommentStmt"})
+_PATHS = frozenset({"search_path", "all", "role", "session_authorization"})  # settings that say what names mean
 _ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
 
 
@@ -121,6 +122,10 @@ class PostgresNamespace:
         if statement.root not in _OF_TABLES and not statement.effects.isdisjoint(_REDEFINES):
             self.current = evolve(self.current, redefined=True)
             self.unsettled = True
+        if {Effect.SETTING, Effect.NAMESPACE} <= statement.effects and not any(
+            setting.name in _PATHS for setting in statement.settings
+        ):
+            self._set(Setting("all"))  # by the body of a function, a procedure or a view, which says no name here
         if Effect.LEXING in statement.effects or statement.effects & _ROAD_TO_ANYTHING:
             # the server reports such a change at the next ReadyForQuery, not with the completion
             self.current = evolve(self.current, lexing_known=False)
@@ -187,7 +192,7 @@ class PostgresNamespace:
         before = self.current
         if setting.name == "search_path":
             path = self._path(setting.value)
-        elif setting.name in ("all", "role", "session_authorization"):
+        elif setting.name in _PATHS:
             path = _UNKNOWN_PATH
         else:
             return

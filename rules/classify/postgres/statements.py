@@ -153,6 +153,7 @@ def _runs(walk: Walk, inner: Statement) -> None:
     """What is inside runs as well: its kind, unless it only reads, and all that it does."""
     walk.effects |= inner.effects
     walk.names += inner.names
+    walk.settings += inner.settings
     walk.has_where, walk.trivial_where = inner.has_where, inner.trivial_where
     if walk.tag == "ExplainStmt" or inner.kind is not Kind.SELECT:
         walk.kind = inner.kind
