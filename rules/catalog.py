@@ -43,6 +43,7 @@ class CatalogRelation:
     definition: str | None = None  # of a view or materialized view: its SELECT
     parents: tuple[int, ...] = ()  # OIDs it inherits from or is a partition of
     triggers: tuple[CatalogTrigger, ...] = ()
+    transactional: bool = True  # MySQL, MariaDB: whether its engine takes back what a statement that failed has written
 
 
 @frozen

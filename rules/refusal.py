@@ -183,6 +183,17 @@ def masked_copy(table: str, place: str, column: str, what: str) -> Refusal:
     )
 
 
+def masked_load(table: str, place: str, column: str, what: str) -> Refusal:
+    """The same of the file of LOAD DATA LOCAL. MySQL's clients keep 511 bytes of a message."""
+    return Refusal(
+        NOT_PERMITTED,
+        f'wireproxy: LOAD DATA INTO TABLE {_line(table)} stopped by rule "mask"',
+        f"{place.capitalize()}, column {_line(column)}: {what} would be written into a table.",
+        "Nothing was written. Leave the column out, or take its values from where they are stored (UPDATE … JOIN)."
+        " INSERT shows the row to an approver.",
+    )
+
+
 def describe(judgement: Judgement) -> str:
     """The statement that decided, in a few words: DROP TABLE public.orders."""
     if not judgement.statements:

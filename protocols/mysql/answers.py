@@ -322,6 +322,8 @@ class Answers:
     # -- the end of a result, and of an answer
 
     def _ok(self, exchange: Exchange, payload: bytes) -> None:
+        if exchange.stopped:
+            raise bad("a file that was stopped has been taken")
         ok = self._status(exchange, payload)
         self._send(exchange, self._for_client(ok, payload, OK))
         self._result_ended(exchange, ok.status, exchange.position, b"OK %d" % ok.affected_rows)
@@ -406,6 +408,8 @@ class Answers:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
             self._send(exchange, payload)
             shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
+        elif exchange.stopped:
+            shared.effects.append(Failed(exchange.ticket or None, exchange.refusal, exchange.attachment))
         if exchange.command is Command.STMT_PREPARE:
             shared.statements.last = None
         if exchange.prepared is not None and exchange.command in (Command.STMT_EXECUTE, Command.STMT_BULK_EXECUTE):

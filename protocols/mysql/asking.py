@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from protocols.base import CopyReader, Forward, Later, ProtocolError, Question, Refuse, Stage, Verdict
 from protocols.base import Exchange as Contents
-from protocols.base import Forward, Later, ProtocolError, Question, Refuse, Stage, Verdict
 from protocols.mysql.attributes import all_shown, decode_query, encode_query, with_names
 from protocols.mysql.cutting import Waiting
 from protocols.mysql.exchange import Exchange
@@ -77,9 +77,10 @@ class Asking:
             case Later():
                 raise AssertionError("nothing is in flight that could change what a question means")
 
-    def give_file(self) -> None:
+    def give_file(self, reader: CopyReader | None) -> None:
         assert self.waiting is not None
         self.waiting.gives_file = True
+        self.waiting.file_reader = reader
 
     def answer_ok(self, ticket: int) -> None:
         waiting = self.waiting
@@ -146,6 +147,7 @@ class Asking:
         )
         shared.exchange.opens_cursor = waiting.opens_cursor
         shared.exchange.takes_file = waiting.gives_file
+        shared.exchange.file_reader = waiting.file_reader
         if exchange is not None:
             shared.exchange.own = b""  # what the server quotes may be what was sent, which the client did not write
             shared.exchange.waits = exchange.waits

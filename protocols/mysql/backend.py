@@ -60,7 +60,7 @@ class Backend:
         self._inbox.add(data)
 
     def advance(self) -> None:
-        if self._answers.asked is not None or not self._inbox.ready:
+        if self._answers.asked is not None or self.shared.discards_file or not self._inbox.ready:
             return
         buffer = self._inbox.take()
         at = needed = 0
@@ -77,7 +77,7 @@ class Backend:
 
     def _step(self, buffer: bytes, at: int) -> tuple[int, int]:
         """Handle what stands at `at`: where the next packet begins, and how many bytes are needed to go on; 0: go on."""
-        if self._answers.asked is not None or len(buffer) - at < HEADER_BYTES:
+        if self._answers.asked is not None or self.shared.discards_file or len(buffer) - at < HEADER_BYTES:
             return at, HEADER_BYTES
         exchange = self.shared.exchange
         if exchange is None:

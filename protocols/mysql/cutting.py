@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocols.base import ProtocolError, Question
+from protocols.base import CopyReader, ProtocolError, Question
 from protocols.mysql.attributes import Named
 from protocols.mysql.messages import Command
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES
@@ -17,6 +17,7 @@ class Waiting:
     __slots__ = (
         "bound",
         "command",
+        "file_reader",
         "gives_file",
         "head",
         "named",
@@ -46,6 +47,7 @@ class Waiting:
         self.bound = bound
         self.opens_cursor = opens_cursor
         self.gives_file = False
+        self.file_reader: CopyReader | None = None  # looks at that file
         self.head = bytes((command,))  # what stands in front of the text, as the server is sent it
         self.named: Named | None = None  # of an execution: what the server gets beside its parameters
 

@@ -5,7 +5,8 @@ gateway. An exchange begins when a command goes out and ends with the last packe
 packet of the server may be. Anything else ends the session, because a gateway that has lost its place can neither mask nor refuse.
 
     FIRST        OK → end or FIRST (more results) · ERR → end · a count of columns → DEFINITIONS · a file's name → FILE
-    FILE         nothing: the client sends its file, up to an empty packet → FIRST
+    FILE         nothing: the client sends its file, up to an empty packet → FIRST. Where it must not be stored, the session
+                 has the server's statement killed, and a few rows of nothing and the file's end are sent in its place: ERR → end
     DEFINITIONS  as many column definitions as were announced → AFTER or ROWS
     AFTER        the EOF packet behind them, where the client has not agreed to do without → ROWS; or end: a cursor was opened
     ROWS         rows · EOF (or OK in its form) → end or FIRST · ERR → end
@@ -24,7 +25,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from protocols.base import Fields, NameChange, RowPlan
+from protocols.base import CopyReader, Fields, NameChange, RowPlan
 from protocols.mysql.describing import Gathered
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.prepared import Prepared
@@ -80,6 +81,7 @@ class Exchange:
         "continues",
         "defined",
         "described",
+        "file_reader",
         "gathered",
         "head",
         "head_sequence",
@@ -105,6 +107,7 @@ class Exchange:
         "sequence",
         "shift",
         "size_bytes",
+        "stopped",
         "taints",
         "takes_file",
         "text",
@@ -148,6 +151,8 @@ class Exchange:
         self.waits: frozenset[int] = frozenset()  # parameters whose long data goes with the execution
         self.refusal = refusal  # goes to the client in place of the answer
         self.injected = injected  # the gateway's own: its answer is collected, and the client does not hear of it
+        self.file_reader: CopyReader | None = None
+        self.stopped = False  # that file must not be stored: the server was told to give the statement up
         self.takes_file = False  # its text is LOAD DATA LOCAL: the server may ask for the file that it names
         self.binary = command in _BINARY
         self.position = 0  # of the result within the answer

@@ -86,7 +86,7 @@ class Frontend:
 
     @property
     def at_boundary(self) -> bool:
-        return not self._streaming.runs and not self._streaming.sends_file
+        return not self._streaming.runs and not self._streaming.file_is_open
 
     @property
     def buffered_bytes(self) -> int:
@@ -97,6 +97,9 @@ class Frontend:
         """What an ERR packet of the gateway's own would carry now."""
         waiting = self.questions.waiting
         return waiting.sequence if waiting is not None else self._streaming.last_sequence + 1
+
+    def end_file(self, filler: bytes) -> None:
+        self._streaming.end_file(filler)
 
     def feed(self, data: bytes) -> None:
         self._inbox.add(data)

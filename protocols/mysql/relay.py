@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from protocols.base import Question, RowPlan, Verdict
+from protocols.base import CopyReader, Question, RowPlan, Verdict
 from protocols.detecting import Detector
 from protocols.mysql.backend import Backend
 from protocols.mysql.capabilities import Capability
@@ -54,7 +54,10 @@ class MySqlRelay:
         shared = self._shared
         self._backend.advance()
         if not shared.effects:
+            discards = shared.discards_file
             self._frontend.advance()
+            if discards and not shared.discards_file:
+                self._backend.advance()  # what has been answered meanwhile
         effects = shared.effects
         if effects:
             shared.effects = []
@@ -81,9 +84,16 @@ class MySqlRelay:
         """Answer the open question with an OK packet: the gateway has done what was asked, and the server hears nothing of it."""
         self._frontend.questions.answer_ok(ticket)
 
-    def gives_file(self) -> None:
-        """The open question is LOAD DATA LOCAL: if it goes on, the server may ask for the file that its text names."""
-        self._frontend.questions.give_file()
+    def gives_file(self, reader: CopyReader | None = None) -> None:
+        """The open question is LOAD DATA LOCAL: if it goes on, the server may ask for the file that its text names.
+
+        `reader` looks at that, and can stop it: `FileStopped`.
+        """
+        self._frontend.questions.give_file(reader)
+
+    def end_file(self, filler: bytes) -> None:
+        """The server was told to give up the statement whose file was stopped; it heeds that between two rows: `filler`."""
+        self._frontend.end_file(filler)
 
     def login_send(self, payload: bytes, *, reads: bool) -> None:
         """A packet of the proof that COM_CHANGE_USER asks for. `reads`: the client answers it, with a `LoginPacket`."""

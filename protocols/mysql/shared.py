@@ -47,6 +47,14 @@ class Answered(NamedTuple):
     error: Err | None
 
 
+class FileStopped(NamedTuple):
+    """The file of LOAD DATA LOCAL must not be stored, and these fields are its error. Answered by `end_file`, once the
+    server has been told to give the statement up: the file's end would be taken for a good one."""
+
+    ticket: int
+    fields: Fields
+
+
 class ConnectionReset(NamedTuple):
     """COM_RESET_CONNECTION succeeded: every setting is the server's default again, the gateway's own included."""
 
@@ -63,7 +71,7 @@ class LoginPacket(NamedTuple):
     payload: bytes
 
 
-MySqlEffect = Effect | ResultDescribed | Answered | ConnectionReset | UserChanging | LoginPacket
+MySqlEffect = Effect | ResultDescribed | Answered | FileStopped | ConnectionReset | UserChanging | LoginPacket
 
 
 class Named(NamedTuple):
@@ -134,6 +142,7 @@ class Shared:
         "capabilities",
         "describes",
         "detector",
+        "discards_file",
         "effects",
         "epoch",
         "exchange",
@@ -182,6 +191,7 @@ class Shared:
         self.own: deque[bytes] = deque()  # questions of the gateway's own that wait for their turn
         self.scrub: Scrubber | None = None
         self.detector: Detector | None = None  # looks at the text of results
+        self.discards_file = False  # the client sends the rest of one that was stopped, and hears of it at its end
         self.status = AUTOCOMMIT
         self.tickets = 0
         self.epoch = 0

@@ -6,8 +6,8 @@ CopyReadLineText and CopyReadAttributesText/CSV of the server.
 
 from __future__ import annotations
 
+from protocols.field_reader import USUAL, FieldCheck, FieldReader, Found, ReadLimits
 from protocols.postgres.copy_from_binary import BinaryFields
-from protocols.postgres.copy_from_fields import USUAL, FieldCheck, FieldReader, Found, ReadLimits
 from protocols.postgres.copy_from_lines import CsvFields, TextFields
 from protocols.postgres.copy_rows import CopyFormat
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from protocols.field_reader import FieldCheck, FieldReader, Found, ReadLimits
 from protocols.postgres.copy_binary import SIGNATURE
-from protocols.postgres.copy_from_fields import FieldCheck, FieldReader, Found, ReadLimits
 from protocols.postgres.rows import int32
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from protocols.postgres.copy_from_fields import FieldCheck, FieldReader, Found, ReadLimits
+from protocols.field_reader import FieldCheck, FieldReader, Found, ReadLimits
 from protocols.postgres.copy_rows import CopyFormat
 from protocols.postgres.copy_text import unescape
 

@@ -25,8 +25,9 @@ from wireproxy.tls import TlsError, verifies
 STATEMENT_TIMEOUT_S: Final = 20
 _SYSTEM: Final = "('information_schema', 'performance_schema', 'mysql', 'sys')"
 
+TRANSACTIONAL: Final = frozenset({"innodb", "rocksdb", "ndbcluster"})
 RELATIONS: Final = """
-SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, v.VIEW_DEFINITION
+SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, v.VIEW_DEFINITION, t.ENGINE
 FROM information_schema.TABLES t
 LEFT JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME
 """
@@ -140,11 +141,17 @@ def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: 
                 hidden="INVISIBLE" in (extra or "").upper(),
             )
         )
-    for number, (schema, name, kind, definition) in enumerate(relations, 1):
+    for number, (schema, name, kind, definition, engine) in enumerate(relations, 1):
         view = "VIEW" in (kind or "")
         # a view of the server's own without a definition is one of its tables, to whoever reads it
         relation = CatalogRelation(
-            schema, name, "v" if view else "r", number, tuple(by_relation[schema, name]), definition if view else None
+            schema,
+            name,
+            "v" if view else "r",
+            number,
+            tuple(by_relation[schema, name]),
+            definition if view else None,
+            transactional=engine is None or engine.lower() in TRANSACTIONAL,
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[number] = relation

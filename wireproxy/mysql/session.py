@@ -20,7 +20,15 @@ from protocols.mysql.handshake import HandshakeResponse
 from protocols.mysql.messages import Command, MySqlColumn
 from protocols.mysql.packets import frame
 from protocols.mysql.relay import MySqlRelay
-from protocols.mysql.shared import Answered, ConnectionReset, Limits, LoginPacket, ResultDescribed, UserChanging
+from protocols.mysql.shared import (
+    Answered,
+    ConnectionReset,
+    FileStopped,
+    Limits,
+    LoginPacket,
+    ResultDescribed,
+    UserChanging,
+)
 from protocols.postgres.messages import error_fields
 from rules.length import is_long
 from rules.masking import ResultMasks
@@ -42,6 +50,7 @@ from wireproxy.mysql.killing import (
     read_kill,
     unclear,
 )
+from wireproxy.mysql.loading import LoadedRows, loaded_rows
 from wireproxy.mysql.namespace import DESCRIBE, PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor, Reentry
 from wireproxy.mysql.side import Meaning
@@ -109,11 +118,13 @@ class MySqlSession(Session):
         super().__init__(
             relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week
         )  # fmt: skip
+        self._loaded: LoadedRows | None = None  # looks at the file that the client may send
         self._own: deque[Heard] = deque()  # who hears the answers to the gateway's own questions
         self._handlers.update(
             {
                 ResultDescribed: self._on_result,
                 Answered: self._on_answered,
+                FileStopped: self._on_file_stopped,
                 ConnectionReset: self._on_reset,
                 UserChanging: self._on_user_changing,
                 LoginPacket: self._on_login_packet,
@@ -217,7 +228,8 @@ class MySqlSession(Session):
     def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
         statements = weighed.judgement.statements
         if question.stage is _QUERY and len(statements) == 1 and loads_local(statements[0]):
-            self._relay.gives_file()
+            self._loaded = loaded_rows(weighed.masks[0])
+            self._relay.gives_file(self._loaded)
         if question.stage is not _PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
             self._namespace.keep_masked()
         super().forward(question, weighed, limits)
@@ -328,6 +340,24 @@ class MySqlSession(Session):
             text = completed.attachment.text[:120].decode("utf-8", "replace")
             self.done.append(f"{completed.tag.decode('ascii', 'replace')}: {text}")
         return False
+
+    def _on_file_stopped(self, stopped: FileStopped) -> bool:
+        reason = stopped.fields.get("D", b"").decode("utf-8", "replace")
+        self.log.decision(stopped.ticket, "deny", "mask", (reason,), "load")
+        self.metrics.denied += 1
+        self.job(self._end_file)
+        return False
+
+    async def _end_file(self) -> None:
+        """The end of a file would be taken for a good one: the statement is killed before."""
+        assert self._loaded is not None
+        filler = self._loaded.filler
+        try:
+            await kill_query(self.database, self.upstream.process_id)
+        except UpstreamError:  # the server takes back what it has when the connection ends
+            self.fail("58000", "wireproxy: a file with masked values could not be stopped")
+            return
+        self._guarded(lambda _: self._relay.end_file(filler), None)
 
     def _settle(self, weighed: Weighed, completed: Completed) -> None:
         if completed.tag == PREPARED:

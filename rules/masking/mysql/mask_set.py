@@ -123,6 +123,7 @@ class MySqlMaskSet(MaskSet):
             tuple(follow.findings),
             bool(shown or follow.findings or follow.read or follow.literal)
             or self._names_masked(follow, found.statement)
+            or followed.loads is not None
             or ((writes or handed is not None) and "?" in found.words),
             literal=follow.literal,
             follows_names=followed.follows_names,
@@ -138,6 +139,7 @@ class MySqlMaskSet(MaskSet):
             places=sum(token.word == "?" for token in found.tokens),
             echoes=may_echo(follow, standing),
             handed=handed,
+            loads=followed.loads,
         )
 
     def _statement(

@@ -14,6 +14,7 @@ from rules.masking.maskers import FieldMasker
 from rules.masking.mysql.diagnostics import warnings_plan
 from rules.masking.mysql.exchange import ECHOES
 from rules.masking.mysql.follow import VARIABLES, MySqlWorld
+from rules.masking.mysql.loading import LoadCheck, Loading
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.names import folded, is_word
 from rules.masking.mysql.scope import member
@@ -75,6 +76,7 @@ class MySqlResultMasks(ResultMasks):
         frozenset()
     )  # parameters, from 0, that a masked text is compared with: a number asks for its digits
     writes: bool = False  # its parameters go into columns
+    loads: Loading | None = None  # LOAD DATA LOCAL: what its file holds
     places: int = 0  # parameters of the statement: a bulk execution brings several rows of them
     handed: str | None = None  # what is said against pseudonyms among its parameters, which go where none is translated
     echoes: bool = False  # code of the database may run, and read what was sent
@@ -126,6 +128,10 @@ class MySqlResultMasks(ResultMasks):
             if self.echoes and at + 1 in self.exchange.parameters and token_in(text):
                 return f"parameter {at + 1} is {ECHOES}"
         return None
+
+    def load_check(self, loading: Loading) -> LoadCheck:
+        """What is looked for in the fields of a file."""
+        return LoadCheck(self._planner.forms, loading)
 
     def against_variables(self) -> str | None:
         if self.exchange.parameters:

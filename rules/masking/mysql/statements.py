@@ -10,6 +10,7 @@ from sqlglot import exp
 from rules.masking.follow import listed
 from rules.masking.mysql.defining import defined
 from rules.masking.mysql.follow import Follow, MySqlWorld, calls_seen
+from rules.masking.mysql.loading import Loading, loaded
 from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.reading import Read, names_missing
 from rules.masking.mysql.scope import Scope
@@ -28,6 +29,7 @@ class Followed:
     warnings: bool = False  # rows of SHOW WARNINGS
     results: tuple[Columns, ...] = ()  # of a procedure that was followed
     several: bool = False  # its results may be more than one, and are not known one by one
+    loads: Loading | None = None  # LOAD DATA LOCAL
 
 
 # They neither show nor move a value of a table, whatever they name.
@@ -115,7 +117,7 @@ def _statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
             _diagnostics(follow, read)
             return Followed(Columns())
         case "LoadData":
-            return Followed(Columns())
+            return Followed(Columns(), loads=loaded(follow, read))
         case "Execute":
             return Followed(Columns((), world.marks.everything), follows_names=True, several=True)
         case _ if root.startswith("Show"):

@@ -1,4 +1,4 @@
-"""What the readers of COPY FROM STDIN have in common: what they look for, and when.
+"""What the readers of COPY FROM STDIN and LOAD DATA LOCAL have in common: what they look for, and when.
 
 The data goes on as it comes; a reader is fed copies of it, cut anywhere, and says where the first field stands that must not be
 stored. The copy is then failed before its end, and nothing of it stays. A reader never fails one itself: what it cannot read, the
