@@ -20,7 +20,7 @@ from protocols.base import AnyRelay, ProtocolError
 from protocols.postgres.messages import error_fields
 from wireproxy.config.model import Config
 from wireproxy.holding import Holding
-from wireproxy.log import LogError, SessionLog
+from wireproxy.log import LOG_HINT, LogError, SessionLog
 from wireproxy.metrics import Metrics
 from wireproxy.pump import GONE, HUNG_UP, READABLE, WRITABLE, Hub, Leg
 from wireproxy.traces import where
@@ -214,7 +214,7 @@ class Life:
             self.fail(error.sqlstate, f"wireproxy: protocol violation by the {error.peer.value}: {error}")
         except LogError as error:
             self._diagnostics.error("log_failed", error=str(error))
-            self.fail("58030", "wireproxy: the session log cannot be written, so nothing more may run")
+            self.fail("58030", "wireproxy: the session log cannot be written, so nothing more may run", LOG_HINT)
         except Exception as error:  # noqa: BLE001  a bug of ours must fail closed, and must not show data
             self._fail_internally(error)
 
@@ -222,8 +222,8 @@ class Life:
         self._diagnostics.error("internal_error", error=type(error).__name__, where=where(error))
         self.fail("XX000", "wireproxy: internal error; the session was ended")
 
-    def fail(self, sqlstate: str, message: str) -> None:
-        self.end(message, error_fields(sqlstate, message, severity="FATAL"))
+    def fail(self, sqlstate: str, message: str, hint: str = "") -> None:
+        self.end(message, error_fields(sqlstate, message, hint=hint, severity="FATAL"))
 
     def _on_client(self, mask: int) -> None:
         if self._over is not None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
 
+from protocols.postgres.messages import error_fields
 from wireproxy.live import Live
-from wireproxy.log import LogError, SessionLog, new_session_id
+from wireproxy.log import LOG_HINT, LogError, SessionLog, new_session_id
 from wireproxy.upstream import UpstreamError
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class Port(ABC, Generic[A]):
         try:
             return self.gateway.new_log(start)
         except LogError as error:
-            raise UpstreamError("58030", "wireproxy: the session log cannot be written", str(error)) from error
+            message = "wireproxy: the session log cannot be written, so nothing may run"
+            fields = error_fields("58030", message, hint=LOG_HINT, severity="FATAL")
+            raise UpstreamError("58030", message, str(error), fields) from error
 
     async def run(self, live: Live) -> None:
         """The session, from here to its end."""

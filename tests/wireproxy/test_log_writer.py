@@ -253,6 +253,21 @@ def test_a_log_grows_in_parts_that_are_read_as_one(shelf: Shelf) -> None:
     assert len(recorded(shelf, running=False)) == 42
 
 
+# -- files that are taken away
+
+
+def test_a_log_that_is_removed_while_its_session_is_open_ends_the_session(shelf: Shelf) -> None:
+    """What is written to a file without a name is lost, and nobody would hear of it."""
+    log = shelf.log()
+    allow(log, 1)
+    log.path.unlink()
+    shelf.clock.step(2000)
+    with pytest.raises(LogError, match="removed while its session was open"):
+        log.tick()
+    with pytest.raises(LogError):
+        allow(log, 2)
+
+
 # -- disks that fail
 
 

@@ -68,6 +68,19 @@ async def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     assert path.read_bytes() == b"precious" * 1000
 
 
+async def test_a_store_that_is_destroyed_under_the_gateway_approves_nothing_and_says_what_to_do(
+    tmp_path: Path, clock: Clock
+) -> None:
+    async with opened(tmp_path, clock) as desk:
+        await submit(desk)
+        for path in list(tmp_path.iterdir()):  # noqa: ASYNC240
+            path.write_bytes(b"\x55" * path.stat().st_size)
+        with pytest.raises(StoreError, match=r"move the file .* away"):
+            await submit(desk)
+        with pytest.raises(StoreError):
+            await desk.claim(BINDING, HOLD)
+
+
 async def test_a_newer_schema_is_not_touched(tmp_path: Path, clock: Clock) -> None:
     async with opened(tmp_path, clock):
         pass

@@ -86,13 +86,13 @@ def _show(problems: Iterable[ConfigProblem], console: Console, as_json: bool) ->
 
 def _object(problem: ConfigProblem) -> dict[str, object]:
     return {
-        "severity": problem.severity, "file": str(problem.file), "line": problem.line, "key": problem.key,
+        "severity": problem.severity, "file": str(problem.file), "line": problem.line or None, "key": problem.key,
         "message": problem.message, "suggestion": problem.suggestion,
     }  # fmt: skip
 
 
 def _line(problem: ConfigProblem) -> Text:
-    text = marked(f"{problem.file}:{problem.line}: ", style="dim")
+    text = marked(problem.place, style="dim")
     text.append(f"{problem.severity}: ", "bold red" if problem.severity == "error" else "bold yellow")
     if problem.key:
         text.append(f"{neutral(problem.key)}: ", "bold")

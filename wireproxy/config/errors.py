@@ -11,14 +11,18 @@ from attrs import frozen
 @frozen
 class ConfigProblem:
     file: Path
-    line: int
+    line: int  # 0 when it is about the file as a whole: it is not there, or cannot be read
     key: str  # "policy.shop.rule[2].action"; empty when it is about the file
     message: str
     suggestion: str = ""
     severity: Literal["error", "warning"] = "error"
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "")
+        where = self.place + (f"{self.key}: " if self.key else "")
         return where + self.message + (f"; {self.suggestion}" if self.suggestion else "")
 
 

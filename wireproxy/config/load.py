@@ -104,13 +104,13 @@ def _document(path: Path) -> tuple[dict[str, Any], str]:
         with path.open("rb") as file:
             data = file.read(LONGEST_FILE_BYTES + 1)
         if len(data) > LONGEST_FILE_BYTES:
-            raise ConfigErrors((ConfigProblem(path, 1, "", "is too long for a configuration"),))
+            raise ConfigErrors((ConfigProblem(path, 0, "", "is too long for a configuration"),))
         text = data.decode("utf-8")
         return tomllib.loads(text), text.replace("\r\n", "\n")
     except FileNotFoundError:
-        problem = ConfigProblem(path, 1, "", "there is no such file", "`wireproxy init` writes one to start from")
+        problem = ConfigProblem(path, 0, "", "there is no such file", "`wireproxy init` writes one to start from")
     except OSError as error:
-        problem = ConfigProblem(path, 1, "", f"cannot be read: {error.strerror}")
+        problem = ConfigProblem(path, 0, "", f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         problem = ConfigProblem(path, line, "", "is not UTF-8")

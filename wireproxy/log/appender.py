@@ -183,6 +183,10 @@ class Appender:
         if items:
             self._write(self._fd, items, self._size)
             self._size += len(items)
+            if not os.fstat(self._fd).st_nlink:
+                raise self._fail(
+                    f"the session log {self._names.part(self.part)} was removed while its session was open"
+                )
         self._drop_journal()
 
     def is_full(self) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# for clients
+LOG_HINT = (
+    "Tell the gateway's operator, whose own log says why: most often a disk is full. Come back when that is mended."
+)
+
 
 class LogError(Exception):
     """The log cannot be written. The session that it belongs to ends: nothing may run unrecorded."""

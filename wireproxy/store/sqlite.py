@@ -182,7 +182,24 @@ def _errors(what: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
-        raise StoreError(f"{what}: {error}") from error
+        raise StoreError(f"{what}: {error}{_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    """For the operator, where SQLite's own words leave open what to do."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return (
+                "; stop the gateway, move the file (and those beside it that end in -wal and -shm) away, and start it again:"
+                " open requests and unused approvals are lost with it"
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "; another process has kept it locked for seconds"
+        case sqlite3.SQLITE_FULL:
+            return "; make room on its disk"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            return "; the gateway must be able to write the file and its folder"
+    return ""
 
 
 @contextmanager
