@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from protocols.base import Completed, Detected, Failed, ParameterChanged, Peer, ProtocolError, RowPlan
+from protocols.base import Completed, Detected, Failed, ParameterChanged
 from protocols.detecting import cleaned
 from protocols.mysql import describing, progress
-from protocols.mysql.capabilities import Capability
 from protocols.mysql.describing import Gathered
 from protocols.mysql.exchange import Exchange, Phase
-from protocols.mysql.heads import Heads
+from protocols.mysql.heading import Heading, bad
 from protocols.mysql.keeping import KeptRows
 from protocols.mysql.messages import (
     CURSOR_EXISTS,
@@ -24,7 +23,6 @@ from protocols.mysql.messages import (
     Command,
     Err,
     Ok,
-    decode_column,
     decode_eof_status,
     decode_err,
     decode_ok,
@@ -35,38 +33,29 @@ from protocols.mysql.messages import (
     fields_of,
     state_changes,
 )
-from protocols.mysql.packets import Cursor, frame
+from protocols.mysql.packets import frame
 from protocols.mysql.prepared import Prepared
-from protocols.mysql.shared import Answered, ConnectionReset, ResultDescribed, Shared
+from protocols.mysql.shared import Answered, ConnectionReset, Shared
 
 _ROWS: Final = Phase.ROWS
-_AFTER: Final = Phase.AFTER
-_DEFINITIONS: Final = Phase.DEFINITIONS
 _FETCH: Final = Command.STMT_FETCH
 _RESET: Final = Command.RESET_CONNECTION
-_SERVER: Final = Peer.SERVER
-MOST_COLUMNS: Final = 65_535
 PREPARE_OK_BYTES: Final = 12
-
-
-def bad(text: str) -> ProtocolError:
-    return ProtocolError(text, peer=Peer.SERVER)
 
 
 class Answers:
     """The server's packets one by one, whole."""
 
-    __slots__ = ("_handlers", "_heads", "asked", "deprecates_eof", "kept", "shared")
+    __slots__ = ("_handlers", "deprecates_eof", "heading", "kept", "shared")
 
-    def __init__(self, shared: Shared, kept: KeptRows) -> None:
+    def __init__(self, shared: Shared, kept: KeptRows, heading: Heading) -> None:
         self.shared = shared
         self.kept = kept
-        self._heads = Heads()
-        self.asked: Exchange | None = None  # whose plan is awaited
-        self.deprecates_eof = bool(shared.capabilities & Capability.DEPRECATE_EOF)
+        self.heading = heading
+        self.deprecates_eof = heading.deprecates_eof
         self._handlers: dict[Phase, Callable[[Exchange, bytes], None]] = {
             Phase.FIRST: self._first,
-            Phase.DEFINITIONS: self._definition,
+            Phase.DEFINITIONS: self.heading.definition,
             Phase.AFTER: self._after_definitions,
             Phase.ROWS: self._end_of_rows,
             Phase.PREPARING: self._preparing,
@@ -84,18 +73,13 @@ class Answers:
             return
         self._handlers[exchange.phase](exchange, payload)
 
-    def _send(self, exchange: Exchange, payload: bytes) -> None:
-        """The packet just counted, or one in its place that is as long as one packet."""
-        if not exchange.injected and exchange.refusal is None:
-            self.shared.to_client.append(frame(payload, exchange.sequence - 1 + exchange.shift))
-
     def _progress(self, exchange: Exchange, payload: bytes) -> None:
         shared = self.shared
         if not shared.progress_of_server or exchange.phase is Phase.DEFINITIONS:
             raise bad("a progress report that nobody asked for")
         if shared.scrub is not None or shared.detector is not None:
             payload = progress.fixed_words_only(payload)
-        self._send(exchange, payload)
+        self.shared.pass_on(exchange, payload)
 
     def _first(self, exchange: Exchange, payload: bytes) -> None:
         match payload[0]:
@@ -106,119 +90,7 @@ class Answers:
             case 0xFB:
                 self._ask_for_file(exchange, payload)
             case _:
-                self._count(exchange, payload)
-
-    def _count(self, exchange: Exchange, payload: bytes) -> None:
-        """How many columns a result has, and whether they are described."""
-        shared = self.shared
-        cursor = Cursor(payload, peer=_SERVER)
-        count = cursor.read_lenenc_int()
-        told = payload[: cursor.at]
-        described = self._mark(cursor.read_int(1)) if shared.marked_by_server else True
-        cursor.finish("a count of columns")
-        if not 0 < count <= MOST_COLUMNS:
-            raise bad(f"a result of {count} columns")
-        exchange.left = count
-        exchange.head = [payload]
-        exchange.head_sequence = exchange.sequence - 1
-        exchange.defined = []
-        exchange.phase = _DEFINITIONS
-        if not described and (exchange.look or (shared.detector is not None and not exchange.injected)):
-            exchange.sequence -= 1  # it is not sent: the last word of the gateway has its number
-            raise bad(
-                "a result without the descriptions that masking needs: resultset_metadata was set in the same text"
-            )
-        if not shared.marked_for_client or exchange.injected:
-            self._send(exchange, told)
-        elif not described or not shared.describes:
-            exchange.described = False
-            self._send(exchange, told + describing.NONE)
-        elif self._may_be_known(exchange):
-            exchange.gathered = Gathered(told, exchange.sequence - 1 + exchange.shift)
-        else:
-            self._send(exchange, told + describing.FULL)
-        if not described:
-            self._undescribed(exchange)
-
-    @staticmethod
-    def _mark(value: int) -> bool:
-        if value > 1:
-            raise bad("a mark that is none behind a count of columns")
-        return value == 1
-
-    def _undescribed(self, exchange: Exchange) -> None:
-        """The server was told to leave descriptions out in a way that the gateway did not see, or in the same text."""
-        self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
-        exchange.left = 0
-        exchange.head = []
-        exchange.record_left = 0
-        exchange.phase = _ROWS if self.deprecates_eof else _AFTER
-
-    def _may_be_known(self, exchange: Exchange) -> bool:
-        prepared = exchange.prepared
-        return (
-            self.shared.caches
-            and prepared is not None
-            and prepared.described is not None
-            and exchange.position == 0
-            and exchange.command is not _FETCH
-        )
-
-    def _tell_gathered(self, exchange: Exchange, *, whole: bool = True) -> None:
-        """`whole`: send what is here; more may follow."""
-        gathered = exchange.gathered
-        assert gathered is not None
-        exchange.gathered = None
-        if not whole:
-            self._put(exchange, gathered.count + describing.NONE, gathered.sequence)
-            exchange.shift -= len(gathered.definitions)
-            return
-        self._put(exchange, gathered.count + describing.FULL, gathered.sequence)
-        for place, definition in enumerate(gathered.definitions, 1):
-            self._put(exchange, definition, gathered.sequence + place)
-
-    def _put(self, exchange: Exchange, payload: bytes, sequence: int) -> None:
-        if exchange.refusal is None:
-            self.shared.to_client.append(frame(payload, sequence))
-
-    def _gather(self, exchange: Exchange, gathered: Gathered, definition: bytes) -> None:
-        prepared = exchange.prepared
-        assert prepared is not None
-        if not gathered.add(definition):
-            prepared.described = None
-            self._tell_gathered(exchange)
-        elif exchange.left == 1:
-            now = describing.digest(gathered.definitions)
-            self._tell_gathered(exchange, whole=now != prepared.described)
-            prepared.described = now
-
-    def known_head(self, exchange: Exchange, buffer: bytes, at: int) -> int:
-        """Where the head of a result ends that is one of those that came before; 0: what stands at `at` is none."""
-        # a cursor's may be all of its answer
-        if exchange.opens_cursor or exchange.injected or exchange.refusal is not None:
-            return 0
-        if exchange.shift or exchange.sequence < 0 or self.shared.marked_for_client:
-            return 0
-        head = self._heads.find(buffer, at, exchange.sequence & 0xFF)
-        if head is None:
-            return 0
-        shared = self.shared
-        exchange.sequence += head.packets
-        exchange.columns = head.columns
-        exchange.textual = head.holds_text
-        if not self.deprecates_eof:
-            shared.status = head.status
-            exchange.out_parameters = bool(head.status & PS_OUT_PARAMS)
-        exchange.phase = _ROWS
-        shared.to_client.append(head.raw)
-        if exchange.look or exchange.record_bytes:
-            self.describe(exchange)
-        return at + len(head.raw)
-
-    def _keep_head(self, exchange: Exchange, status: int) -> None:
-        if not (exchange.injected or exchange.shift):
-            self._heads.keep(exchange.head_sequence & 0xFF, exchange.head, exchange.columns, status)
-        exchange.head = []
+                self.heading.count(exchange, payload)
 
     def _ask_for_file(self, exchange: Exchange, payload: bytes) -> None:
         """A server could ask for any file of the client: it gets the one that the statement names, once."""
@@ -226,64 +98,20 @@ class Answers:
             raise bad("the server asks for a file of the client that no statement names")
         exchange.takes_file = False
         exchange.phase = Phase.FILE
-        self._send(exchange, payload)
+        self.shared.pass_on(exchange, payload)
 
     @staticmethod
     def _during_file(_exchange: Exchange, _payload: bytes) -> None:
         raise bad("an answer before the client's file has ended")
-
-    def _definition(self, exchange: Exchange, payload: bytes) -> None:
-        exchange.defined.append(decode_column(payload))  # what is no definition does not leave as one
-        exchange.head.append(payload)
-        if exchange.gathered is not None:
-            self._gather(exchange, exchange.gathered, payload)
-        else:
-            self._describe_to_client(exchange, payload)
-        exchange.left -= 1
-        if exchange.left:
-            return
-        exchange.columns = tuple(exchange.defined)
-        if self.deprecates_eof:
-            exchange.phase = _ROWS
-            self._keep_head(exchange, 0)
-        else:
-            exchange.phase = _AFTER
-        if exchange.look or exchange.record_bytes:
-            self.describe(exchange)
-
-    def _describe_to_client(self, exchange: Exchange, definition: bytes) -> None:
-        if exchange.described:
-            self._send(exchange, definition)
-        else:
-            exchange.shift -= 1
-
-    def describe(self, exchange: Exchange) -> None:
-        described = ResultDescribed(
-            exchange.ticket, exchange.position, exchange.columns, exchange.binary, exchange.attachment, exchange.look
-        )
-        self.shared.effects.append(described)
-        if exchange.look:
-            self.asked = exchange
-
-    def plan(self, plan: RowPlan | None) -> None:
-        """The answer to `ResultDescribed`."""
-        exchange = self.asked
-        assert exchange is not None
-        if plan is not None and len(plan) != len(exchange.columns):
-            raise bad("a plan for another number of columns than were described")
-        self.asked = None
-        exchange.plan = plan
-        exchange.planned = True
 
     def _after_definitions(self, exchange: Exchange, payload: bytes) -> None:
         if payload[0] == ERR:
             self._err(exchange, payload)
             return
         status = self._eof(payload)
-        self._send(exchange, payload)
+        self.shared.pass_on(exchange, payload)
         exchange.out_parameters = bool(status & PS_OUT_PARAMS)
-        exchange.head.append(payload)
-        self._keep_head(exchange, status)
+        self.heading.ended(exchange, payload, status)
         if self._opened(exchange, status):
             self._result_ended(exchange, status, exchange.position, b"CURSOR")
             return
@@ -312,7 +140,7 @@ class Answers:
             status = ok.status
         else:
             status = self._eof(payload)
-        self._send(exchange, payload)
+        self.shared.pass_on(exchange, payload)
         if exchange.out_parameters:
             status |= MORE_RESULTS  # MySQL says so before the rows alone
         fetched = exchange.command is _FETCH and status & CURSOR_EXISTS
@@ -325,7 +153,7 @@ class Answers:
         if exchange.stopped:
             raise bad("a file that was stopped has been taken")
         ok = self._status(exchange, payload)
-        self._send(exchange, self._for_client(ok, payload, OK))
+        self.shared.pass_on(exchange, self._for_client(ok, payload, OK))
         self._result_ended(exchange, ok.status, exchange.position, b"OK %d" % ok.affected_rows)
 
     def _status(self, exchange: Exchange, payload: bytes) -> Ok:
@@ -406,7 +234,7 @@ class Answers:
             fields = self.heard(exchange.ticket, err, exchange.own)
             if shared.scrub is not None or shared.detector is not None:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
-            self._send(exchange, payload)
+            self.shared.pass_on(exchange, payload)
             shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
         elif exchange.stopped:
             shared.effects.append(Failed(exchange.ticket or None, exchange.refusal, exchange.attachment))
@@ -458,14 +286,14 @@ class Answers:
         if self.shared.marked_by_server:
             if len(payload) != PREPARE_OK_BYTES + 1:
                 raise bad("the answer to COM_STMT_PREPARE has another length than its contents")
-            described = self._mark(payload[-1])
+            described = self.heading.read_mark(payload[-1])
             told = payload[:-1]
             if not described:
                 self.shared.effects.append(ParameterChanged(describing.VARIABLE, "NONE"))
         if self.shared.marks_statements_for_client:
             exchange.described = described and self.shared.describes
             told += describing.FULL if exchange.described else describing.NONE
-        self._send(exchange, told)
+        self.shared.pass_on(exchange, told)
         # descriptions to come, or -1 where only the EOF packet behind them does
         none = 0 if self.deprecates_eof else -1
         exchange.left = found.columns if described else none if found.columns else 0
@@ -494,13 +322,13 @@ class Answers:
             self._err(exchange, payload)
             return
         if left > 0:
-            self._describe_to_client(exchange, payload)
+            self.heading.tell(exchange, payload)
             if counter == "left" and self.shared.caches:
                 self._note_described(exchange, payload, left)
             left = left - 1 or (0 if self.deprecates_eof else -1)
         else:
             self._eof(payload)
-            self._send(exchange, payload)
+            self.shared.pass_on(exchange, payload)
             left = 0
         setattr(exchange, counter, left)
         if not left:
@@ -520,7 +348,7 @@ class Answers:
         if payload[0] in (ERR, EOF):
             self._single(exchange, payload)
         else:
-            self._send(exchange, payload)
+            self.shared.pass_on(exchange, payload)
 
     def _single(self, exchange: Exchange, payload: bytes) -> None:
         if payload[0] == ERR:
@@ -529,11 +357,11 @@ class Answers:
             self._ok(exchange, payload)
         elif payload[0] == EOF and len(payload) == 5:
             status = self._eof(payload)
-            self._send(exchange, payload)
+            self.shared.pass_on(exchange, payload)
             self._result_ended(exchange, status, 0, b"OK 0")
         elif payload[0] == EOF:
             ok = self._status(exchange, payload)
-            self._send(exchange, self._for_client(ok, payload, EOF))
+            self.shared.pass_on(exchange, self._for_client(ok, payload, EOF))
             self._result_ended(exchange, ok.status, 0, b"OK 0")
         else:
             raise bad("a strange answer to a simple command")
@@ -542,5 +370,5 @@ class Answers:
         if payload[0] == ERR:
             self._err(exchange, payload)
             return
-        self._send(exchange, payload)
+        self.shared.pass_on(exchange, payload)
         self._end(exchange)

@@ -11,9 +11,10 @@ from typing import Final
 
 from protocols.base import Detected, Failed, Peer, ProtocolError, RowPlan
 from protocols.buffer import Inbox
-from protocols.mysql.answers import Answers, bad
+from protocols.mysql.answers import Answers
 from protocols.mysql.detecting import overwritten, textual
 from protocols.mysql.exchange import ANY_SEQUENCE, Exchange, Phase
+from protocols.mysql.heading import Heading, bad
 from protocols.mysql.keeping import KeptRows
 from protocols.mysql.messages import (
     EOF,
@@ -37,19 +38,20 @@ _OWN_ROWS: Final = 100  # an answer to a question of the gateway's own is a hand
 class Backend:
     """Reads what the server sent; writes to `shared.to_client`."""
 
-    __slots__ = ("_answers", "_inbox", "_kept", "_passing", "shared")
+    __slots__ = ("_answers", "_heading", "_inbox", "_kept", "_passing", "shared")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._inbox = Inbox()
         self._passing = 0  # bytes of a row's packet that is streamed through and has not ended
         self._kept = KeptRows(shared)
-        self._answers = Answers(shared, self._kept)
+        self._heading = Heading(shared)
+        self._answers = Answers(shared, self._kept, self._heading)
 
     @property
     def waiting(self) -> bool:
         """A plan is awaited: nothing more is read from the server until then."""
-        return self._answers.asked is not None
+        return self._heading.asked is not None
 
     @property
     def at_boundary(self) -> bool:
@@ -60,7 +62,7 @@ class Backend:
         self._inbox.add(data)
 
     def advance(self) -> None:
-        if self._answers.asked is not None or self.shared.discards_file or not self._inbox.ready:
+        if self._heading.asked is not None or self.shared.discards_file or not self._inbox.ready:
             return
         buffer = self._inbox.take()
         at = needed = 0
@@ -77,19 +79,19 @@ class Backend:
 
     def _step(self, buffer: bytes, at: int) -> tuple[int, int]:
         """Handle what stands at `at`: where the next packet begins, and how many bytes are needed to go on; 0: go on."""
-        if self._answers.asked is not None or self.shared.discards_file or len(buffer) - at < HEADER_BYTES:
+        if self._heading.asked is not None or self.shared.discards_file or len(buffer) - at < HEADER_BYTES:
             return at, HEADER_BYTES
         exchange = self.shared.exchange
         if exchange is None:
             return self._unasked(buffer, at)
         if exchange.phase is _ROWS:
             if exchange.look and not exchange.planned:
-                self._answers.describe(exchange)
+                self._heading.describe(exchange)
                 return at, HEADER_BYTES
             at, needed = self._rows(exchange, buffer, at)
             if needed:
                 return at, needed
-        elif exchange.phase is _FIRST and (end := self._answers.known_head(exchange, buffer, at)):
+        elif exchange.phase is _FIRST and (end := self._heading.known(exchange, buffer, at)):
             return end, 0
         return self._control(exchange, buffer, at)
 
@@ -375,4 +377,4 @@ class Backend:
         exchange.collected.append(tuple(row))
 
     def plan(self, plan: RowPlan | None) -> None:
-        self._answers.plan(plan)
+        self._heading.plan(plan)

@@ -204,5 +204,10 @@ class Shared:
     def in_transaction(self) -> bool:
         return bool(self.status & IN_TRANSACTION)
 
+    def pass_on(self, exchange: Exchange, payload: bytes) -> None:
+        """To the client: the packet just counted, or one in its place that is as long as one packet."""
+        if not exchange.injected and exchange.refusal is None:
+            self.to_client.append(frame(payload, exchange.sequence - 1 + exchange.shift))
+
     def refuse(self, verdict: Refuse, sequence: int) -> None:
         self.to_client.append(frame(encode_err(error_of(verdict.fields)), sequence))

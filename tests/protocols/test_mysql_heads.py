@@ -108,11 +108,11 @@ def test_only_the_last_few_are_kept_and_none_that_is_long() -> None:
     heads = Heads()
     for number in range(40):
         payloads = [b"\1", p.column(f"c{number}")]
-        heads.keep(1, payloads, (decode_column(payloads[1]),), 0)
+        heads.keep(1, payloads, b"", (decode_column(payloads[1]),), 0)
     assert heads.find(p.packets(b"\1", p.column("c39")), 0, 1) is not None
     assert heads.find(p.packets(b"\1", p.column("c0")), 0, 1) is None
     wide = p.column("x" * 20_000)
-    heads.keep(1, [b"\1", wide], (decode_column(wide),), 0)
+    heads.keep(1, [b"\1", wide], b"", (decode_column(wide),), 0)
     assert heads.find(p.packets(b"\1", wide), 0, 1) is None
 
 
@@ -128,30 +128,45 @@ def shown(effects: Sequence[MySqlEffect]) -> list[object]:
 
 
 ANSWERS = st.tuples(st.sampled_from(range(len(COLUMNS))), st.integers(0, 2), st.sampled_from([2, 3]), st.booleans())
+KINDS = (OLD, NEW, OLD | Capability.CACHE_METADATA, NEW | Capability.CACHE_METADATA)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
-    st.lists(ANSWERS, min_size=2, max_size=6), st.sampled_from([OLD, NEW]), st.lists(st.integers(0, 200), max_size=3)
+    st.lists(ANSWERS, min_size=2, max_size=6),
+    st.sampled_from(KINDS),
+    st.booleans(),
+    st.lists(st.integers(0, 200), max_size=3),
 )
 def test_a_session_that_knows_heads_says_what_one_that_knows_none_says(
-    answers: list[tuple[int, int, int, bool]], flags: Capability, cuts: list[int]
+    answers: list[tuple[int, int, int, bool]], flags: Capability, prepared: bool, cuts: list[int]
 ) -> None:
-    old = Session(flags)
+    knowing, forgetting = Session(flags), Session(flags)
+    if prepared:
+        for session in (knowing, forgetting):
+            session.client(p.prepare("select x from t"))
+            session.answer(Forward())
+            session.server(p.prepared(1, flags, 1))
+            session.to_server(), session.to_client()
     for which, rows, status, masked in answers:
         columns = COLUMNS[which]
-        payloads = p.result(columns, [p.row(*[b"secret"] * len(columns))] * rows, flags, status)
-        answer = b"".join(frame(payload, 1 + number) for number, payload in enumerate(payloads))
-        verdict = Forward(look=masked, record_bytes=50)
+        values = [p.number(7), p.text("secret")][-len(columns) :]
+        row = p.binary_row(*values) if prepared else p.row(*[b"7", b"secret"][-len(columns) :])
+        payloads = p.result(columns, [row] * rows, flags, status)
+        answer = b"".join(frame(payload, 1 + place) for place, payload in enumerate(payloads))
+        places = [0, *sorted(cut % len(answer) for cut in cuts), len(answer)]
         told, left = [], []
-        for session in (old, Session(flags)):
-            ask(session, verdict)
+        for session in (knowing, forgetting):
+            if session is forgetting:
+                session.relay._backend._heading._heads._kept.clear()
+            session.client(p.execute(1) if prepared else p.query("select x from t"))
+            session.answer(Forward(look=masked, record_bytes=50))
+            session.to_server()
             effects: list[MySqlEffect] = []
-            places = [0, *sorted(cut % len(answer) for cut in cuts), len(answer)]
             for start, end in pairwise(places):
                 found = session.server(answer[start:end])
                 if any(isinstance(effect, ResultDescribed) and effect.asks for effect in found):
-                    session.relay.plan([lambda _: b"***"] * len(columns))
+                    session.relay.plan([None, lambda _: b"***"][-len(columns) :])
                     found += session.advance()
                 effects += found
             told.append(shown(effects))
@@ -159,3 +174,22 @@ def test_a_session_that_knows_heads_says_what_one_that_knows_none_says(
         assert told[0] == told[1]
         assert left[0] == left[1]
         assert masked is False or b"secret" not in left[0]
+
+
+@pytest.mark.parametrize("flags", KINDS[2:], ids=["eof", "deprecate-eof"])
+def test_a_client_that_has_the_descriptions_gets_a_known_head_without_them(flags: Capability) -> None:
+    session = Session(flags)
+    session.client(p.prepare("select x from t"))
+    session.answer(Forward())
+    session.server(p.prepared(1, flags, 1))
+    session.to_client()
+    answer = p.packets(*p.result(COLUMNS[0], [p.binary_row(p.text("a"))], flags))
+    sent = []
+    for _ in range(3):
+        session.client(p.execute(1))
+        session.answer(Forward())
+        session.server(answer)
+        sent.append(session.to_client())
+    assert p.column() in sent[0]
+    assert p.column() not in sent[1]
+    assert sent[1] == sent[2]
