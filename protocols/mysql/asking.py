@@ -12,10 +12,11 @@ from protocols.base import CopyReader, Forward, Later, ProtocolError, Question, 
 from protocols.base import Exchange as Contents
 from protocols.mysql.attributes import all_shown, decode_query, encode_query, with_names
 from protocols.mysql.cutting import Waiting
-from protocols.mysql.exchange import Exchange
+from protocols.mysql.exchange import ANY_SEQUENCE, Exchange
 from protocols.mysql.messages import MORE_RESULTS, STATE_CHANGED, Command, Ok, encode_ok
 from protocols.mysql.packets import frame
 from protocols.mysql.prepared import Bound, Prepared, exchanged
+from protocols.mysql.progress import encode_progress
 from protocols.mysql.shared import Shared
 from protocols.mysql.streaming import Streaming
 
@@ -77,6 +78,14 @@ class Asking:
             case Later():
                 raise AssertionError("nothing is in flight that could change what a question means")
 
+    def tell(self, words: bytes) -> None:
+        """Words for a client that waits, as a report of no progress; not while its command is still on its way."""
+        waiting = self.waiting
+        if waiting is None or waiting.sequence == ANY_SEQUENCE or self.streaming.runs:
+            return
+        self.shared.to_client.append(frame(encode_progress(words), waiting.sequence + waiting.told))
+        waiting.told += 1
+
     def give_file(self, reader: CopyReader | None) -> None:
         assert self.waiting is not None
         self.waiting.gives_file = True
@@ -88,8 +97,9 @@ class Asking:
             raise AssertionError("an answer to a question that is not open")
         self.waiting = None
         status = self.shared.status & ~(STATE_CHANGED | MORE_RESULTS)
-        self.streaming.last_sequence = waiting.sequence - 1
-        self.shared.to_client.append(frame(encode_ok(Ok(0, 0, status, 0, b"", None)), waiting.sequence))
+        sequence = waiting.sequence + waiting.told
+        self.streaming.last_sequence = sequence - 1
+        self.shared.to_client.append(frame(encode_ok(Ok(0, 0, status, 0, b"", None)), sequence))
 
     def _refuse(self, waiting: Waiting, verdict: Refuse) -> None:
         prepared = waiting.prepared
@@ -100,7 +110,8 @@ class Asking:
             self.streaming.stream.sink = lambda _piece, _payload: None
             self.streaming.after = lambda sequence: self._refuse_now(verdict, sequence, prepared)
             return
-        self._refuse_now(verdict, waiting.sequence, prepared if waiting.command is not _FETCH else None)
+        sequence = waiting.sequence + waiting.told
+        self._refuse_now(verdict, sequence, prepared if waiting.command is not _FETCH else None)
 
     def _refuse_now(self, verdict: Refuse, sequence: int, prepared: Prepared | None) -> None:
         shared = self.shared
@@ -146,6 +157,7 @@ class Asking:
             text=question.text or b"",
         )
         shared.exchange.opens_cursor = waiting.opens_cursor
+        shared.exchange.shift = waiting.told
         shared.exchange.takes_file = waiting.gives_file
         shared.exchange.file_reader = waiting.file_reader
         if exchange is not None:

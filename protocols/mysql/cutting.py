@@ -26,6 +26,7 @@ class Waiting:
         "prepared",
         "question",
         "sequence",
+        "told",
     )
 
     def __init__(
@@ -48,6 +49,7 @@ class Waiting:
         self.opens_cursor = opens_cursor
         self.gives_file = False
         self.file_reader: CopyReader | None = None  # looks at that file
+        self.told = 0  # packets that the client got while it waits: its answer is numbered behind them
         self.head = bytes((command,))  # what stands in front of the text, as the server is sent it
         self.named: Named | None = None  # of an execution: what the server gets beside its parameters
 

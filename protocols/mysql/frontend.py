@@ -96,7 +96,7 @@ class Frontend:
     def answer_sequence(self) -> int:
         """What an ERR packet of the gateway's own would carry now."""
         waiting = self.questions.waiting
-        return waiting.sequence if waiting is not None else self._streaming.last_sequence + 1
+        return waiting.sequence + waiting.told if waiting is not None else self._streaming.last_sequence + 1
 
     def end_file(self, filler: bytes) -> None:
         self._streaming.end_file(filler)

@@ -155,13 +155,13 @@ def error_of(fields: Mapping[str, bytes]) -> Err:
     return Err(errno, sqlstate, shortened(parts).replace(b"\0", b""))
 
 
-def shortened(parts: list[bytes]) -> bytes:
+def shortened(parts: list[bytes], size: int = MESSAGE_BYTES) -> bytes:
     """The next step is what must not be lost: the reason in the middle is cut first."""
     text = _join(parts)
-    if len(text) > MESSAGE_BYTES and len(parts) == 3:
-        room = max(0, MESSAGE_BYTES - len(_join([parts[0], b"", parts[2]])) - 4)
+    if len(text) > size and len(parts) == 3:
+        room = max(0, size - len(_join([parts[0], b"", parts[2]])) - 4)
         text = _join([parts[0], _cut(parts[1], room) + "…".encode(), parts[2]])
-    return _cut(text, MESSAGE_BYTES)
+    return _cut(text, size)
 
 
 def _join(parts: list[bytes]) -> bytes:

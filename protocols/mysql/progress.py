@@ -31,6 +31,7 @@ STAGES: Final = frozenset(
         b"Creating sort index",
         b"Creating tmp table",
         b"Enabling keys",
+        b"End bulk insert",
         b"End of update loop",
         b"manage keys",
         b"Optimizing",

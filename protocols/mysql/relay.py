@@ -13,11 +13,12 @@ from typing import Final
 
 from protocols.base import CopyReader, Question, RowPlan, Verdict
 from protocols.detecting import Detector
+from protocols.mysql import progress
 from protocols.mysql.backend import Backend
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.changing import Step
 from protocols.mysql.frontend import Frontend
-from protocols.mysql.messages import encode_err, error_of
+from protocols.mysql.messages import encode_err, error_of, shortened
 from protocols.mysql.packets import HEADER_BYTES, frame
 from protocols.mysql.shared import Found, Limits, MySqlEffect, Scrubber, Shared
 
@@ -114,7 +115,11 @@ class MySqlRelay:
         """The open question will take a while. Everything before it has been answered already."""
 
     def notice(self, fields: Mapping[str, bytes]) -> None:
-        """MySQL has no message for it: a client that waits hears nothing until the answer."""
+        """For a client that takes MariaDB's progress reports. Nobody else hears anything until the answer: MySQL has no notices."""
+        if self._shared.progress_for_client:
+            self._frontend.questions.tell(
+                shortened([fields[code] for code in "MDH" if code in fields], progress.WORDS_BYTES)
+            )
 
     def verdicts_changed(self) -> None:
         """A policy or a catalog is new: what a cursor still has to give is asked about again."""

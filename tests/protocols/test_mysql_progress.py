@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.base import Completed, Failed, Forward, ProtocolError
+from protocols.base import Completed, Failed, Forward, ProtocolError, Refuse
 from protocols.mysql.capabilities import Capability as C
+from protocols.mysql.shared import Limits
+from protocols.postgres.messages import error_fields
 from tests.protocols import mysql_playbook as p
 
 FLAGS = p.NEW | C.PROGRESS
@@ -92,3 +94,83 @@ def test_reports_on_a_question_of_the_gateways_own_stay_here() -> None:
     session.client(p.command(0x0E))
     session.server(p.packets(p.ok()))
     assert session.to_client() == p.packets(p.ok())
+
+
+HELD = error_fields(
+    "00000", "wireproxy: held; request wp-7f3a waits:", detail="x" * 400, hint="wireproxy approve wp-7f3a"
+)
+
+
+def told(session: p.Session) -> str:
+    """The words of the only report that the client got just now."""
+    packet = session.to_client()
+    assert packet[4:7] == b"\xff\xff\xff"
+    assert len(packet) == 4 + int.from_bytes(packet[:3], "little")
+    return packet[14:].decode() if packet[13] < 251 else ""
+
+
+def test_who_waits_for_an_approval_is_told_by_a_report_and_the_answer_is_numbered_on() -> None:
+    session = p.Session(FLAGS)
+    session.client(p.query("SELECT 1"))
+    session.relay.notice(HELD)
+    words = told(session)
+    assert words.startswith("wireproxy: held; request wp-7f3a waits: xxx")
+    assert words.endswith("… wireproxy approve wp-7f3a")
+    assert len(words.encode()) <= 192
+    session.answer(Forward())
+    assert session.to_server() == p.query("SELECT 1")
+    payloads = p.result([p.column()], [p.row(b"a"), p.row(b"b")], FLAGS)
+    session.server(p.packets(*payloads))
+    assert session.to_client() == p.packets(*payloads, first=2)
+
+
+def test_a_refusal_behind_a_notice_is_numbered_on_and_the_next_command_begins_anew() -> None:
+    session = p.Session(FLAGS)
+    session.client(p.query("DROP TABLE t"))
+    session.relay.notice(HELD)
+    session.relay.notice(HELD)
+    session.to_client()
+    assert session.relay.farewell(p.REFUSAL)[3] == 3
+    session.answer(Refuse(p.REFUSAL))
+    assert session.to_client() == p.packets(p.refusal_packet(), first=3)
+    session.client(p.command(0x0E))
+    session.server(p.packets(p.ok()))
+    assert session.to_client() == p.packets(p.ok())
+
+
+def test_a_refused_execution_with_long_data_is_numbered_behind_its_notice() -> None:
+    session = p.Session(FLAGS)
+    session.client(p.prepare("UPDATE t SET a = ?"))
+    session.answer(Forward())
+    session.server(p.prepared(7, FLAGS, 0, 1))
+    session.client(p.long_data(7, 0, b"long"), p.execute(7, b"", types=[p.BLOB]))
+    session.to_client()
+    session.relay.notice(HELD)
+    told(session)
+    session.answer(Refuse(p.REFUSAL))
+    session.server(p.packets(p.ok()))
+    assert session.to_client() == p.packets(p.refusal_packet(), first=2)
+
+
+def test_who_does_not_take_reports_hears_nothing() -> None:
+    session = p.Session(p.NEW)
+    session.client(p.query("DROP TABLE t"))
+    session.relay.notice(HELD)
+    assert session.to_client() == b""
+    session.answer(Refuse(p.REFUSAL))
+    assert session.to_client() == p.packets(p.refusal_packet())
+
+
+def test_a_notice_does_not_cut_into_a_command_that_is_on_its_way() -> None:
+    session = p.Session(FLAGS, Limits(bind_bytes=64))
+    session.client(p.prepare("UPDATE t SET a = ?"))
+    session.answer(Forward())
+    session.server(p.prepared(7, FLAGS, 0, 1))
+    session.to_client()
+    raw = p.execute(7, p.text("x" * 200))
+    session.client(raw[:150])
+    session.relay.notice(HELD)
+    assert session.to_client() == b""
+    session.answer(Refuse(p.REFUSAL))
+    session.client(raw[150:])
+    assert session.to_client() == p.packets(p.refusal_packet())
