@@ -19,6 +19,7 @@ from rules.model import Dialect, Identity
 from wireproxy import __version__, pump
 from wireproxy.api import serve_api
 from wireproxy.approvals import Binding, Desk, Request
+from wireproxy.clock import SteadyClock
 from wireproxy.config.load import ConfigErrors, load
 from wireproxy.config.model import Config, Listen
 from wireproxy.control import ControlHooks, ControlRefused, serve_control
@@ -89,17 +90,13 @@ class Gateway:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled or drained."""
+        clock_ns = SteadyClock()
         store = await open_store(self.config)
         webhook = await Webhook.of(self.config.approvals, time.time_ns, self.config.gateway)
-        self._desk = Desk(
-            store,
-            time.time_ns,
-            self.config.approvals,
-            on_new=webhook.announce if webhook is not None else None,
-            on_vote=self._voted,
-        )
+        announce = webhook.announce if webhook is not None else None
+        self._desk = Desk(store, clock_ns, self.config.approvals, on_new=announce, on_vote=self._voted)
         self._log = self._open_log()
-        self.exemptions = Exemptions(store, time.time_ns, self._record, self._masks_changed)
+        self.exemptions = Exemptions(store, clock_ns, self._record, self._masks_changed)
         try:
             await self.exemptions.refresh()
             async with trio.open_nursery() as nursery:
@@ -114,7 +111,7 @@ class Gateway:
                     sessions=self.live.describe,
                     reload=self.reload_for_control,
                     preview=self.preview,
-                    clock_ns=time.time_ns,
+                    clock_ns=clock_ns,
                     exemptions=self.exemptions,
                 )
                 await nursery.start(
@@ -123,7 +120,7 @@ class Gateway:
                 if self.config.http is not None:
                     await nursery.start(serve_http, self.config.http, self.metrics, self.ready, self._requests)
                 if (api := self.config.api) is not None:
-                    face = Face(self.desk, self.preview, time.time_ns)
+                    face = Face(self.desk, self.preview, clock_ns)
                     await nursery.start(
                         serve_api,
                         api,
