@@ -137,8 +137,11 @@ RULES = (
 )
 
 
+KEY = b"the key of the maskers, 32 bytes"
+
+
 def mask_set(policy: Policy | None = None, catalog: Catalog = CATALOG, rules: tuple[MaskRule, ...] = RULES) -> MaskSet:
-    found = compile_masks(rules, "shop", Identity("agent"), catalog, policy or Policy("test", ()), b"k" * 32)
+    found = compile_masks(rules, "shop", Identity("agent"), catalog, policy or Policy("test", ()), KEY)
     assert found is not None
     return found
 
