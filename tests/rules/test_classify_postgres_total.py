@@ -119,11 +119,11 @@ NESTS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("size", [100, 3_000, 60_000])
 def test_deep_and_long_texts_end_quickly(nest: str, size: int) -> None:
     text = NESTS[nest](size)
-    started = time.perf_counter()
+    started = time.thread_time()
     found = classify(text, NAMESPACES[0])
-    took_s = time.perf_counter() - started
+    took_s = time.thread_time() - started
     assert found
-    # the bound is some 100 ms; a busy machine may take several times as long
+    # the bound is some 100 ms of CPU; a busy machine may take several times as much
     assert took_s < 1.0
 
 

@@ -327,7 +327,7 @@ def test_a_repeated_shape_costs_microseconds() -> None:
 
 
 def _seconds(judge: Judge, texts: list[bytes]) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     for text in texts:
         judge.judge(text, NAMESPACE)
-    return time.perf_counter() - started
+    return time.thread_time() - started
