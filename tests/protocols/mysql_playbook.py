@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from protocols.base import Question, Verdict
+import pytest
+
+from protocols.base import Forward, Question, Verdict
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.messages import Command, Err, Ok, encode_err, encode_ok, error_of
 from protocols.mysql.packets import encode_lenenc, encode_lenenc_int, frame
@@ -237,3 +239,22 @@ class Session:
 
     def to_client(self) -> bytes:
         return b"".join(self.relay.take_for_client())
+
+
+BOTH = pytest.mark.parametrize("flags", [OLD, NEW], ids=["eof", "deprecate-eof"])
+
+
+def kinds(effects: list[MySqlEffect]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+def one(effects: list[MySqlEffect], kind: type) -> object:
+    (found,) = [effect for effect in effects if isinstance(effect, kind)]
+    return found
+
+
+def ready_statement(session: Session, text: str = "select ?", columns: int = 1, parameters: int = 1) -> None:
+    session.client(prepare(text))
+    session.answer(Forward("at prepare"))
+    session.server(prepared(1, session.flags, columns, parameters))
+    session.to_server(), session.to_client()
