@@ -39,9 +39,9 @@ class FileFields(FieldReader):
         super().__init__(check, limits)
         self._format = file_format
         self._field_end, self._line_end = file_format.field_end, file_format.line_end
-        self._null = {file_format.escape + b"N"} if file_format.escape else {b"NULL"}
+        self._nothing = {file_format.escape + b"N"} if file_format.escape else {b"NULL"}
         if file_format.enclosed:
-            self._null.add(b"NULL")
+            self._nothing.add(b"NULL")
         signs = file_format.field_end + file_format.line_end + file_format.enclosed + file_format.escape
         self._hinted = _ORDINARY.issuperset(signs)
         self._to_skip = file_format.skipped_lines
@@ -163,7 +163,7 @@ class FileFields(FieldReader):
             return self._check.why_part(cell)
         if self._hinted and self._check.hint.search(cell) is None:
             return None
-        return None if cell in self._null else self._check.why(self._value(cell))
+        return None if cell in self._nothing else self._check.why(self._value(cell))
 
     def _value(self, cell: bytes) -> bytes:
         enclosed = self._format.enclosed
