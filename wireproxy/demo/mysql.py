@@ -21,29 +21,9 @@ class MySqlShow(Show):
     syntax = "mysql"
     tells_of_holds = False  # the protocol has no message for it
     code = "1142"
-    masks = {"email": "email", "ssn": "last4", "card_number": "last4", "salary": "null"}  # noqa: RUF012
     schema = "shop"
     version = "SELECT version()"
-    read = """\
-SELECT id, name, email, ssn, card_number, salary, country
-FROM customers ORDER BY id LIMIT 4"""
-    report = """\
-WITH sales AS (
-    SELECT concat(year(o.placed_at), '-Q', quarter(o.placed_at)) AS quarter, p.category,
-           count(DISTINCT o.id) AS orders, sum(i.quantity * i.price) AS revenue
-    FROM orders AS o
-         JOIN order_items AS i ON i.order_id = o.id
-         JOIN products AS p ON p.id = i.product_id
-    WHERE o.status IN ('paid', 'shipped') AND o.placed_at >= '2025-01-01'
-    GROUP BY 1, 2
-)
-SELECT quarter, category, orders, revenue,
-       rank() OVER (PARTITION BY quarter ORDER BY revenue DESC) AS place,
-       round(100 * revenue / sum(revenue) OVER (PARTITION BY quarter), 1) AS percent
-FROM sales ORDER BY quarter, place"""
-    counts = """\
-SELECT (SELECT count(*) FROM customers) AS customers, (SELECT count(*) FROM products) AS products,
-       (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_items) AS order_items"""
+    quarter = "concat(year(o.placed_at), '-Q', quarter(o.placed_at))"
 
     def start(self, folder: Path) -> Server:
         return start_mariadb(find_mariadb(), folder)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from subprocess import Popen
+from types import MappingProxyType
 from typing import Any
 
 from attrs import define, field, frozen
@@ -96,15 +97,39 @@ class Show(ABC):
     syntax: str  # for the colours of its statements
     tells_of_holds: bool  # a notice reaches the client while its statement is held
     code: str  # by which a driver knows a refusal
-    masks: Mapping[str, str]  # column of customers -> masker
     schema: str
-    read: str
-    report: str
-    counts: str
+    quarter: str  # of the column placed_at, as an expression
     version: str
+    masks: Mapping[str, str] = MappingProxyType(  # column of customers -> masker
+        {"email": "email", "ssn": "last4", "card_number": "last4", "salary": "null"}
+    )
+    read = """\
+SELECT id, name, email, ssn, card_number, salary, country
+FROM customers ORDER BY id LIMIT 4"""
+    counts = """\
+SELECT (SELECT count(*) FROM customers) AS customers, (SELECT count(*) FROM products) AS products,
+       (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_items) AS order_items"""
     drop = "DROP TABLE order_items"
     delete = "DELETE FROM orders WHERE status = 'cancelled' AND placed_at < '2024-07-01'"
     count_deleted = "SELECT count(*) FROM orders WHERE status = 'cancelled' AND placed_at < '2024-07-01'"
+
+    @property
+    def report(self) -> str:
+        """Sales by quarter: what an analyst would ask."""
+        return f"""\
+WITH sales AS (
+    SELECT {self.quarter} AS quarter, p.category,
+           count(DISTINCT o.id) AS orders, sum(i.quantity * i.price) AS revenue
+    FROM orders AS o
+         JOIN order_items AS i ON i.order_id = o.id
+         JOIN products AS p ON p.id = i.product_id
+    WHERE o.status IN ('paid', 'shipped') AND o.placed_at >= '2025-01-01'
+    GROUP BY 1, 2
+)
+SELECT quarter, category, orders, revenue,
+       rank() OVER (PARTITION BY quarter ORDER BY revenue DESC) AS place,
+       round(100 * revenue / sum(revenue) OVER (PARTITION BY quarter), 1) AS percent
+FROM sales ORDER BY quarter, place"""  # noqa: S608  the expression is a constant of this program
 
     # -- the stage
 
