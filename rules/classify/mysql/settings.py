@@ -36,6 +36,8 @@ _ADMIN = word_set(
 )
 _ISOLATION = frozenset({"REPEATABLE", "READ", "SERIALIZABLE"})
 _COMMA = frozenset({","})
+_TRACKED = "session_track_system_variables"
+_ANY_SCOPE = ("@@", "@@session.", "@@global.")
 
 
 def read_set(reader: Reader) -> tuple[Kind, str]:
@@ -113,21 +115,30 @@ def _assignment(reader: Reader, scope: Scope) -> Scope:
 
 
 def _value(reader: Reader, name: str) -> str | None:
-    """As JDBC drivers begin a session: `sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')`, what it is and a constant more."""
+    """As JDBC drivers begin a session: `sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')`, what it is and a constant more.
+
+    Given is the constant alone: by what the mode is already the text was read, IGNORE_SPACE of a driver's login included.
+    """
     first = reader.position
-    if (
-        name == "sql_mode"
-        and reader.namespace.lexing_known
-        and reader.accept("CONCAT", "(")
-        and reader.peek().text.lower() in ("@@sql_mode", "@@session.sql_mode")
-    ):
-        reader.advance()
-        if reader.accept(",") and reader.peek().kind == STRING:
-            more = string_value(reader.advance(), reader.lexing)
-            if reader.accept(")") and (reader.done or reader.word == ","):
-                return ",".join(sorted(reader.namespace.sql_mode)) + more
+    known = reader.namespace.lexing_known
+    if name == "sql_mode" and known and (more := _more(reader, ("@@sql_mode", "@@session.sql_mode"))) is not None:
+        return more
+    # of what is reported nothing hangs on: the gateway asks for itself
+    if name == _TRACKED and (more := _more(reader, tuple(scope + _TRACKED for scope in _ANY_SCOPE))) is not None:
+        return more
     reader.position = first
     return read_value(reader, _COMMA)
+
+
+def _more(reader: Reader, variables: tuple[str, ...]) -> str | None:
+    """The constant in `CONCAT(variable, 'constant')`; None: it is something else."""
+    if not reader.accept("CONCAT", "(") or reader.peek().text.lower() not in variables:
+        return None
+    reader.advance()
+    if not reader.accept(",") or reader.peek().kind != STRING:
+        return None
+    more = string_value(reader.advance(), reader.lexing)
+    return more if reader.accept(")") and (reader.done or reader.word == ",") else None
 
 
 def _name(reader: Reader) -> str:
