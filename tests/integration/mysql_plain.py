@@ -18,7 +18,7 @@ from tests.integration.mysql_routes import MySqlRoute
 from tests.protocols import mysql_playbook as p
 from wireproxy.mysql.keys import encrypt
 
-_BASE = p.BASE | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.PLUGIN_AUTH_LENENC | C.CONNECT_WITH_DB
+_LOGIN = C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.PLUGIN_AUTH_LENENC | C.CONNECT_WITH_DB
 _QUIET_S = 0.25  # nothing more comes: the answers of these tests are short
 _ANSWER_S = 20.0
 
@@ -30,8 +30,11 @@ class Plain:
     connection: socket.socket
     flags: C
 
-    def say(self, *packets: bytes, least: int = 1) -> list[bytes]:
-        """Send the packets, and give what comes back until it is quiet; at least so many packets."""
+    def say(self, *packets: bytes, least: int = 1, after: int = 0) -> list[bytes]:
+        """Send the packets, and give what comes back until it is quiet; at least so many packets.
+
+        `after`: the number of the last packet that is sent.
+        """
         self.connection.sendall(b"".join(packets))
         found: list[bytes] = []
         while len(found) < least or select.select([self.connection], [], [], _QUIET_S)[0]:
@@ -41,7 +44,7 @@ class Plain:
                 if len(found) < least:
                     raise
                 break
-            assert number == (len(found) + 1) & 0xFF
+            assert number == (after + len(found) + 1) & 0xFF
             found.append(payload)
         return found
 
@@ -60,14 +63,14 @@ class Plain:
 
 
 @contextmanager
-def plain(route: MySqlRoute, flags: C) -> Iterator[Plain]:
-    """Fails if the server does not offer the flags."""
+def plain(route: MySqlRoute, flags: C, *, base: C = p.BASE) -> Iterator[Plain]:
+    """Fails if the server does not offer the flags. `base`: what is asked for in any case."""
     with socket.create_connection((route.host, route.port), _ANSWER_S) as connection:
         client = Plain(connection, flags)
         number, payload = client._read()
         greeting = decode_greeting(payload)
         assert not flags & ~greeting.capabilities
-        said = _BASE | flags | (C(0) if flags >= 1 << 32 or greeting.mariadb else C.MYSQL)
+        said = _LOGIN | base | flags | (C(0) if flags >= 1 << 32 or greeting.mariadb else C.MYSQL)
         login = ClientAuthentication(route.password.encode, Channel(False, True), encrypt)
         plugin, proof = login.first(greeting.plugin, greeting.nonce)
         response = HandshakeResponse(said, 1 << 24, 45, route.user.encode(), proof, route.dbname.encode(), plugin, {})
