@@ -11,8 +11,8 @@ from protocols.postgres.copy_rows import CopyFormat, Plan, broken
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-
-_LETTERS: Final = bytes(byte for byte in range(128) if bytes((byte,)).isalnum())  # what is nothing else is not quoted
+_RETURN: Final = 13
+_SHORT: Final = 100  # bytes: what is longer is faster searched by what is made for it
 
 
 class CsvCopy(LineCopy):
@@ -21,10 +21,10 @@ class CsvCopy(LineCopy):
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
         self._quote = copy_format.quote
         self._escape = copy_format.escape
+        self._reserved = re.compile(b"[" + re.escape(self._quote + copy_format.delimiter) + b"\n\r]")
         super().__init__(copy_format, plan, maximum_row_bytes)
-        self._escaping = self._escape[0]
-        self._quotes = self._quote
-        self._shorten_only(self._quote + self._escape + b"\n\r" + _LETTERS)
+        self._quoting = self._quote[0]
+        self._shorten_but(self._delimiter + self._quote + b"\n\r")
         self._buffer = bytearray()  # of rows whose end has not come
         self._at = 0  # how far it has been looked at
         self._quoted = False
@@ -176,11 +176,21 @@ class CsvCopy(LineCopy):
     def _written(self, value: bytes | None) -> bytes:
         if value is None:
             return self._null_sign
-        quote, escape = self._quote, self._escape
-        plain = quote[0] not in value
-        if plain and value.isalnum() and value != self._null_sign and self._delimiter[0] not in value:
+        if self._plain(value) and value != self._null_sign and value != b"\\.":
             return value
-        inside = value
+        quote, escape = self._quote, self._escape
         if escape != quote:
-            inside = inside.replace(escape, escape + escape)
-        return quote + (inside if plain else inside.replace(quote, escape + quote)) + quote
+            value = value.replace(escape, escape + escape)
+        return quote + value.replace(quote, escape + quote) + quote
+
+    def _plain(self, value: bytes) -> bool:
+        """Whether nothing in it needs quotes, as the server sees it."""
+        if not self._scans or len(value) > _SHORT:
+            return self._reserved.search(value) is None
+        quote: i64 = self._quote[0]
+        delimiter: i64 = self._delimiter[0]
+        for at in range(len(value)):
+            byte: i64 = value[at]
+            if byte == quote or byte == delimiter or byte == LINE_END or byte == _RETURN:
+                return False
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, changes_of, end_of_frame
-from protocols.postgres.rows import COMPILED, encode_header, int32
+from protocols.postgres.rows import COMPILED, HEADERS, SHORT, encode_header, int32
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -14,7 +14,18 @@ LINE_END: Final = 10
 BACKSLASH: Final = 92
 _DOT: Final = 46
 _COPY_DATA: Final = ord("d")
+_HEADERS: Final = HEADERS[b"d"]
 _LATER: Final = b"later"  # stands, itself, where the cell will
+
+
+def put_header(out: list[bytes], header: i64, end: i64) -> None:
+    """Of the message whose parts stand behind it."""
+    length: i64 = 4
+    at = header + 1
+    while at < end:
+        length += len(out[at])
+        at += 1
+    out[header] = _HEADERS[length] if length < SHORT else encode_header(b"d", length)
 
 
 class LineCopy:
@@ -33,8 +44,8 @@ class LineCopy:
         self._maximum = maximum_row_bytes
         self._changes: list[Change] = changes_of(plan, self._written)
         self._later = any(change.many is not None for change in self._changes)
-        self._escaping: i64 = BACKSLASH  # a byte that is written in a way of its own
-        self._quotes = b""  # stands around a shortened value
+        self._quoting: i64 = -1  # with which a cell begins that is not its value
+        self._escaping: i64 = -1  # a byte that is written in a way of its own
 
     def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
         """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
@@ -79,35 +90,26 @@ class LineCopy:
             header = len(out)
             out.append(b"")
             column: i64 = 0
-            fits = True
             for change in changes:
                 place: i64 = change.place
-                while column < place and fits:
-                    at = self._end_of_cell(buffer, at, last) + 1
-                    fits = 0 < at <= last
-                    column += 1
-                until: i64 = self._end_of_cell(buffer, at, last) if fits else -1
+                at = self._skip(buffer, at, last, place - column)
+                until: i64 = self._end_of_cell(buffer, at, last) if 0 <= at <= last else -1
                 if until < 0:
-                    fits = False
+                    at = -1
                     break
                 kept = self._cell(change, buffer, kept, at, until, out)
-                at = until
-                column += 1
-                if column < columns:
-                    at += 1
-                    fits = at <= last
-            while column < columns and fits:
-                at = self._end_of_cell(buffer, at, last)
-                column += 1
-                if column < columns:
-                    at += 1
-                    fits = 0 < at <= last
-            if not fits or at != last:
+                at = until + 1
+                column = place + 1
+            if at >= 0 and column < columns:  # behind the delimiter of the last changed cell
+                at = self._skip(buffer, at, last, columns - 1 - column)
+                until = self._end_of_cell(buffer, at, last) if 0 <= at <= last else -1
+                at = until + 1
+            if at != end:
                 self._take_back(out, header)
                 break
             out.append(buffer[kept:end])
             if not later:
-                self._head(out, header, len(out))
+                put_header(out, header, len(out))
             begin = end
         if later:
             self._fill(out, first)
@@ -126,22 +128,12 @@ class LineCopy:
             out.append(constant)
             return until
         shortening = change.shortening
-        quotes = self._quotes
-        if shortening is not None and not null and (not quotes or buffer[at] != quotes[0]):
+        if shortening is not None and not null and buffer[at] != self._quoting:
             tail = shortening.tail(buffer, at, until, self._escaping)
             if tail >= 0:
-                front = at + shortening.front
-                if not quotes:
-                    out.append(buffer[kept:front])
-                    out.append(shortening.stars)
-                    return tail
-                out.append(buffer[kept:at])
-                out.append(quotes)
-                out.append(buffer[at:front])
+                out.append(buffer[kept : at + shortening.front])
                 out.append(shortening.stars)
-                out.append(buffer[tail:until])
-                out.append(quotes)
-                return until
+                return tail
         out.append(buffer[kept:at])
         if change.many is not None:
             change.values.append(self._value(buffer[at:until]))
@@ -180,16 +172,8 @@ class LineCopy:
                 at += width
         header = first
         while header < size:
-            self._head(out, header, header + width)
+            put_header(out, header, header + width)
             header += width
-
-    def _head(self, out: list[bytes], header: i64, end: i64) -> None:
-        length: i64 = 4
-        at = header + 1
-        while at < end:
-            length += len(out[at])
-            at += 1
-        out[header] = encode_header(b"d", length)
 
     def _changed(self, change: Change, cell: bytes) -> bytes:
         """What stands in a cell's place."""
@@ -199,13 +183,21 @@ class LineCopy:
             return cell if null and change.keeps_null else constant
         return self._written(change.rewriter(None if null else self._value(cell)))
 
-    def _shorten_only(self, refused: bytes) -> None:
-        """Where values are masked together, or the stars are no plain text of the format, the maskers are called."""
+    def _shorten_but(self, special: bytes) -> None:
+        """Where stars are no plain text of the format, or may become the sign of NULL, the maskers are called."""
         for change in self._changes:
-            if change.shortening is not None and (
-                self._later or any(byte in refused for byte in change.shortening.stars)
-            ):
+            keeps = change.shortening
+            if keeps is not None and (keeps.stars in self._null_sign or any(byte in special for byte in keeps.stars)):
                 change.shortening = None
+
+    def _skip(self, buffer: bytes, at: i64, last: i64, cells: i64) -> i64:
+        """Where the cell behind so many begins; -1: the line has no such."""
+        while cells > 0 and 0 <= at <= last:
+            at = self._end_of_cell(buffer, at, last)
+            if at >= 0:
+                at += 1
+            cells -= 1
+        return at if at <= last else -1
 
     def _at_row(self) -> bool:
         """Whether the next byte is the first of a row."""

@@ -18,7 +18,8 @@ class TextCopy(LineCopy):
 
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
         super().__init__(copy_format, plan, maximum_row_bytes)
-        self._shorten_only(b"\\" + self._delimiter + bytes(range(32)))
+        self._escaping = BACKSLASH
+        self._shorten_but(b"\\" + self._delimiter)
         self._escaped = b"\\" + copy_format.delimiter
         self._parts: list[bytes] = []  # of a row whose end has not come
         self._size = 0
@@ -41,6 +42,28 @@ class TextCopy(LineCopy):
                 return -1
             at += 1
         return at if at == last else -1
+
+    def _skip(self, buffer: bytes, at: i64, last: i64, cells: i64) -> i64:
+        delimiter: i64 = self._delimiter[0]
+        if cells <= 0:
+            return at
+        while at < last:
+            byte: i64 = buffer[at]
+            at += 1
+            if byte == delimiter:
+                cells -= 1
+                if not cells:
+                    return at
+            elif byte == BACKSLASH:
+                if at == last:
+                    return -1
+                byte = buffer[at]
+                at += 1
+                if byte == LINE_END:
+                    return -1
+            elif byte == LINE_END:
+                return -1
+        return -1
 
     def _message(self, data: bytes) -> bytes:
         if data and not self._parts and data.find(b"\n") == len(data) - 1:

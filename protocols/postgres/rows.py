@@ -23,9 +23,9 @@ _NULL: Final = 0xFFFFFFFF  # the length -1
 _NULL_FIELD: Final = b"\xff\xff\xff\xff"
 _LATER: Final = b"\xff\xff\xff\xfe"  # stands, itself, where a length will; it is none
 _HEADER_BYTES: Final = 5
-_SHORT: Final = 2048  # lengths below this are taken from a table
-_LENGTHS: Final = [length.to_bytes(4, "big") for length in range(_SHORT)]
-_HEADERS: Final = {kind: [kind + length for length in _LENGTHS] for kind in (b"D", b"d")}
+SHORT: Final = 2048  # lengths below this are taken from a table
+_LENGTHS: Final = [length.to_bytes(4, "big") for length in range(SHORT)]
+HEADERS: Final = {kind: [kind + length for length in _LENGTHS] for kind in (b"D", b"d")}
 
 
 def int32(buffer: bytes, at: i64) -> i64:
@@ -80,7 +80,7 @@ class RowRewriter:
 
     def __init__(self, plan: RowPlan, kind: bytes = b"D") -> None:
         self._kind = kind
-        self._headers = _HEADERS[kind]
+        self._headers = HEADERS[kind]
         self._columns = len(plan)
         self._masked: list[MaskedColumn] = []
         gap = 0
@@ -206,7 +206,7 @@ class RowRewriter:
                 raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
             parts.append(buffer[kept:end])
             if not later:
-                parts[header] = headers[length] if length < _SHORT else encode_header(self._kind, length)
+                parts[header] = headers[length] if length < SHORT else encode_header(self._kind, length)
             begin = end
             rows += 1
         if later:
@@ -242,7 +242,7 @@ class RowRewriter:
             length: i64 = 4
             for place in range(header + 1, header + width):
                 length += len(parts[place])
-            parts[header] = headers[length] if length < _SHORT else encode_header(self._kind, length)
+            parts[header] = headers[length] if length < SHORT else encode_header(self._kind, length)
             header += width
 
 
@@ -258,7 +258,7 @@ def encode_length(value: bytes | None) -> bytes:
 
 
 def length_field(length: i64) -> bytes:
-    return _LENGTHS[length] if length < _SHORT else int(length).to_bytes(4, "big")
+    return _LENGTHS[length] if length < SHORT else int(length).to_bytes(4, "big")
 
 
 def encode_field(value: bytes | None) -> bytes:
@@ -267,7 +267,7 @@ def encode_field(value: bytes | None) -> bytes:
 
 def encode_header(kind: bytes, length: int) -> bytes:
     """`length`: of the message with its length."""
-    return _HEADERS[kind][length] if length < _SHORT else kind + length.to_bytes(4, "big")
+    return HEADERS[kind][length] if length < SHORT else kind + length.to_bytes(4, "big")
 
 
 def _too_long() -> ProtocolError:

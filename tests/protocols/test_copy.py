@@ -64,7 +64,7 @@ def as_csv(values: list[tuple[bytes | None, ...]], quote: bytes, escape_byte: by
     def cell(value: bytes | None) -> bytes:
         if value is None:
             return null
-        if value != null and value.isalnum():
+        if value not in (null, b"\\.") and not any(byte in b",\n\r" + quote for byte in value):
             return value
         inside = value if quote == escape_byte else value.replace(escape_byte, escape_byte * 2)
         return quote + inside.replace(quote, escape_byte + quote) + quote
