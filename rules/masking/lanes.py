@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 BLOCK: Final = 16  # bytes
 BITS: Final = 8 * BLOCK
 MOST: Final = 256  # lanes at once: the constants below stay small
+FEW: Final = 8  # values, which are sooner done one by one
 _FULL: Final = (1 << BITS) - 1
 
 
@@ -38,17 +39,12 @@ def blocks_of(length: int) -> int:
     return max(1, (length + BLOCK - 1) // BLOCK)
 
 
-def by_blocks(values: list[bytes], longest: int, more: int = 0) -> dict[int, list[int]]:
-    """Which values take so many blocks, with `more` bytes each; 0: which are too long for a lane."""
-    groups: dict[int, list[int]] = {}
+def by_blocks(values: list[bytes], longest: int, more: int = 0) -> list[list[int]]:
+    """Which values take so many blocks, with `more` bytes each; under 0: which are too long for a lane."""
+    groups: list[list[int]] = [[] for _ in range(longest // BLOCK + 1)]
     for place, value in enumerate(values):
         length = len(value) + more
-        blocks = 0 if length > longest else blocks_of(length)
-        group = groups.get(blocks)
-        if group is None:
-            groups[blocks] = [place]
-        else:
-            group.append(place)
+        groups[0 if length > longest else blocks_of(length)].append(place)
     return groups
 
 
@@ -57,11 +53,11 @@ class Aes:
 
     def __init__(self, key: bytes) -> None:
         encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - the blocks that modes are made of
-        self._update: Callable[[bytes], bytes] = encryptor.update
+        self.update: Callable[[bytes], bytes] = encryptor.update
 
     def encrypt(self, number: int, size: int) -> int:
         """`size`: of the number, in bytes."""
-        return int.from_bytes(self._update(number.to_bytes(size, "big")), "big")
+        return int.from_bytes(self.update(number.to_bytes(size, "big")), "big")
 
 
 def doubled(block: int) -> int:
@@ -86,11 +82,15 @@ class Chain:
         """What a last block of so many bytes, and zeros behind them, is XORed with."""
         return self._whole if filled == BLOCK else self._partial ^ _padding(filled)
 
-    def run(self, lanes: int, size: int, places: list[int]) -> int:
-        """`places`: masks of the lanes' blocks in their order. What comes of each lane stands at the place of its last."""
-        done = self._aes.encrypt(lanes, size) & places[0]
+    def run(self, lanes: int, size: int, places: list[int]) -> bytes:
+        """`places`: masks of the lanes' blocks in their order. What comes of each lane stands at the place of its last block."""
+        update = self._aes.update
+        done = update(lanes.to_bytes(size, "big"))
+        before = places[0]
         for place in places[1:]:
-            done = self._aes.encrypt((lanes & place) ^ (done >> BITS), size) & place
+            mixed = (lanes & place) ^ ((int.from_bytes(done, "big") & before) >> BITS)
+            done = update(mixed.to_bytes(size, "big"))
+            before = place
         return done
 
 
@@ -117,38 +117,43 @@ class Cmac:
         made.update(value)
         return made.finalize()
 
-    def tags(self, values: list[bytes]) -> list[bytes]:
-        """Of each value, in order."""
+    def tags(self, values: list[bytes], size: int = BLOCK) -> list[bytes]:
+        """The first bytes of the tag of each value, in order."""
+        if len(values) < FEW:
+            return [self.tag(value)[:size] for value in values]
         found: list[bytes] = []
         for start in range(0, len(values), MOST):
-            found += self._tags(values[start : start + MOST])
+            found += self._tags(values[start : start + MOST], size)
         return found
 
-    def _tags(self, values: list[bytes]) -> list[bytes]:
+    def _tags(self, values: list[bytes], size: int) -> list[bytes]:
         found = [b""] * len(values)
-        for blocks, places in by_blocks(values, self.LONGEST).items():
+        for blocks, places in enumerate(by_blocks(values, self.LONGEST)):
+            if not places:
+                continue
             if not blocks:
                 for place in places:
-                    found[place] = self.tag(values[place])
+                    found[place] = self.tag(values[place])[:size]
                 continue
-            lanes = self._run([values[place] for place in places], blocks)
-            end = 0
+            lanes = self._run(values, places, blocks)
+            begin = BLOCK * (blocks - 1)
             for place in places:
-                end += BLOCK * blocks
-                found[place] = lanes[end - BLOCK : end]
+                found[place] = lanes[begin : begin + size]
+                begin += BLOCK * blocks
         return found
 
-    def _run(self, values: list[bytes], blocks: int) -> bytes:
+    def _run(self, values: list[bytes], places: list[int], blocks: int) -> bytes:
         parts: list[bytes] = []
         masks: list[bytes] = []
-        for value in values:
+        for place in places:
+            value = values[place]
             length = len(value)
             parts.append(value)
             parts.append(self._behind[length])
             masks.append(self._masks[length])
-        size = BLOCK * blocks * len(values)
+        size = BLOCK * blocks * len(places)
         lanes = int.from_bytes(b"".join(parts), "big") ^ int.from_bytes(b"".join(masks), "big")
-        return self._chain.run(lanes, size, self._places[blocks]).to_bytes(size, "big")
+        return self._chain.run(lanes, size, self._places[blocks])
 
 
 _COUNTER: Final = _FULL ^ (1 << 63) ^ (1 << 31)  # what of a tag is the first counter. Spec: RFC 5297 §2.5
@@ -218,54 +223,61 @@ class Siv:
     def sealed(self, text: bytes) -> bytes:
         return base64url(self._one.encrypt(text, None))
 
-    def all_sealed(self, head: bytes, texts: list[bytes]) -> list[bytes]:
-        """Each text with `head`, some bytes, in front of it."""
+    def all_sealed(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
+        """Each text with `head`, some bytes, in front of it; `before` and `behind` what comes of it."""
+        if len(texts) < FEW:
+            return [before + self.sealed(head + text) + behind for text in texts]
         found: list[bytes] = []
         for start in range(0, len(texts), MOST):
-            found += self._sealed(head, texts[start : start + MOST])
+            found += self._sealed(head, texts[start : start + MOST], before, behind)
         return found
 
-    def _sealed(self, head: bytes, texts: list[bytes]) -> list[bytes]:
+    def _sealed(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
         found = [b""] * len(texts)
-        for used, places in by_blocks(texts, self.LONGEST, len(head)).items():
+        more = len(head)
+        for used, places in enumerate(by_blocks(texts, self.LONGEST, more)):
+            if not places:
+                continue
             if not used:
                 for place in places:
-                    found[place] = self.sealed(head + texts[place])
+                    found[place] = before + self.sealed(head + texts[place]) + behind
                 continue
-            sealed = self._run(head, [texts[place] for place in places], used)
-            letters = binascii.b2a_base64(sealed, newline=False).translate(_URLSAFE)
+            lanes = self._run(head, texts, places, used)
+            letters = binascii.b2a_base64(lanes, newline=False).translate(_URLSAFE)
             step = self._lanes[used].blocks * BLOCK // 3 * 4
             begin = 0
             for place in places:
-                size = BLOCK + len(head) + len(texts[place])
+                size = BLOCK + more + len(texts[place])
                 over = size % 3
                 last = begin + size // 3 * 4 + over
+                new = before + letters[begin:last]
                 if over:
-                    found[place] = letters[begin:last] + _ENDS[over][letters[last]]
-                else:
-                    found[place] = letters[begin:last]
+                    new += _ENDS[over][letters[last]]
+                found[place] = new + behind if behind else new
                 begin += step
         return found
 
-    def _run(self, head: bytes, texts: list[bytes], used: int) -> bytes:
+    def _run(self, head: bytes, texts: list[bytes], places: list[int], used: int) -> bytes:
         """The lanes of texts that take so many blocks: tag, ciphertext, and in its last block whatever is behind its end."""
         lanes = self._lanes[used]
         front = bytes(BLOCK) + head
         more = len(head)
         parts: list[bytes] = []
         masks: list[bytes] = []
-        for text in texts:
+        for place in places:
+            text = texts[place]
             length = len(text) + more
             parts.append(front)
             parts.append(text)
             parts.append(self._behind[length])
             masks.append(self._masks[length])
-        size = BLOCK * lanes.blocks * len(texts)
+        size = BLOCK * lanes.blocks * len(places)
         plain = int.from_bytes(b"".join(parts), "big")
         mixed = plain ^ int.from_bytes(b"".join(masks), "big")
-        tags = self._chain.run(mixed, size, lanes.places[1 : used + 1]) << BITS * used
+        tags = int.from_bytes(self._chain.run(mixed, size, lanes.places[1 : used + 1]), "big") & lanes.places[used]
+        tags <<= BITS * used
         first = tags & lanes.counter
-        stream = lanes.counts[used] >> BITS * lanes.blocks * (MOST - len(texts))
-        for place in range(1, used + 1):
-            stream += first >> BITS * place  # bit 31 is free: no counter runs over into the next block
+        stream = lanes.counts[used] >> BITS * lanes.blocks * (MOST - len(places))
+        for block in range(1, used + 1):
+            stream += first >> BITS * block  # bit 31 is free: no counter runs over into the next block
         return (((self._aes.encrypt(stream, size) ^ plain) & lanes.texts[used]) | tags).to_bytes(size, "big")

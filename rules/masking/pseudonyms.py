@@ -84,9 +84,8 @@ class Pseudonyms:
         if padded:
             texts = [text.rstrip(b" ") for text in texts]
         b"\n".join(texts).decode()
-        behind = MAIL.encode() if mail else b""
-        sealed = self._lanes.all_sealed(_VERSION, [text if len(text) <= LONGEST_BYTES else b"" for text in texts])
-        found = [b"wp_" + each + behind for each in sealed]
+        short = [text if len(text) <= LONGEST_BYTES else b"" for text in texts]
+        found = self._lanes.all_sealed(_VERSION, short, PREFIX.encode(), MAIL.encode() if mail else b"")
         for place, text in enumerate(texts):
             if len(text) > LONGEST_BYTES:
                 found[place] = self.token(text.decode(), mail).encode()

@@ -37,7 +37,7 @@ def test_the_macs_of_many_are_those_of_each(values: list[bytes]) -> None:
 
 @given(VALUES, st.binary(min_size=1, max_size=3))
 def test_the_sivs_of_many_are_those_of_each(texts: list[bytes], head: bytes) -> None:
-    assert SIVS.all_sealed(head, texts) == [siv(head + text) for text in texts]
+    assert SIVS.all_sealed(head, texts, b"wp_", b"@x") == [b"wp_" + siv(head + text) + b"@x" for text in texts]
     assert [SIVS.sealed(head + text) for text in texts] == [siv(head + text) for text in texts]
 
 
@@ -46,7 +46,7 @@ def test_the_sivs_of_many_are_those_of_each(texts: list[bytes], head: bytes) -> 
 def test_any_number_of_values_of_every_length(count: int, key: bytes) -> None:
     values = [bytes([number & 0xFF]) * (number % 100) for number in range(count)]
     assert Cmac(key[:32]).tags(values) == [mac(value, key[:32]) for value in values]
-    assert Siv(key).all_sealed(b"\1", values) == [siv(b"\1" + value, key) for value in values]
+    assert Siv(key).all_sealed(b"\1", values, b"", b"") == [siv(b"\1" + value, key) for value in values]
 
 
 # Spec: RFC 4493 §4. Those of RFC 5297 have associated data.
@@ -66,3 +66,4 @@ def test_the_vectors_of_the_standard(length: int, tag: str) -> None:
         "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
     )
     assert Cmac(key).tags([message[:length]]) == [bytes.fromhex(tag)]
+    assert Cmac(key).tags([message[:length]] * 9, 5) == [bytes.fromhex(tag)[:5]] * 9
