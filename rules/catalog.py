@@ -24,13 +24,14 @@ class CatalogColumn:
 
 @frozen
 class CatalogTrigger:
-    """Of Postgres; one that is switched on."""
+    """Of Postgres; one that is switched on. A rule for writes is one that has its own text instead of a function."""
 
     name: str
     events: frozenset[str]  # INSERT UPDATE DELETE TRUNCATE
     schema: str  # of its function
     function: str
     transition: bool = False  # it sees the rows of the statement as tables of their own
+    rule: str | None = None  # CREATE RULE …
 
 
 @frozen

@@ -78,6 +78,15 @@ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
 ORDER BY t.tgrelid, t.tgname
 """
 TRIGGER_EVENTS: Final = {4: "INSERT", 8: "DELETE", 16: "UPDATE", 32: "TRUNCATE"}  # bits of tgtype
+# They run in the place of a write, or beside it. Those of the server's own views write nothing.
+RULES: Final = """
+SELECT r.ev_class::bigint, r.rulename, r.ev_type::text,
+       CASE WHEN r.ev_class = ANY (%(locked)s) THEN %(unreadable)s ELSE pg_catalog.pg_get_ruledef(r.oid) END
+FROM pg_catalog.pg_rewrite r
+WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' AND r.oid >= 16384
+ORDER BY r.ev_class, r.rulename
+"""
+RULE_EVENTS: Final = {"2": "UPDATE", "3": "INSERT", "4": "DELETE"}
 DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
 # Bodies of the server's own functions are C: their names, results and volatility are enough.
 FUNCTIONS: Final = """
@@ -239,6 +248,8 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
     for relation, name, bits, schema, function, transition in rows(TRIGGERS):
         events = frozenset(event for bit, event in TRIGGER_EVENTS.items() if bits & bit)
         triggers[relation].append(CatalogTrigger(name, events, schema, function, transition))
+    for relation, name, event, definition in rows(RULES):
+        triggers[relation].append(CatalogTrigger(name, frozenset({RULE_EVENTS[event]}), "", "", rule=definition))
     for oid, schema, name, kind, definition in rows(RELATIONS):
         relation = CatalogRelation(
             schema, name, kind, oid, tuple(columns[oid]), definition, tuple(parents[oid]), tuple(triggers[oid])

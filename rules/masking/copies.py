@@ -14,7 +14,7 @@ from attrs import frozen
 from rules.catalog import CatalogFunction, CatalogRelation
 from rules.masking.follow import World
 from rules.masking.marks import SAMPLES, SYSTEM_SCHEMAS
-from rules.masking.triggers import INTO, carried, covers, destinations
+from rules.masking.triggers import INTO, called, carried, covers, destinations
 from rules.masking.values import Value
 
 _ROWS = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -27,7 +27,7 @@ class Copies:
     """One way by which masked values get to where they are not masked."""
 
     kind: Literal["trigger", "unreadable trigger", "routine", "same name"]
-    name: str  # of the trigger, the routine or the column
+    name: str  # of the trigger or rule, the routine or the column
     of: str  # the relation that it belongs to; "" for a routine
     into: tuple[str, ...] = ()  # relations
     columns: tuple[str, ...] = ()  # masked ones: schema.table.column
@@ -50,7 +50,7 @@ def _triggers(world: World) -> Iterator[Copies]:
             readable = found.legible and bool(found.bare)
             yield Copies(
                 "trigger" if readable else "unreadable trigger",
-                trigger.name,
+                called(trigger),
                 f"{relation.schema}.{relation.name}",
                 _names(found.bare),
                 _columns(found.shown),

@@ -128,7 +128,7 @@ def created(follow: Follow, inner: Node, name: str, into: Node = None) -> Follow
 
 def copied(follow: Follow, tree: Node) -> Followed:
     if tree.is_from:
-        fired(follow, tree.relation.schemaname, tree.relation.relname, frozenset({"INSERT"}))
+        fired(follow, tree.relation.schemaname, tree.relation.relname, frozenset({"INSERT"}), rules=False)
         return Followed(Columns(), follow, incoming=copied_in(follow, tree))
     if tree.query is not None:
         columns = follow.query(tree.query, Scope())

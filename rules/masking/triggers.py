@@ -21,6 +21,7 @@ from rules.masking.values import CLEAN, Value, union
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_HEAD = re.compile(rf"\bON (?:INSERT|UPDATE|DELETE) TO\s+{_NAME}(?:\.{_NAME})?")  # of CREATE RULE, up to what it does
 INTO = re.compile(
     rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b))\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE
 )
@@ -65,8 +66,12 @@ class Carried:
     held: bool  # a write that fires it is
 
 
-def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN) -> None:
+def fired(
+    follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN, *, rules: bool = True
+) -> None:
     """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
+
+    `rules`: those of the relation apply too, as they do to all but COPY.
 
     One that the catalog does not know, as it was made in an open transaction, may be a view of any table.
     """
@@ -81,17 +86,36 @@ def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str],
             continue
         seen.add((relation.oid, happening, value))
         for trigger in relation.triggers:
+            if trigger.rule is not None and not rules:
+                continue
             found_out = carried(world, relation, trigger, trigger.events & happening, value)
             if found_out is None:
                 continue
             if found_out.held:
                 moves = [move(each.schema, each.name, None, found_out.shown) for each in found_out.bare]
-                follow.laundered(found_out.shown, f"what the trigger {trigger.name} of {relation.name} writes", *moves)
+                follow.laundered(found_out.shown, f"what the {called(trigger)} of {relation.name} writes", *moves)
             # what it writes fires the triggers of other tables in turn: with what their masked columns hold, or what none covers
             for each in found_out.into:
                 for found in _written(world, each):
                     own = world.columns(found).everything()
                     waiting.append((found, _STORING, found_out.shown if each in found_out.bare else own))
+
+
+def called(trigger: CatalogTrigger) -> str:
+    return f"{'trigger' if trigger.rule is None else 'rule'} {trigger.name}"
+
+
+def ruled(follow: Follow, schema: str | None, name: str, events: frozenset[str]) -> Value:
+    """What a write shows in the place of its own rows, since a rule may return others."""
+    world = follow.world
+    found = [
+        world.routines.text_shows(_done_by(trigger.rule))
+        for named in follow.candidates(schema, name)
+        for relation in _written(world, named)
+        for trigger in relation.triggers
+        if trigger.rule is not None and trigger.events & events
+    ]
+    return union(found)
 
 
 def _written(world: World, relation: CatalogRelation) -> Iterator[CatalogRelation]:
@@ -135,6 +159,11 @@ def _body(world: World, trigger: CatalogTrigger) -> _Body:
     found = world.catalog.functions.get((trigger.schema, trigger.function), ())
     parts: dict[int, str] = {}
     legible = bool(found)
+    if trigger.rule is not None:
+        text = _done_by(trigger.rule)
+        found = tuple(one for word in words_of(text) for one in world.routines.named(word) if _of_users(one))
+        parts[0] = text
+        legible = not DYNAMIC.search(text)
     waiting: list[CatalogFunction] = list(found)
     while waiting:
         each = waiting.pop()
@@ -147,11 +176,22 @@ def _body(world: World, trigger: CatalogTrigger) -> _Body:
         if DYNAMIC.search(text):
             legible = False
         for word in words_of(text):
-            waiting.extend(
-                one for one in world.routines.named(word) if one.schema != "pg_catalog" and one.extension is None
-            )
-    supplied = bool(found) and all(each.schema == "pg_catalog" or each.extension is not None for each in found)
+            waiting.extend(one for one in world.routines.named(word) if _of_users(one))
+    supplied = (
+        bool(found)
+        and trigger.rule is None
+        and all(each.schema == "pg_catalog" or each.extension is not None for each in found)
+    )
     return _Body("\n;".join(parts.values()), legible, supplied)
+
+
+def _done_by(rule: str) -> str:
+    """What stands behind the name of its table."""
+    return _HEAD.sub(" ", rule, count=1)
+
+
+def _of_users(routine: CatalogFunction) -> bool:
+    return routine.schema != "pg_catalog" and routine.extension is None
 
 
 def _carried(

@@ -13,7 +13,7 @@ from rules.masking.inheriting import move
 from rules.masking.predicates import condition
 from rules.masking.pseudonyms import TEXTS
 from rules.masking.scope import Item, Scope, Source, member
-from rules.masking.triggers import fired
+from rules.masking.triggers import fired, ruled
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, union
 
 # Maskers that show nothing of the value: what is computed from a column may stay in it. Under the others a value could be
@@ -32,21 +32,25 @@ def write(follow: Follow, node: Node, scope: Scope) -> Columns:
     else:
         target = merge_into(follow, node, scope)
     triggered(follow, node, scope)
-    return returning(follow, node.returningClause, target, scope)
+    shown = ruled(follow, node.relation.schemaname, node.relation.relname, events_of(node))
+    returned = returning(follow, node.returningClause, target, scope)
+    return Columns((), union([returned.everything(), shown])) if shown.masked else returned
+
+
+def events_of(node: Node) -> frozenset[str]:
+    if isa(node, ast.InsertStmt):
+        return frozenset({"INSERT"} if node.onConflictClause is None else {"INSERT", "UPDATE"})
+    if isa(node, ast.MergeStmt):
+        return frozenset({"INSERT", "UPDATE", "DELETE"})
+    return frozenset({"UPDATE"} if isa(node, ast.UpdateStmt) else {"DELETE"})
 
 
 def triggered(follow: Follow, node: Node, scope: Scope) -> None:
     """What the target's triggers do with masked values."""
     brought = CLEAN
-    if isa(node, ast.InsertStmt):
-        events = {"INSERT"} if node.onConflictClause is None else {"INSERT", "UPDATE"}
-        if node.selectStmt is not None:
-            brought = follow.query(node.selectStmt, Scope(outer=scope)).everything()
-    elif isa(node, ast.MergeStmt):
-        events = {"INSERT", "UPDATE", "DELETE"}
-    else:
-        events = {"UPDATE"} if isa(node, ast.UpdateStmt) else {"DELETE"}
-    fired(follow, node.relation.schemaname, node.relation.relname, frozenset(events), brought)
+    if isa(node, ast.InsertStmt) and node.selectStmt is not None:
+        brought = follow.query(node.selectStmt, Scope(outer=scope)).everything()
+    fired(follow, node.relation.schemaname, node.relation.relname, events_of(node), brought)
 
 
 def target_of(follow: Follow, node: Node) -> Columns:

@@ -201,3 +201,52 @@ def test_triggers_of_what_a_trigger_writes_are_followed(second: str, events: fro
 def test_what_the_second_of_two_triggers_writes_inherits_the_mask_as_well() -> None:
     masks = mask_set(catalog=chained("BEGIN INSERT INTO notes (body) VALUES (to_jsonb(NEW.what)); RETURN NEW; END"))
     assert {move.relation for move in examine(UPDATE, masks).moves} == {"audit", "notes"}
+
+
+def ruled(definition: str, event: str = "UPDATE", table: str = "customers") -> Catalog:
+    found = catalog("BEGIN RETURN NULL; END", events=frozenset({"TRUNCATE"}))
+    changed = evolve(
+        found.relations["public", table],
+        triggers=(CatalogTrigger("does", frozenset({event}), "", "", rule=f"CREATE RULE does AS\n    {definition}"),),
+    )
+    found.relations["public", table] = changed
+    found.by_oid[changed.oid] = changed
+    return found
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ("ON UPDATE TO public.customers DO ALSO INSERT INTO audit (what) VALUES (old.ssn);", True),
+        ("ON UPDATE TO public.customers DO ALSO INSERT INTO notes (body) VALUES (to_jsonb(old.*));", True),
+        ("ON UPDATE TO public.customers DO ALSO  SELECT keeps(old.ssn);", True),
+        ("ON UPDATE TO public.customers DO INSTEAD NOTHING;", False),
+        ("ON UPDATE TO public.customers DO ALSO INSERT INTO logged (customer) VALUES (old.id);", False),
+    ],
+)
+def test_a_rule_that_copies_holds_the_write_as_a_trigger_does(definition: str, expected: bool) -> None:
+    masks = mask_set(catalog=ruled(definition))
+    assert any(finding.kind == "laundering" for finding in examine(UPDATE, masks).findings) is expected
+    copying = examine("COPY customers FROM STDIN", masks)
+    assert not copying.findings, "COPY knows no rules"
+
+
+@pytest.mark.parametrize(
+    ("sql", "event", "definition"),
+    [
+        (
+            "INSERT INTO orders (id) VALUES (1)",
+            "INSERT",
+            "ON INSERT TO public.orders DO INSTEAD SELECT ssn FROM customers;",
+        ),
+        (
+            "UPDATE orders SET note = 'x' WHERE id = 1 RETURNING note",
+            "UPDATE",
+            "ON UPDATE TO public.orders DO INSTEAD DELETE FROM orders RETURNING id, (SELECT ssn FROM customers);",
+        ),
+    ],
+)
+def test_rows_that_a_rule_returns_are_masked(sql: str, event: str, definition: str) -> None:
+    found = examine(sql, mask_set(catalog=ruled(definition, event, "orders")))
+    assert found.touches
+    assert [each.treatment for each in found.outputs()] == ["redact (derived)"]

@@ -29,6 +29,7 @@ SETTINGS = {
     "max_connections": "200",
     "max_prepared_transactions": "20",
     "wal_level": "logical",
+    "shared_preload_libraries": "pg_stat_statements",
     "max_wal_senders": "10",
     "max_replication_slots": "10",
     "shared_buffers": "128MB",

@@ -101,12 +101,12 @@ def _words(found: Copies) -> tuple[str, str]:
     match found.kind:
         case "trigger":
             return (
-                f"the trigger {found.name} of {found.of} copies {columns} into {into}, where no mask covers all that it may write",
+                f"the {found.name} of {found.of} copies {columns} into {into}, where no mask covers all that it may write",
                 f"mask the columns of {into} that hold it; writes that fire the trigger are held",
             )
         case "unreadable trigger":
             return (
-                f"the trigger {found.name} of {found.of} may keep {columns} in ways that cannot be followed",
+                f"the {found.name} of {found.of} may keep {columns} in ways that cannot be followed",
                 "writes that fire it are held: name its tables in its function, without EXECUTE",
             )
         case "routine":

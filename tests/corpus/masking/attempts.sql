@@ -1,4 +1,5 @@
 -- Ways to see a masked value, one on a line; several statements of one attempt are parted by ";;". Each leaks on a direct connection.
+-- "@18" in front: to a server from that version on.
 SELECT ssn FROM customers
 SELECT ssn AS name FROM customers
 SELECT "ssn" FROM "public"."customers"
@@ -37,9 +38,9 @@ SELECT to_jsonb(c) ->> 'ssn' FROM customers c
 SELECT to_jsonb(c) #>> '{ssn}' FROM customers c
 SELECT (to_jsonb(c))['ssn'] FROM customers c
 SELECT jsonb_path_query(to_jsonb(c), '$.ssn') FROM customers c
-SELECT JSON_VALUE(to_jsonb(c), '$.ssn') FROM customers c
-SELECT JSON_QUERY(to_jsonb(c), '$.ssn') FROM customers c
-SELECT j.v FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (v text PATH '$.ssn')) j
+@17 SELECT JSON_VALUE(to_jsonb(c), '$.ssn') FROM customers c
+@17 SELECT JSON_QUERY(to_jsonb(c), '$.ssn') FROM customers c
+@17 SELECT j.v FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (v text PATH '$.ssn')) j
 SELECT key, value FROM customers c, jsonb_each_text(to_jsonb(c))
 SELECT (jsonb_each_text(to_jsonb(c))).value FROM customers c
 SELECT * FROM jsonb_to_record((SELECT to_jsonb(c) FROM customers c LIMIT 1)) AS x(ssn text)
@@ -48,12 +49,12 @@ SELECT json_agg(c) FROM customers c
 SELECT jsonb_agg(ssn) FROM customers
 SELECT jsonb_object_agg(id, ssn) FROM customers
 SELECT jsonb_object_agg(ssn, id) FROM customers
-SELECT JSON_ARRAYAGG(ssn) FROM customers
-SELECT JSON_OBJECTAGG(id : ssn) FROM customers
-SELECT JSON_OBJECT('k' : ssn) FROM customers
-SELECT JSON_ARRAY(ssn, id) FROM customers
-SELECT JSON_ARRAY(SELECT ssn FROM customers)
-SELECT JSON_SCALAR(ssn::text) FROM customers
+@16 SELECT JSON_ARRAYAGG(ssn) FROM customers
+@16 SELECT JSON_OBJECTAGG(id : ssn) FROM customers
+@16 SELECT JSON_OBJECT('k' : ssn) FROM customers
+@16 SELECT JSON_ARRAY(ssn, id) FROM customers
+@16 SELECT JSON_ARRAY(SELECT ssn FROM customers)
+@17 SELECT JSON_SCALAR(ssn::text) FROM customers
 SELECT json_build_object('a', ssn), json_build_array(ssn) FROM customers
 SELECT ssn::text FROM customers
 SELECT CAST(ssn AS varchar) FROM customers
@@ -100,7 +101,7 @@ SELECT max(ssn) FROM customers GROUP BY city
 SELECT first_of(ssn::text) FROM customers
 SELECT mode() WITHIN GROUP (ORDER BY ssn) FROM customers
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY ssn) FROM customers
-SELECT any_value(ssn) FROM customers
+@16 SELECT any_value(ssn) FROM customers
 SELECT max(ssn) FILTER (WHERE id = 1) FROM customers
 SELECT first_value(ssn) OVER (ORDER BY id) FROM customers
 SELECT lag(ssn) OVER (ORDER BY id) FROM customers
@@ -238,11 +239,11 @@ INSERT INTO customers (id, ssn) VALUES (100, 'x') ON CONFLICT (id) DO UPDATE SET
 UPDATE customers SET name = name RETURNING ssn
 UPDATE customers SET name = name RETURNING *
 UPDATE customers c SET name = name RETURNING c
-UPDATE customers SET name = name RETURNING old.ssn, new.ssn
+@18 UPDATE customers SET name = name RETURNING old.ssn, new.ssn
 UPDATE orders SET note = note FROM customers c WHERE c.id = customer_id RETURNING c.ssn
 DELETE FROM snap USING customers c WHERE snap.id = c.id RETURNING c.ssn
 DELETE FROM snap RETURNING c
-MERGE INTO orders o USING customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET note = o.note RETURNING c.ssn
+@17 MERGE INTO orders o USING customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET note = o.note RETURNING c.ssn
 SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'customers'
 SELECT histogram_bounds::text FROM pg_stats WHERE attname = 'ssn'
 SELECT * FROM pg_stats
@@ -343,8 +344,8 @@ SELECT jsonb_send(doc) FROM customers
 SELECT array_send(tags) FROM customers
 SELECT numeric_send(salary) FROM customers
 -- Values through XML, JSON, ranges, rows in arrays, statistics, MERGE, definitions and errors of constraints.
-SELECT JSON_EXISTS(to_jsonb(c), '$.ssn') , JSON(to_json(c)::text) FROM customers c
-SELECT j.* FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (n FOR ORDINALITY, NESTED PATH '$.tags[*]' COLUMNS (t text PATH '$'))) j
+@17 SELECT JSON_EXISTS(to_jsonb(c), '$.ssn') , JSON(to_json(c)::text) FROM customers c
+@17 SELECT j.* FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (n FOR ORDINALITY, NESTED PATH '$.tags[*]' COLUMNS (t text PATH '$'))) j
 SELECT most_common_elems FROM pg_stats WHERE attname = 'tags'
 SELECT array_to_string(most_common_elems::text::text[], ',') FROM pg_stats WHERE tablename = 'customers'
 CREATE STATISTICS st1 (mcv) ON ssn, name FROM customers ;; ANALYZE customers ;; SELECT most_common_vals FROM pg_stats_ext
@@ -386,7 +387,7 @@ SELECT first_of(c) FROM customers c
 SELECT bit_or(card) FROM customers WHERE id = 1
 SELECT max(card) FROM customers
 SELECT json_object(ARRAY[ssn::text], ARRAY['x']) FROM customers
-SELECT json_object_agg_unique(id, ssn) FROM customers
+@16 SELECT json_object_agg_unique(id, ssn) FROM customers
 SELECT jsonb_set('{}', '{a}', to_jsonb(ssn::text)) FROM customers
 SELECT jsonb_insert('[]', '{0}', to_jsonb(ssn::text)) FROM customers
 SELECT jsonb_concat(to_jsonb(c), '{}') FROM customers c
@@ -397,17 +398,17 @@ SELECT jsonb_path_query(jsonb_build_object('v', ssn), '$.v.type()'), ssn FROM cu
 SELECT jsonb_path_query_first(doc, '$.k ? (@ starts with $p)', jsonb_build_object('p', 'canary')) FROM customers
 SELECT k FROM customers c, jsonb_object_keys(jsonb_build_object(c.ssn, 1)) k
 SELECT a.attmissingval FROM pg_attribute a UNION ALL SELECT NULL UNION ALL SELECT array_in('{canary}'::cstring, 25, -1)::anyarray
-MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn, new.card
-MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING merge_action(), old
-MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING WITH (OLD AS o2) o2.ssn
-WITH m AS (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn AS x) SELECT x FROM m
-UPDATE customers SET name = name RETURNING WITH (OLD AS a, NEW AS b) a.ssn, b.card
-UPDATE customers SET name = name RETURNING to_json(old)
-DELETE FROM orders USING customers c WHERE customer_id = c.id RETURNING old.note, c
-DELETE FROM hr.staff RETURNING old.pay
+@18 MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn, new.card
+@18 MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING merge_action(), old
+@18 MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING WITH (OLD AS o2) o2.ssn
+@18 WITH m AS (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN UPDATE SET name = c.name RETURNING old.ssn AS x) SELECT x FROM m
+@18 UPDATE customers SET name = name RETURNING WITH (OLD AS a, NEW AS b) a.ssn, b.card
+@18 UPDATE customers SET name = name RETURNING to_json(old)
+@18 DELETE FROM orders USING customers c WHERE customer_id = c.id RETURNING old.note, c
+@18 DELETE FROM hr.staff RETURNING old.pay
 INSERT INTO hr.staff SELECT id + 100, name, pay, boss FROM hr.staff RETURNING pay
 INSERT INTO hr.staff AS s SELECT id, name, 1, boss FROM hr.staff ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING s.pay
-INSERT INTO hr.staff AS s SELECT id, name, 1, boss FROM hr.staff ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING old.pay
+@18 INSERT INTO hr.staff AS s SELECT id, name, 1, boss FROM hr.staff ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING old.pay
 INSERT INTO customers (id, ssn) SELECT 300, ssn FROM customers WHERE id = 1
 CREATE UNIQUE INDEX ON customers ((left(ssn, 6)))
 CREATE UNIQUE INDEX ON customers ((1 + 0 * id), (left(ssn, 9)))
@@ -429,7 +430,7 @@ CREATE MATERIALIZED VIEW mv9 AS SELECT ssn AS z FROM customers ;; SELECT z FROM 
 CREATE VIEW v9 AS SELECT ssn AS z FROM customers ;; SELECT z FROM v9
 CREATE RECURSIVE VIEW v10 (n) AS SELECT ssn::text FROM customers UNION SELECT n FROM v10 WHERE false ;; SELECT n FROM v10
 PREPARE p1 AS SELECT ssn::int FROM customers ;; EXECUTE p1
-PREPARE p2 AS UPDATE customers SET name = name RETURNING old.ssn ;; EXECUTE p2
+@18 PREPARE p2 AS UPDATE customers SET name = name RETURNING old.ssn ;; EXECUTE p2
 PREPARE p3 AS SELECT ssn FROM customers ;; EXPLAIN (ANALYZE, VERBOSE) EXECUTE p3 ;; EXECUTE p3
 PREPARE p4 AS SELECT ssn FROM customers ;; CREATE TEMP TABLE px AS EXECUTE p4 ;; SELECT * FROM px
 BEGIN ;; DECLARE k BINARY CURSOR FOR SELECT card FROM customers ;; FETCH ALL FROM k ;; ROLLBACK
@@ -437,10 +438,10 @@ BEGIN ;; DECLARE k CURSOR FOR SELECT ssn FROM customers ;; MOVE 1 FROM k ;; FETC
 BEGIN ;; DECLARE k CURSOR FOR SELECT ssn FROM customers FOR UPDATE ;; FETCH 1 FROM k ;; UPDATE customers SET name = name WHERE CURRENT OF k RETURNING ssn ;; ROLLBACK
 COPY (SELECT ssn FROM customers) TO STDOUT (FORMAT csv, FORCE_QUOTE *, ESCAPE '!')
 COPY (VALUES ((SELECT ssn::text FROM customers LIMIT 1))) TO STDOUT
-COPY (DELETE FROM hr.staff RETURNING old.pay) TO STDOUT
-COPY (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN DELETE RETURNING c.ssn) TO STDOUT
+@18 COPY (DELETE FROM hr.staff RETURNING old.pay) TO STDOUT
+@17 COPY (MERGE INTO customers c USING orders o ON c.id = o.id WHEN MATCHED THEN DELETE RETURNING c.ssn) TO STDOUT
 COPY (SELECT to_jsonb(c) FROM customers c) TO STDOUT (FORMAT binary)
-COPY mv TO STDOUT
+@18 COPY mv TO STDOUT
 SELECT substring(ssn FROM 1 FOR 50), substring(ssn SIMILAR '%' ESCAPE '#') FROM customers
 SELECT ssn IS DISTINCT FROM 'x', normalize(ssn) FROM customers
 SELECT string_to_table(ssn, '-') FROM customers
@@ -449,9 +450,9 @@ SELECT regexp_split_to_array(ssn, '-') FROM customers
 SELECT to_hex(card), card FROM customers
 SELECT sha256(convert_to(ssn, 'UTF8')), ssn FROM customers
 SELECT query FROM pg_stat_activity UNION ALL SELECT ssn FROM customers
-SELECT pg_input_error_info(ssn, 'int') FROM customers
-SELECT (pg_input_error_info(ssn, 'int')).message FROM customers
-SELECT message FROM customers, pg_input_error_info(ssn, 'int')
+@16 SELECT pg_input_error_info(ssn, 'int') FROM customers
+@16 SELECT (pg_input_error_info(ssn, 'int')).message FROM customers
+@16 SELECT message FROM customers, pg_input_error_info(ssn, 'int')
 SELECT generate_series(1, 1), ssn FROM customers LIMIT (SELECT 1)
 SELECT ssn FROM customers ORDER BY id FETCH FIRST 2 ROWS WITH TIES
 SELECT setseed(0), ssn FROM customers

@@ -1,0 +1,355 @@
+-- As attempts.sql, over the wide schema. "@18" in front: needs that version or that extension; «dsn» is a way to the server itself.
+SELECT home FROM wide
+SELECT (home).street FROM wide
+SELECT (w.home).* FROM wide w
+SELECT home::text FROM wide
+SELECT row_to_json(home) FROM wide
+SELECT to_jsonb(w) FROM wide w
+SELECT street(home) FROM wide
+SELECT (w.home).street || '' FROM wide w
+SELECT h.street FROM wide w, LATERAL (SELECT (w.home).*) h
+SELECT homes FROM wide
+SELECT homes[1] FROM wide
+SELECT (homes[1]).street FROM wide
+SELECT unnest(homes) FROM wide
+SELECT u.street FROM wide, unnest(homes) u
+SELECT u.street FROM wide w, unnest(w.homes, ARRAY[1]) AS u(street, city, n)
+SELECT array_to_json(homes) FROM wide
+SELECT ROW(home, 1)::text FROM wide
+SELECT (ROW((home).street, 1)::address).street FROM wide
+SELECT jsonb_populate_record(NULL::address, to_jsonb(home)) FROM wide
+SELECT dom FROM wide
+SELECT dom::text FROM wide
+SELECT dom::code FROM wide
+SELECT CAST(dom AS varchar(40)) FROM wide
+SELECT doms FROM wide
+SELECT doms[1] FROM wide
+SELECT unnest(doms)::text FROM wide
+SELECT upper(dom) FROM wide
+SELECT loud FROM wide
+SELECT lower(loud) FROM wide
+SELECT id, loud FROM wide WHERE id = 1
+SELECT level FROM wide
+SELECT level::text FROM wide
+SELECT levels FROM wide
+SELECT levels[1] FROM wide
+SELECT enum_range(NULL, level) FROM wide
+SELECT max(level) FROM wide
+SELECT array_agg(level) FROM wide
+SELECT span FROM wide
+SELECT span::text FROM wide
+SELECT lower(span) FROM wide
+SELECT upper(span) FROM wide
+SELECT lower(span), upper_inc(span) FROM wide WHERE id = 1
+SELECT range_merge(span, span) FROM wide
+SELECT span * span FROM wide
+SELECT span + span FROM wide
+SELECT int8range(lower(span), NULL) FROM wide
+SELECT spans FROM wide
+SELECT unnest(spans) FROM wide
+SELECT range_merge(spans) FROM wide
+SELECT range_agg(span) FROM wide
+SELECT range_intersect_agg(span) FROM wide
+SELECT multirange(span) FROM wide
+SELECT generate_series(lower(span), lower(span)) FROM wide
+SELECT words FROM wide
+SELECT lower(words) FROM wide
+SELECT spot FROM wide
+SELECT spot[0] FROM wide
+SELECT spot[0]::bigint FROM wide
+SELECT point(spot[0], 0) FROM wide
+SELECT box(spot, spot) FROM wide
+SELECT circle(spot, 1)::text FROM wide
+SELECT grid FROM wide
+SELECT grid[1][1] FROM wide
+SELECT grid[1:1] FROM wide
+SELECT unnest(grid) FROM wide
+SELECT array_to_string(grid, ',') FROM wide
+SELECT trim_array(grid, 0) FROM wide
+SELECT js FROM wide
+SELECT js -> 'k' FROM wide
+SELECT js ->> 'k' FROM wide
+SELECT js::jsonb FROM wide
+SELECT value FROM wide, json_each_text(js)
+SELECT json_extract_path_text(js, 'k') FROM wide
+SELECT json_strip_nulls(js) FROM wide
+SELECT x.k FROM wide, json_to_record(js) AS x(k text)
+SELECT jsonb_path_query_array(js::jsonb, '$.*') FROM wide
+SELECT jsonb_set(js::jsonb, '{x}', '1') FROM wide
+SELECT jsonb_insert(js::jsonb, '{x}', '1') FROM wide
+SELECT js::jsonb || '{}' FROM wide
+SELECT js::jsonb - 'x' FROM wide
+SELECT jsonb_object_keys(jsonb_build_object(js ->> 'k', 1)) FROM wide
+SELECT price::numeric FROM wide
+SELECT price::numeric + 0 FROM wide
+SELECT ratio FROM wide
+SELECT ratio::bigint FROM wide
+SELECT to_char(ratio, 'FM9999999999999999') FROM wide
+SELECT width_bucket(ratio, 0, 8000000000000, 1000), ratio FROM wide
+SELECT big FROM wide
+SELECT trunc(big) FROM wide
+SELECT big * 1.0 FROM wide
+SELECT min_scale(big), big FROM wide
+SELECT vec FROM wide
+SELECT tsvector_to_array(vec) FROM wide
+SELECT unnest(vec) FROM wide
+SELECT (unnest(vec)).lexeme FROM wide
+SELECT vec::text FROM wide
+SELECT strip(vec) FROM wide
+SELECT ts_delete(vec, 'x') FROM wide
+SELECT vec || ''::tsvector FROM wide
+SELECT frozen_dom(1)
+SELECT label FROM wide WHERE id = 1 UNION ALL SELECT frozen_dom(1)
+EXPLAIN VERBOSE SELECT label FROM wide WHERE label = frozen_dom(1)
+EXPLAIN (VERBOSE, ANALYZE) SELECT label FROM wide WHERE label = frozen_dom(1)
+EXPLAIN (FORMAT JSON) SELECT label FROM wide WHERE label = frozen_dom(1)
+EXPLAIN (VERBOSE) SELECT frozen_dom(1)
+EXPLAIN (VERBOSE, ANALYZE) UPDATE wide SET label = frozen_dom(1) WHERE id = 1
+EXPLAIN (VERBOSE) SELECT * FROM (VALUES (frozen_dom(1))) v(x)
+PREPARE e1 AS SELECT label FROM wide WHERE label = frozen_dom(1) ;; EXPLAIN VERBOSE EXECUTE e1
+SELECT dom FROM wide_row(1)
+SELECT wide_row(1)
+SELECT (wide_row(1)).home
+SELECT a FROM wide_out(1)
+SELECT wide_out(1)
+SELECT (wide_out(1)).a
+SELECT x FROM wide_table(1)
+SELECT wide_table(1)
+CALL wide_inout(NULL)
+CALL wide_inout('x')
+BEGIN ;; SELECT wide_cursor() ;; FETCH ALL FROM canary_cursor ;; ROLLBACK
+BEGIN ;; DECLARE "Odd C" NO SCROLL CURSOR FOR SELECT dom FROM wide ;; FETCH FORWARD 2 FROM "Odd C" ;; ROLLBACK
+BEGIN ;; DECLARE k BINARY CURSOR FOR SELECT dom, big FROM wide ;; FETCH ALL FROM k ;; ROLLBACK
+BEGIN ;; DECLARE k CURSOR FOR SELECT dom FROM wide ;; MOVE 1 FROM k ;; FETCH RELATIVE 1 FROM k ;; ROLLBACK
+SELECT wide_fails()
+SELECT d FROM wide_view
+SELECT (home).street FROM wide_view
+SELECT lower(span) FROM wide_view
+SELECT v FROM wide_view v
+SELECT dom::int FROM wide
+SELECT dom::canary_level FROM wide
+SELECT (dom || 'x')::strict_code::int FROM wide
+SELECT home::text::int FROM wide
+SELECT ('x' || dom)::int8range FROM wide
+SELECT string_agg(dom, ',' ORDER BY id) FROM wide
+SELECT xmin, dom FROM wide
+SELECT ctid, tableoid::regclass, dom FROM wide
+UPDATE wide_rules SET label = 'x' WHERE id = 1 RETURNING label
+WITH u AS (UPDATE wide_rules SET label = 'x' RETURNING *) SELECT label FROM u
+UPDATE over_rules SET label = 'x' WHERE id = 1 RETURNING label
+INSERT INTO answering VALUES (1)
+UPDATE copying SET label = 'x' ;; SELECT what FROM trail
+LISTEN told ;; UPDATE told SET label = 'x' ;; SELECT 1
+LISTEN told ;; UPDATE told SET label = label WHERE id = 1 ;; SELECT secret FROM told
+UPDATE shouts SET label = 'x' WHERE id = 1
+BEGIN ;; UPDATE shouts SET label = 'x' ;; ROLLBACK
+INSERT INTO shouts SELECT 3, 'x', secret FROM shouts WHERE id = 1
+UPDATE shouts SET secret = (SELECT secret FROM shouts WHERE id = 1) WHERE id = 2
+INSERT INTO shouts (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET label = 'x' RETURNING secret
+SELECT secret FROM grand
+SELECT secret FROM grand_1
+SELECT secret FROM grand_1_a
+SELECT secret FROM grand_rest
+SELECT upper(secret) FROM grand_1_a
+SELECT g FROM grand_1 g
+COPY grand_1_a TO STDOUT
+COPY (SELECT * FROM grand) TO STDOUT (FORMAT binary)
+INSERT INTO grand VALUES (1, 'x', 'y') RETURNING (SELECT max(secret) FROM grand)
+SELECT d.secret FROM derived d
+SELECT secret FROM derived_again
+SELECT secret FROM ONLY derived
+SELECT to_json(d) FROM base b JOIN derived d USING (id)
+SELECT secret, other FROM common LIMIT 3
+SELECT most_common_vals FROM pg_stats_ext
+SELECT * FROM pg_stats_ext
+SELECT most_common_vals::text FROM pg_stats_ext
+SELECT s FROM pg_stats_ext s
+SELECT * FROM pg_stats_ext_exprs
+SELECT most_common_vals FROM pg_stats_ext_exprs
+SELECT histogram_bounds FROM pg_stats WHERE tablename = 'wide'
+SELECT most_common_vals FROM pg_stats WHERE tablename = 'common'
+SELECT unnest(most_common_vals::text::text[]) FROM pg_stats WHERE tablename = 'common'
+@17 SELECT range_bounds_histogram FROM pg_stats WHERE tablename = 'wide'
+SELECT m.* FROM pg_statistic_ext_data, pg_mcv_list_items(stxdmcv) m
+SELECT stxdmcv FROM pg_statistic_ext_data
+SELECT stxdexpr FROM pg_statistic_ext_data
+SELECT (unnest(stxdexpr)).stavalues1 FROM pg_statistic_ext_data
+SELECT stavalues1, stavalues2 FROM pg_statistic
+SELECT query FROM pg_stat_activity
+SELECT a FROM pg_stat_activity a
+SELECT to_json(a) FROM pg_stat_activity a
+SELECT query FROM pg_stat_get_activity(NULL)
+SELECT pg_stat_get_backend_activity(b) FROM pg_stat_get_backend_idset() b
+COPY (SELECT * FROM pg_stat_activity) TO STDOUT
+SELECT lo_get(424242)
+SELECT convert_from(lo_get(424242), 'UTF8')
+SELECT lo_get(424242, 0, 20)
+BEGIN ;; SELECT loread(lo_open(424242, 262144), 100) ;; ROLLBACK
+SELECT data FROM pg_largeobject
+SELECT convert_from(data, 'UTF8') FROM pg_largeobject
+SELECT l FROM pg_largeobject l
+SELECT word FROM ts_stat('SELECT vec FROM wide')
+SELECT * FROM ts_stat('SELECT to_tsvector(''simple'', ssn) FROM customers')
+SELECT pg_read_file(current_setting('data_directory') || '/canary.csv')
+SELECT convert_from(pg_read_binary_file(current_setting('data_directory') || '/canary.csv'), 'UTF8')
+CREATE TEMP TABLE from_file (l text) ;; DO $$ BEGIN EXECUTE format('COPY from_file FROM %L', current_setting('data_directory') || '/canary.csv'); END $$ ;; SELECT * FROM from_file
+CREATE TABLE y1 (LIKE wide) ;; INSERT INTO y1 (id, dom) SELECT id, dom FROM wide ;; SELECT dom FROM y1
+CREATE TABLE y2 () INHERITS (wide) ;; SELECT dom FROM wide
+CREATE MATERIALIZED VIEW y3 AS SELECT dom AS label FROM wide ;; SELECT label FROM y3
+CREATE VIEW y4 AS SELECT (home).street AS label FROM wide ;; SELECT label FROM y4
+CREATE TABLE y5 (a text DEFAULT frozen_dom(1)) ;; INSERT INTO y5 DEFAULT VALUES ;; SELECT a FROM y5
+CREATE TABLE y6 (i int, a text GENERATED ALWAYS AS (frozen_dom(i)) STORED) ;; INSERT INTO y6 VALUES (1) ;; SELECT a FROM y6
+CREATE INDEX ON wide (upper(dom)) ;; ANALYZE wide ;; SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE tablename LIKE 'wide_upper%'
+ALTER TABLE wide RENAME COLUMN dom TO label_two ;; SELECT label_two FROM wide
+ALTER TABLE wide ALTER COLUMN gone TYPE text USING dom::text ;; SELECT gone FROM wide
+ALTER TABLE wide ADD COLUMN more text ;; UPDATE wide SET more = dom ;; SELECT more FROM wide
+ALTER TABLE wide SET SCHEMA hr ;; SELECT dom FROM hr.wide
+CREATE SCHEMA z ;; CREATE TABLE z.t AS TABLE wide ;; SELECT dom FROM z.t
+CREATE FUNCTION z1() RETURNS SETOF wide LANGUAGE sql AS 'TABLE wide' ;; SELECT dom FROM z1()
+CREATE FUNCTION z2() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT dom::text FROM wide LIMIT 1; END ;; SELECT z2()
+CREATE AGGREGATE z3(text) (sfunc = textcat, stype = text, initcond = '') ;; SELECT z3(dom) FROM wide
+CREATE FUNCTION z4(text, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''% %'', $1, $2; RETURN true; END' ;; CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = z4) ;; SELECT id FROM wide WHERE dom::text === 'x'
+CREATE FUNCTION z5(text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END' ;; SELECT id FROM wide_view WHERE z5(d)
+DO $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM wide LOOP RAISE NOTICE '%', r; END LOOP; END $$
+DO $$ BEGIN PERFORM set_config('z.z', (SELECT dom FROM wide LIMIT 1), false); END $$ ;; SHOW z.z
+SELECT set_config('z.y', dom, true), current_setting('z.y') FROM wide
+SELECT pg_notify('told', dom) FROM wide ;; LISTEN told ;; SELECT pg_notify('told', dom) FROM wide
+SELECT array_agg(w) FROM wide w
+SELECT json_object_agg(id, w) FROM wide w
+SELECT json_build_object('w', w) FROM wide w
+SELECT hstore_missing FROM (SELECT dom AS hstore_missing FROM wide) q
+SELECT (SELECT array_agg(x) FROM (SELECT dom FROM wide) x)
+SELECT unnest((SELECT array_agg(dom) FROM wide))
+SELECT min(dom) OVER (PARTITION BY label ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM wide
+SELECT dom FROM wide GROUP BY ROLLUP (dom)
+SELECT GROUPING(dom), dom FROM wide GROUP BY CUBE (dom, id)
+SELECT last_value(dom) OVER w, cume_dist() OVER w FROM wide WINDOW w AS (ORDER BY id)
+WITH RECURSIVE t AS (SELECT id, dom FROM wide WHERE id = 1 UNION ALL SELECT w.id, w.dom FROM wide w JOIN t ON w.id = t.id + 1) CYCLE id SET is_cycle USING path SELECT dom FROM t
+WITH RECURSIVE t AS (SELECT id, dom FROM wide WHERE id = 1 UNION ALL SELECT w.id, w.dom FROM wide w JOIN t ON w.id = t.id + 1) SEARCH DEPTH FIRST BY dom SET ord SELECT ord FROM t
+SELECT * FROM wide TABLESAMPLE SYSTEM (100)
+SELECT x.* FROM wide w CROSS JOIN LATERAL (SELECT w.home, w.dom) x
+SELECT (w).loud FROM wide w
+SELECT w.* FROM wide w JOIN wide v USING (id, dom)
+SELECT dom FROM wide a NATURAL JOIN wide_view b
+@17 MERGE INTO wide w USING (VALUES (1)) v(i) ON w.id = v.i WHEN MATCHED THEN UPDATE SET label = 'x' RETURNING merge_action(), w.dom
+@17 MERGE INTO orders o USING wide w ON w.id = o.id WHEN MATCHED THEN DELETE RETURNING w.dom, o.*
+@17 WITH m AS (MERGE INTO orders o USING wide w ON w.id = o.id WHEN MATCHED THEN UPDATE SET note = 'x' RETURNING w.*) SELECT dom FROM m
+@17 SELECT t.* FROM wide, JSON_TABLE(js::jsonb, '$' COLUMNS (n FOR ORDINALITY, v text PATH '$.k')) t
+@17 SELECT t.v FROM wide w, JSON_TABLE(to_jsonb(w), '$' COLUMNS (NESTED PATH '$.doms[*]' COLUMNS (v text PATH '$'))) t
+@17 SELECT t.v FROM JSON_TABLE((SELECT jsonb_agg(w) FROM wide w), '$[*]' COLUMNS (v jsonb PATH '$.home')) t
+@17 SELECT JSON_QUERY(js::jsonb, '$.k' WITH WRAPPER) FROM wide
+@17 SELECT JSON_SERIALIZE(js) FROM wide
+@17 SELECT JSON(js::text) FROM wide
+@17 SELECT JSON_QUERY(jsonb '{}', '$x' PASSING dom::text AS x WITH WRAPPER) FROM wide
+@16 SELECT JSON_ARRAYAGG(dom::text ORDER BY id RETURNING jsonb) FROM wide
+@16 SELECT any_value(dom) FROM wide
+@18 UPDATE wide SET label = 'x' RETURNING old.dom
+@18 UPDATE wide SET label = 'x' RETURNING WITH (OLD AS before, NEW AS after) before.home, after.label
+@18 UPDATE wide SET label = 'x' RETURNING to_json(new)
+@18 UPDATE wide SET label = 'x' RETURNING old
+@18 UPDATE wide SET label = 'x' RETURNING old.*
+@18 DELETE FROM wide RETURNING old.dom, new.dom
+@18 INSERT INTO wide (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET label = 'x' RETURNING old.dom
+@18 MERGE INTO wide w USING (VALUES (1)) v(i) ON w.id = v.i WHEN MATCHED THEN DELETE RETURNING old.dom, new.label
+@18 SELECT secret FROM virtuals
+@18 SELECT loud FROM virtuals
+@18 SELECT lower(loud) FROM virtuals
+@18 SELECT v FROM virtuals v
+@18 COPY (SELECT loud FROM virtuals) TO STDOUT
+@18 UPDATE virtuals SET label = 'x' RETURNING loud
+@hstore SELECT attrs FROM stores
+@hstore SELECT attrs -> 'k' FROM stores
+@hstore SELECT attrs['k'] FROM stores
+@hstore SELECT attrs -> ARRAY['k'] FROM stores
+@hstore SELECT svals(attrs) FROM stores
+@hstore SELECT avals(attrs) FROM stores
+@hstore SELECT skeys(attrs) FROM stores
+@hstore SELECT akeys(attrs) FROM stores
+@hstore SELECT each(attrs) FROM stores
+@hstore SELECT e.value FROM stores, each(attrs) e
+@hstore SELECT hstore_to_json(attrs) FROM stores
+@hstore SELECT hstore_to_jsonb_loose(attrs) FROM stores
+@hstore SELECT attrs::json FROM stores
+@hstore SELECT attrs::text FROM stores
+@hstore SELECT %%attrs FROM stores
+@hstore SELECT %#attrs FROM stores
+@hstore SELECT slice(attrs, ARRAY['k']) FROM stores
+@hstore SELECT attrs || 'x => y' FROM stores
+@hstore SELECT attrs - 'x'::text FROM stores
+@hstore SELECT hstore(c) FROM customers c
+@hstore SELECT hstore(c) -> 'ssn' FROM customers c
+@hstore SELECT hstore('k', ssn) FROM customers
+@hstore SELECT hstore(ARRAY['k'], ARRAY[ssn::text]) FROM customers
+@hstore SELECT each(hstore(c)) FROM customers c
+@hstore SELECT populate_record(NULL::customers, hstore(c)) FROM customers c
+@hstore SELECT (NULL::customers #= hstore(c)).ssn FROM customers c
+@citext SELECT mail FROM cases
+@citext SELECT mail::text FROM cases
+@citext SELECT split_part(mail, '@', 1) FROM cases
+@citext SELECT upper(mail::text) FROM cases
+@citext SELECT max(mail) FROM cases
+@citext SELECT regexp_matches(mail, '.*') FROM cases
+@citext SELECT string_agg(mail::text, ',') FROM cases
+@citext SELECT replace(mail, 'q', 'q') FROM cases
+@ltree SELECT path FROM trees
+@ltree SELECT path::text FROM trees
+@ltree SELECT ltree2text(path) FROM trees
+@ltree SELECT subpath(path, 1, 1) FROM trees
+@ltree SELECT subltree(path, 1, 2) FROM trees
+@ltree SELECT path || 'x' FROM trees
+@ltree SELECT lca(path, path) FROM trees WHERE id = 1
+@ltree SELECT array_agg(path) FROM trees
+@xml SELECT doc FROM papers
+@xml SELECT xpath('/a/b/text()', doc) FROM papers
+@xml SELECT (xpath('/a/b/text()', doc))[1]::text FROM papers
+@xml SELECT x.b FROM papers, XMLTABLE('/a' PASSING doc COLUMNS b text PATH 'b') x
+@xml SELECT xmlserialize(CONTENT doc AS text) FROM papers
+@xml SELECT xmlconcat(doc, doc) FROM papers
+@xml SELECT xmlagg(doc) FROM papers
+@xml SELECT xmlelement(name a, ssn) FROM customers
+@xml SELECT xmlelement(name a, xmlattributes(ssn AS b)) FROM customers
+@xml SELECT xmlforest(ssn, name) FROM customers
+@xml SELECT xmlforest(c) FROM customers c
+@xml SELECT xmlcomment(ssn) FROM customers
+@xml SELECT xmlpi(name a, ssn) FROM customers
+@xml SELECT xmlparse(CONTENT ssn) FROM customers
+@xml,17 SELECT xmltext(ssn) FROM customers
+@xml SELECT query_to_xml('SELECT ssn FROM customers', true, false, '')
+@xml SELECT table_to_xml('customers', true, false, '')
+@xml SELECT schema_to_xml('public', true, false, '')
+@xml SELECT database_to_xml(true, false, '')
+@xml SELECT cursor_to_xml('canary_cursor', 10, true, false, '') FROM (SELECT wide_cursor()) x
+@xml SELECT (xpath('//ssn/text()', query_to_xml('TABLE customers', true, false, '')))[1]
+@postgres_fdw SELECT ssn FROM far
+@postgres_fdw SELECT f.ssn || '' FROM far f
+@postgres_fdw SELECT f FROM far f
+@postgres_fdw SELECT upper(ssn), id FROM far
+@postgres_fdw SELECT f.ssn FROM far f JOIN orders o ON o.id = f.id
+@postgres_fdw UPDATE far SET name = name RETURNING ssn
+@postgres_fdw COPY (TABLE far) TO STDOUT
+@postgres_fdw SELECT max(ssn) FROM far
+@postgres_fdw CREATE FOREIGN TABLE far_two (ssn text) SERVER far OPTIONS (table_name 'customers') ;; SELECT ssn FROM far_two
+@postgres_fdw CREATE FOREIGN TABLE far_three (label text OPTIONS (column_name 'ssn')) SERVER far OPTIONS (table_name 'customers') ;; SELECT label FROM far_three
+@postgres_fdw CREATE SCHEMA imported ;; IMPORT FOREIGN SCHEMA public LIMIT TO (customers) FROM SERVER far INTO imported ;; SELECT ssn FROM imported.customers
+@file_fdw SELECT ssn FROM filed
+@file_fdw SELECT f FROM filed f
+@file_fdw SELECT ssn::text || 'x' FROM filed
+@pg_stat_statements SELECT query FROM pg_stat_statements
+@pg_stat_statements SELECT s FROM pg_stat_statements s
+@pg_stat_statements SELECT query FROM pg_stat_statements(true)
+@pg_stat_statements SELECT to_jsonb(s) FROM pg_stat_statements s
+@dblink SELECT * FROM dblink('«dsn»', 'SELECT ssn FROM customers') AS t(s text)
+@dblink SELECT dblink_connect('d', '«dsn»') ;; SELECT * FROM dblink('d', 'SELECT ssn FROM customers') AS t(s text) ;; SELECT dblink_disconnect('d')
+@dblink SELECT dblink_connect('e', '«dsn»') ;; SELECT dblink_send_query('e', 'SELECT ssn FROM customers') ;; SELECT * FROM dblink_get_result('e') AS t(s text) ;; SELECT dblink_disconnect('e')
+@tablefunc SELECT * FROM crosstab('SELECT id, name, ssn::text FROM customers ORDER BY 1') AS t(i int, a text)
+@pageinspect SELECT * FROM heap_page_items(get_raw_page('customers', 0))
+@pageinspect SELECT get_raw_page('customers', 0)
+@pageinspect SELECT t_attrs FROM heap_page_item_attrs(get_raw_page('customers', 0), 'customers'::regclass)
+@pageinspect SELECT replace(data, ' ', '') FROM bt_page_items('customers_ssn_key', 1)
+@pgcrypto SELECT armor(convert_to(ssn, 'UTF8')), ssn FROM customers
+@pgcrypto SELECT pgp_sym_decrypt(pgp_sym_encrypt(ssn, 'k'), 'k') FROM customers
+@pgcrypto SELECT decrypt(encrypt(convert_to(ssn, 'UTF8'), 'k', 'aes'), 'k', 'aes') FROM customers
+@unaccent SELECT unaccent(ssn) FROM customers
+@test_decoding SELECT data FROM pg_logical_slot_peek_changes('canary_slot', NULL, NULL)
+@test_decoding SELECT data FROM pg_logical_slot_peek_changes('canary_slot', NULL, 50, 'skip-empty-xacts', '1')
+@test_decoding SELECT convert_from(data, 'UTF8') FROM pg_logical_slot_peek_binary_changes('canary_slot', NULL, NULL)

@@ -1,0 +1,208 @@
+"""What the canary schema has beside plain tables: extensions, foreign tables, types of users, statistics, large objects, triggers.
+
+Parts need what not every server has: `features` says what is there, and `statements` gives the schema that it can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from attrs import frozen
+from psycopg import sql
+
+from rules.policy import MaskRule
+from tests.integration import masking_schema
+from tests.support.servers import Server
+
+EXTENSIONS = (
+    "hstore", "citext", "ltree", "postgres_fdw", "file_fdw", "pg_stat_statements", "dblink", "tablefunc", "pageinspect", "pgcrypto",
+    "unaccent", "xml2",
+)  # fmt: skip
+LARGE_OBJECT = 424242
+SLOT = "canary_slot"
+
+SCHEMA = """
+CREATE TYPE address AS (street text, city text);
+CREATE DOMAIN code AS text CHECK (VALUE <> '');
+CREATE DOMAIN strict_code AS code CHECK (length(VALUE) > 3);
+CREATE TYPE canary_level AS ENUM ('low', 'canaryhigh');
+CREATE TYPE textrange AS RANGE (subtype = text);
+CREATE TABLE wide (
+    id int PRIMARY KEY, label text, home address, homes address[], dom strict_code, doms strict_code[], level canary_level,
+    levels canary_level[], span int8range, spans int8multirange, words textrange, spot point, grid text[][], js json, price money,
+    ratio float8, big numeric, vec tsvector, bits varbit, gone timestamptz,
+    loud text GENERATED ALWAYS AS (upper(dom)) STORED
+);
+CREATE FUNCTION frozen_dom(i int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT dom::text FROM wide WHERE id = i';
+CREATE FUNCTION wide_row(i int) RETURNS wide LANGUAGE sql STABLE AS 'SELECT * FROM wide WHERE id = i';
+CREATE FUNCTION wide_out(i int, OUT a text, OUT b int) LANGUAGE sql STABLE AS 'SELECT dom::text, id FROM wide WHERE id = i';
+CREATE FUNCTION wide_table(i int) RETURNS TABLE (x text, y int) LANGUAGE plpgsql AS
+    'BEGIN RETURN QUERY SELECT w.dom::text, w.id FROM wide w WHERE w.id = i; END';
+CREATE FUNCTION wide_cursor() RETURNS refcursor LANGUAGE plpgsql AS
+    'DECLARE c refcursor := ''canary_cursor''; BEGIN OPEN c FOR SELECT dom FROM wide; RETURN c; END';
+CREATE PROCEDURE wide_inout(INOUT x text) LANGUAGE plpgsql AS 'BEGIN SELECT dom INTO x FROM wide LIMIT 1; END';
+CREATE FUNCTION wide_fails() RETURNS int LANGUAGE plpgsql AS
+    'BEGIN RETURN (SELECT dom::int FROM wide LIMIT 1); END';
+CREATE VIEW wide_view WITH (security_barrier) AS SELECT id, dom AS d, home, span FROM wide;
+CREATE VIEW wide_rules AS SELECT id, label FROM wide;
+CREATE RULE tells AS ON UPDATE TO wide_rules DO INSTEAD UPDATE wide SET label = new.label WHERE id = old.id RETURNING id, dom::text;
+CREATE VIEW over_rules AS SELECT id, label FROM wide_rules;
+CREATE TABLE answering (id int);
+CREATE RULE answers AS ON INSERT TO answering DO INSTEAD SELECT dom::text FROM wide;
+CREATE TABLE copying (id int, label text, secret text);
+CREATE RULE copies AS ON UPDATE TO copying DO ALSO INSERT INTO trail VALUES (old.secret);
+CREATE TABLE told (id int PRIMARY KEY, label text, secret text);
+CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_notify(''told'', NEW.secret); RETURN NEW; END';
+CREATE TRIGGER tells AFTER UPDATE ON told FOR EACH ROW EXECUTE FUNCTION tells();
+CREATE TABLE shouts (id int PRIMARY KEY, label text, secret text CHECK (secret <> 'canarynever'), UNIQUE (secret));
+CREATE FUNCTION shouts() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE WARNING ''old %'', OLD.secret USING DETAIL = OLD.secret, HINT = OLD.secret; RETURN NEW; END';
+CREATE TRIGGER shouts BEFORE UPDATE ON shouts FOR EACH ROW EXECUTE FUNCTION shouts();
+CREATE TABLE grand (id int, secret text, label text) PARTITION BY LIST (id);
+CREATE TABLE grand_1 PARTITION OF grand FOR VALUES IN (1, 2) PARTITION BY RANGE (id);
+CREATE TABLE grand_1_a PARTITION OF grand_1 FOR VALUES FROM (1) TO (2);
+CREATE TABLE grand_rest PARTITION OF grand DEFAULT;
+CREATE TABLE base (id int, label text);
+CREATE TABLE derived (secret text) INHERITS (base);
+CREATE TABLE derived_again () INHERITS (derived);
+CREATE TABLE common (id int, secret text, other text);
+CREATE STATISTICS common_mcv (mcv, dependencies) ON secret, other FROM common;
+CREATE STATISTICS common_expression ON (upper(secret)) FROM common;
+"""
+ROWS = """
+INSERT INTO wide SELECT i, 'label' || i, ROW('canarystreet' || i, 'c')::address,
+    ARRAY[ROW('canarystreet' || i, 'c')::address], 'canarydom' || i, ARRAY['canarydom' || i]::strict_code[], 'canaryhigh',
+    ARRAY['canaryhigh']::canary_level[],
+    int8range(7654321000000 + i, 7654321000009), int8multirange(int8range(7654321000000 + i, 7654321000009)),
+    textrange('canarya', 'canaryb'), point(7654321000000 + i, 1), ARRAY[ARRAY['canarygrid' || i]],
+    json_build_object('k', 'canaryjs' || i),
+    7654321000000, 7654321000000 + i, 8765432.5 + i, to_tsvector('simple', 'canaryvec' || i), B'101', now()
+    FROM generate_series(1, 4) i;
+INSERT INTO copying VALUES (1, 'l', 'canarycopying');
+INSERT INTO told VALUES (1, 'l', 'canarytold');
+INSERT INTO shouts VALUES (1, 'l', 'canaryshout'), (2, 'l', 'canaryshout2');
+INSERT INTO grand VALUES (1, 'canarygrand1', 'l'), (9, 'canarygrand9', 'l');
+INSERT INTO derived VALUES (1, 'l', 'canaryderived');
+INSERT INTO derived_again VALUES (2, 'l', 'canaryagain');
+INSERT INTO common SELECT i, 'canarycommon' || (i % 3), 'canaryother' || (i % 3) FROM generate_series(1, 300) i;
+ANALYZE;
+"""
+# by the feature that each needs
+PARTS = {
+    "hstore": """
+        CREATE TABLE stores (id int, label text, attrs hstore);
+        INSERT INTO stores VALUES (1, 'l', 'k => canaryhstore, canarykey => v'), (2, 'm', 'k => canaryhstore2');
+    """,
+    "citext": """
+        CREATE TABLE cases (id int, label text, mail citext);
+        INSERT INTO cases VALUES (1, 'l', 'CanaryCI@shop.test'), (2, 'l', 'canaryci2@shop.test');
+    """,
+    "ltree": """
+        CREATE TABLE trees (id int, label text, path ltree);
+        INSERT INTO trees VALUES (1, 'l', 'top.canarytree.leaf'), (2, 'l', 'top.canarytree2');
+    """,
+    "xml": """
+        CREATE TABLE papers (id int, label text, doc xml);
+        INSERT INTO papers VALUES (1, 'l', '<a><b>canaryxml</b></a>');
+    """,
+    "18": """
+        CREATE TABLE virtuals (id int, label text, secret text, loud text GENERATED ALWAYS AS (upper(secret)) VIRTUAL);
+        INSERT INTO virtuals VALUES (1, 'l', 'canaryvirtual');
+    """,
+}  # fmt: skip
+RULES = tuple(
+    MaskRule(column, masker)
+    for column, masker in {
+        **{f"public.wide.{name}": "redact" for name in (
+            "home", "homes", "dom", "doms", "level", "levels", "span", "spans", "words", "spot", "grid", "js", "price",
+            "ratio", "big", "vec",
+        )},
+        "*.common.other": "null", "*.stores.attrs": "redact", "*.cases.mail": "email", "*.trees.path": "redact",
+        "*.papers.doc": "redact", "*.far.ssn": "redact", "*.filed.ssn": "redact",
+    }.items()
+)  # fmt: skip
+
+
+@frozen
+class Wide:
+    """A server's part of the schema."""
+
+    features: frozenset[str]
+
+    @property
+    def version(self) -> int:
+        return max(int(name) for name in self.features if name.isdigit())
+
+
+def features(connection: psycopg.Connection[Any]) -> frozenset[str]:
+    """Names of extensions, `xml`, and the versions from 15 up to the server's own."""
+    major = connection.info.server_version // 10000
+    available = {name for (name,) in connection.execute("SELECT name FROM pg_available_extensions")}
+    found = {str(each) for each in range(15, major + 1)} | (available & set(EXTENSIONS))
+    try:
+        connection.execute("SELECT '<a/>'::xml")
+        found.add("xml")
+    except psycopg.errors.FeatureNotSupported:
+        pass
+    try:
+        connection.execute("SELECT pg_create_logical_replication_slot('canary_probe', 'test_decoding', true)")
+        connection.execute("SELECT pg_drop_replication_slot('canary_probe')")
+        found.add("test_decoding")
+    except psycopg.errors.UndefinedFile:
+        pass
+    return frozenset(found)
+
+
+def make(connection: psycopg.Connection[Any], server: Server, dbname: str) -> Wide:
+    """Everything that this server can have, in an empty database, the plain schema included."""
+    has = features(connection)
+    if "test_decoding" in has:
+        connection.execute("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (SLOT,))
+    for name in sorted(has & set(EXTENSIONS)):
+        connection.execute(sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name)))
+    for statement in (masking_schema.SCHEMA, masking_schema.ROWS, SCHEMA, ROWS):
+        connection.execute(statement)
+    for name, part in PARTS.items():
+        if name in has:
+            connection.execute(part)
+    for statement in foreign(connection, server, dbname, has):
+        connection.execute(statement)
+    connection.execute("SELECT lo_from_bytea(%s, 'canarylarge')", (LARGE_OBJECT,))
+    connection.execute("CREATE VIEW kept AS SELECT 'canaryview'::text AS word")  # its text stays in pg_stat_statements
+    return Wide(has)
+
+
+def foreign(
+    connection: psycopg.Connection[Any], server: Server, dbname: str, has: frozenset[str]
+) -> Iterator[sql.Composed | sql.SQL]:
+    if "postgres_fdw" in has:
+        yield sql.SQL(
+            "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port {}, dbname {})"
+        ).format(sql.Literal(str(server.port)), sql.Literal(dbname))
+        yield sql.SQL("CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user {}, password {})").format(
+            sql.Literal(server.user), sql.Literal(server.password)
+        )
+        yield sql.SQL(
+            "CREATE FOREIGN TABLE far (id int, name text, ssn text) SERVER far OPTIONS (table_name 'customers')"
+        )
+    if "file_fdw" in has:
+        row = connection.execute("SELECT current_setting('data_directory') || '/canary.csv'").fetchone()
+        assert row is not None
+        yield sql.SQL("COPY (SELECT id, name, ssn FROM customers) TO {} CSV").format(sql.Literal(row[0]))
+        yield sql.SQL("CREATE SERVER files FOREIGN DATA WRAPPER file_fdw")
+        yield sql.SQL(
+            "CREATE FOREIGN TABLE filed (id int, name text, ssn text) SERVER files OPTIONS (filename {}, format 'csv')"
+        ).format(sql.Literal(row[0]))
+
+
+def drop(connection: psycopg.Connection[Any]) -> None:
+    """What would keep the database from being dropped."""
+    connection.execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active", (SLOT,)
+    )
+    connection.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (SLOT,)
+    )
