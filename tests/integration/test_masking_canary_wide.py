@@ -73,7 +73,7 @@ def test_no_attempt_shows_a_canary(database: tuple[Server, wide.Wide], direct: L
     with direct.open() as bare, through.open() as masked:
         for attempt in ATTEMPTS:
             statements = written(attempt, server)
-            if not canaries(bare.hear(statements, WAYS[way])) and attempt.needs <= has.features:
+            if not canaries(bare.hear(statements, WAYS[way])) and attempt.needs <= has.features | {way}:
                 silent.append(attempt.sql)
             if found := canaries(masked.hear(statements, WAYS[way])):
                 leaking.append((attempt.sql, found))

@@ -1,4 +1,4 @@
--- As attempts.sql, over the wide schema. "@18" in front: needs that version or that extension; «dsn» is a way to the server itself.
+-- As attempts.sql, over the wide schema. "@18" in front: needs that version, extension or way to ask; «dsn» is a way to the server itself.
 SELECT home FROM wide
 SELECT (home).street FROM wide
 SELECT (w.home).* FROM wide w
@@ -137,7 +137,7 @@ SELECT ctid, tableoid::regclass, dom FROM wide
 UPDATE wide_rules SET label = 'x' WHERE id = 1 RETURNING label
 WITH u AS (UPDATE wide_rules SET label = 'x' RETURNING *) SELECT label FROM u
 UPDATE over_rules SET label = 'x' WHERE id = 1 RETURNING label
-INSERT INTO answering VALUES (1)
+@simple INSERT INTO answering VALUES (1)
 UPDATE copying SET label = 'x' ;; SELECT what FROM trail
 LISTEN told ;; UPDATE told SET label = 'x' ;; SELECT 1
 LISTEN told ;; UPDATE told SET label = label WHERE id = 1 ;; SELECT secret FROM told
