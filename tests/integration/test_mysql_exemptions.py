@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trio
+from pymysql.constants import CLIENT
 
 from tests.integration.mysql_gateway import Door, direct, mysql_gateway
 from tests.support.servers import Server
@@ -177,6 +178,42 @@ async def test_what_people_let_be_written_is_masked_where_it_arrives(
     if shown is not None:
         assert re.match(shown, await door.run(lambda c: value(c, read)))
     assert await door.run(lambda c: value(c, "SELECT more FROM notes WHERE id = 1")) == "words"
+
+
+KEPT = [
+    "SET @x = (SELECT ssn FROM customers); SELECT @x",
+    "SELECT ssn INTO @x FROM customers; SELECT @x, 1",
+    "SELECT @x := ssn, @x FROM customers",
+    "SELECT @x := ssn FROM customers; SELECT concat(@x, '')",
+    "CREATE TEMPORARY TABLE t AS SELECT ssn FROM customers; SELECT * FROM t",
+    "SET @x = (SELECT ssn FROM customers); PREPARE s FROM 'SELECT @x'; EXECUTE s",
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+async def test_what_people_let_one_text_keep_is_masked_when_the_same_text_reads_it_back(door: Door, text: str) -> None:
+    desk = door.gateway.desk
+    assert desk is not None
+    seen: list[Any] = []
+
+    def work(connection: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            seen.extend(cursor.fetchall())
+            while cursor.nextset():
+                seen.extend(cursor.fetchall())
+
+    async def client() -> None:
+        await door.run(work, client_flag=CLIENT.MULTI_STATEMENTS)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client)
+        with trio.fail_after(15):
+            while not (waiting := await desk.select()):
+                await desk.changed(1)
+        await desk.approve(waiting[0].id, BOB, "fine")
+    assert seen
+    assert "canary" not in repr(seen)
 
 
 async def test_inherited_masks_are_listed_and_can_be_forgotten(door: Door) -> None:

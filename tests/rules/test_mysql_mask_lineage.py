@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 
 from rules.classify.mysql import classify
-from tests.rules.mysql_mask_catalog import CATALOG, MARIADB, SHOP, examine, mask_set, treatments
+from rules.model import Namespace
+from tests.rules.mysql_mask_catalog import CATALOG, MARIADB, MASKS, SHOP, examine, mask_set, treatments
 
 STAR = "- - - redact email bucket last4 date-to-year ? -"
 
@@ -118,8 +119,10 @@ COLUMNS = [
     ("SELECT SQL_TEXT FROM performance_schema.events_statements_history", "redact"),
     ("SELECT min_value FROM mysql.column_stats", "redact"),
     # stored functions
-    ("SELECT get_ssn(1), shop.get_ssn(1), get_name(1), fmt(name), fmt(ssn), hidden(), nowhere() FROM customers", "? ? - - ? ? ?"),
-    ("SELECT richer(1, 5000), wraps_variable()", "- ?"),
+    ("SELECT get_ssn(1), shop.get_ssn(1), get_name(1), fmt(name), fmt(ssn) FROM customers", "? ? - - ?"),
+    ("SELECT get_name(1), name, hidden(), nowhere() FROM customers", "? - ? ?"),  # one keeps what the others may read
+    ("SELECT richer(1, 5000), name FROM customers", "- -"),
+    ("SELECT richer(1, 5000), wraps_variable()", "? ?"),
     ("SELECT by_ssn(1), by_own(1), quotes(), ring(), ring_too()", "- - ? ? ?"),
     ("SELECT ring_too(), ring()", "? ?"),
     ("CALL skips()", "?"),
@@ -187,3 +190,46 @@ def test_what_was_approved_to_be_kept_is_masked_wherever_it_may_be_kept() -> Non
 @pytest.mark.parametrize(("sql", "expected"), MARIA)
 def test_what_mariadb_alone_has(sql: str, expected: str) -> None:
     assert treatments(sql, namespace=MARIADB) == expected
+
+
+def of_batch(sql: str, namespace: Namespace = SHOP) -> list[str]:
+    found = MASKS.examine(sql, classify(sql, namespace, CATALOG), namespace)
+    return [" ".join(output.treatment for output in each.outputs()) for each in found]
+
+
+def test_a_temporary_table_of_the_same_text_is_known() -> None:
+    made = "CREATE TEMPORARY TABLE zz (a int);"
+    assert of_batch(f"{made} INSERT INTO zz SELECT id FROM orders; SELECT a FROM zz WHERE a > 1")[2] == "as it is"
+    assert of_batch("SELECT a FROM zz; " + made) == ["redact (derived)", ""]
+    assert of_batch(f"{made} DROP TEMPORARY TABLE zz; SELECT a FROM zz")[2] == "redact (derived)"
+    assert of_batch("CREATE TABLE zz (a int); SELECT a FROM zz")[1] == "redact (derived)"  # one that others may fill
+    assert of_batch("CREATE TEMPORARY TABLE customers (ssn int); SELECT ssn FROM customers")[1] == "redact (derived)"
+    assert of_batch("CREATE TEMPORARY TABLE zz AS SELECT ssn FROM customers; SELECT * FROM zz")[1] == "redact (derived)"
+
+
+@pytest.mark.parametrize(
+    "keeps",
+    [
+        "SET @x = (SELECT ssn FROM customers LIMIT 1)",
+        "SELECT ssn INTO @x FROM customers LIMIT 1",
+        "SELECT @x := ssn FROM customers",
+        "CALL keeps()",
+        "EXECUTE IMMEDIATE 'SET @x = (SELECT ssn FROM customers LIMIT 1)'",
+        "CREATE TEMPORARY TABLE x AS SELECT ssn FROM customers",
+    ],
+)
+def test_what_one_text_keeps_and_reads_back_is_masked(keeps: str) -> None:
+    assert of_batch(f"{keeps}; SELECT @x, 1; SELECT 1; SELECT @s", MARIADB)[1:] == [
+        "redact (derived) as it is",
+        "as it is",
+        "redact (derived)",
+    ]
+    (_, executed) = MASKS.examine(f"{keeps}; EXECUTE s", classify(f"{keeps}; EXECUTE s", MARIADB, CATALOG), MARIADB)
+    assert not executed.follows_names
+    assert of_batch("SET @x = 1; SELECT @x, 1; SELECT a FROM t0", MARIADB)[1] == "as it is as it is"
+
+
+def test_one_statement_that_keeps_a_value_and_reads_it_back_is_masked() -> None:
+    assert treatments("SELECT @a := ssn, @a AS name FROM customers") == "? ?"
+    assert treatments("SELECT @a AS name, @a := ssn FROM customers") == "? ?"
+    assert treatments("SELECT @a := id, @a AS name FROM customers") == "- -"

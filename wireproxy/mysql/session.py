@@ -230,7 +230,9 @@ class MySqlSession(Session):
         if question.stage is _QUERY and len(statements) == 1 and loads_local(statements[0]):
             self._loaded = loaded_rows(weighed.masks[0])
             self._relay.gives_file(self._loaded)
-        if question.stage is not _PARSE and any(mask is not None and _carries(mask) for mask in weighed.masks):
+        if question.stage is not _PARSE and any(
+            isinstance(mask, MySqlResultMasks) and mask.keeps for mask in weighed.masks
+        ):
             self._namespace.keep_masked()
         super().forward(question, weighed, limits)
 
@@ -476,11 +478,6 @@ def mask_of(weighed: Weighed, position: int) -> ResultMasks | None:
     if position >= len(masks) or any(mask is None or _gives_several(mask) for mask in masks[:position]):
         return None
     return masks[position]
-
-
-def _carries(mask: ResultMasks) -> bool:
-    """Whether it was approved although it may put masked values where no mask covers them."""
-    return any(finding.kind in ("laundering", "source", "unfollowed") for finding in mask.findings)
 
 
 def _gives_several(mask: ResultMasks) -> bool:

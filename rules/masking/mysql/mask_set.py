@@ -27,7 +27,7 @@ from rules.masking.mysql.statements import PLANS, Followed, follow_statement
 from rules.masking.plan import OutputColumn
 from rules.masking.pseudonyms import token_in
 from rules.masking.values import Columns, Mark, MaskFinding, Unsure, Value
-from rules.model import Identity, Namespace, Statement
+from rules.model import Access, Effect, Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
 _INSIDE = 4  # statements inside statements: PREPARE of EXPLAIN of …
@@ -61,6 +61,18 @@ def compile_mysql_masks(
     return MySqlMaskSet(MySqlPlanner(world, MySqlMaskers(key)))
 
 
+def _behind(statement: Statement, result: MySqlResultMasks, namespace: Namespace) -> Namespace:
+    """The session as the next statement of the same text finds it, if people let this one run."""
+    if result.keeps:
+        namespace = evolve(namespace, holds_masked=True)
+    names = frozenset(each.name for each in statement.relations if each.access is Access.DDL)
+    if statement.root == "DropTable":
+        return evolve(namespace, temporary=namespace.temporary - names)
+    if statement.root == "CreateTable" and Effect.NAMESPACE in statement.effects:
+        return evolve(namespace, temporary=namespace.temporary | names)
+    return namespace
+
+
 @define
 class MySqlMaskSet(MaskSet):
     """Shared by all sessions of equal rights on one catalog."""
@@ -90,7 +102,14 @@ class MySqlMaskSet(MaskSet):
             reads = ()
         if len(reads) != len(statements):
             return (self._unfollowed(),) * len(statements)
-        return tuple(self._examined(found, namespace) for found in reads)
+        results: list[MySqlResultMasks] = []
+        for found in reads:
+            result = self._examined(found, namespace)
+            if namespace.holds_masked and result.follows_names:
+                result = evolve(result, follows_names=False)  # what was prepared may read what has just been kept
+            results.append(result)
+            namespace = _behind(found.statement, result, namespace)
+        return tuple(results)
 
     def _unfollowed(self) -> MySqlResultMasks:
         return evolve(self.unknown(), findings=(UNFOLLOWED,))
@@ -104,7 +123,11 @@ class MySqlMaskSet(MaskSet):
         if found.statement.opaque is not None:
             return self._unfollowed()
         try:
-            return self._followed(found, namespace)
+            result = self._followed(found, namespace)
+            if result.keeps and not namespace.holds_masked:  # it may read back what it keeps: SELECT @a := ssn, @a
+                again = self._followed(found, evolve(namespace, holds_masked=True))
+                result = evolve(result, columns=again.columns, results=again.results, touches=True)
+            return result
         except Exception:  # noqa: BLE001 - a tree of a shape that nobody foresaw must neither pass nor end the session
             return self._unfollowed()
 

@@ -82,6 +82,11 @@ class MySqlResultMasks(ResultMasks):
     echoes: bool = False  # code of the database may run, and read what was sent
 
     @property
+    def keeps(self) -> bool:
+        """Whether it may put masked values where no mask covers them, if people let it run."""
+        return any(finding.kind in ("laundering", "source", "unfollowed") for finding in self.findings)
+
+    @property
     def _planner(self) -> MySqlPlanner:
         assert isinstance(self.planner, MySqlPlanner)
         return self.planner
