@@ -48,6 +48,27 @@ async def test_an_identity_has_one_text_with_a_worker_whatever_the_number_of_its
         nursery.cancel_scope.cancel()
 
 
+async def test_of_many_who_come_at_once_the_shortest_text_comes_first(autojump_clock: Clock) -> None:
+    """To keep a worker busy for its whole time takes a long text; nothing is known yet of who sent which."""
+    places = Line(2)
+    waited: list[float] = []
+
+    async def send(who: str, length: int, seconds: float) -> None:
+        started = trio.current_time()
+        await places.enter(who, WAIT_S, length)
+        if who == "victim":
+            waited.append(trio.current_time() - started)
+        await trio.sleep(seconds)
+        places.leave(who, seconds, died=seconds >= 1.0)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(8):
+            nursery.start_soon(send, f"hostile {number}", 1_000_000, 1.0)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(send, "victim", 20_000, 0.01)
+    assert waited == [1.0]
+
+
 async def test_many_heavy_ones_leave_a_worker_to_everybody_else(autojump_clock: Clock) -> None:
     places = Line(2)
     async with trio.open_nursery() as nursery:

@@ -3,7 +3,8 @@
 Theory of operation. An identity has one text with a worker at a time; its others wait behind that one, whatever the number of its
 sessions. What it uses of the workers' time is remembered and halves every `HALF_LIFE_S`; a text that cost a worker its life counts
 `DEATH_S` more. Who has used much is *heavy*: the heavy together have all workers but one, so that there is one for everybody
-else, and they come after everybody else in line. Among equals the one who has used least comes first. So nobody waits longer
+else, and they come after everybody else in line. Among equals the one who has used least comes first, and among those who have
+used nothing yet, as when many newcomers arrive at once, the shortest text. So nobody waits longer
 than one text of each of those who have used less, and whoever keeps workers busy waits behind all others.
 
 With a single worker there is none to spare: others wait for the rest of the text that it has.
@@ -31,7 +32,7 @@ class _Standing:
     used_s: float = 0.0
     at: float = 0.0
     running: bool = False
-    waiting: deque[trio.Event] = field(factory=deque)
+    waiting: deque[tuple[trio.Event, int]] = field(factory=deque)  # with the length of its text
 
     def used(self, now: float) -> float:
         return self.used_s * math.exp2((self.at - now) / HALF_LIFE_S)
@@ -56,12 +57,15 @@ class Line:
         self._places = places
         self._call()
 
-    async def enter(self, who: str, wait_s: float) -> None:
-        """Until it is the turn of a text of `who`. Raises trio.TooSlowError. Each `enter` needs a `leave`, unless it raises."""
+    async def enter(self, who: str, wait_s: float, length: int = 0) -> None:
+        """Until it is the turn of a text of `who`, `length` bytes long. Raises trio.TooSlowError.
+
+        Each `enter` needs a `leave`, unless it raises.
+        """
         self._forget()
         standing = self._standings.setdefault(who, _Standing())
         turn = trio.Event()
-        standing.waiting.append(turn)
+        standing.waiting.append((turn, length))
         self._waiting[who] = standing
         self._call()
         try:
@@ -71,7 +75,7 @@ class Line:
             if turn.is_set():  # its turn came, and it will not take it
                 self.leave(who, 0.0)
             else:
-                standing.waiting.remove(turn)
+                standing.waiting.remove((turn, length))
                 self._left_line(who, standing)
             raise
 
@@ -92,19 +96,20 @@ class Line:
         now = trio.current_time()
         while len(self._running) < self._places:
             ready = [
-                (standing.used(now), number, who)
+                (standing.used(now), standing.waiting[0][1], number, who)
                 for number, (who, standing) in enumerate(self._waiting.items())
                 if not standing.running
             ]
             if not ready:
                 return
-            used, _, who = min(ready)
+            used, _, _, who = min(ready)
             if used >= HEAVY_S and not self._room_for_heavy():
                 return  # and all others in line are heavy as well
             standing = self._standings[who]
             standing.running = True
             self._running.add(who)
-            standing.waiting.popleft().set()
+            turn, _ = standing.waiting.popleft()
+            turn.set()
             self._left_line(who, standing)
 
     def _left_line(self, who: str, standing: _Standing) -> None:

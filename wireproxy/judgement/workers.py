@@ -183,7 +183,7 @@ class Workers:
     ) -> Judgement:
         who = judge.identity.name
         try:
-            await self._line.enter(who, WAIT_S)
+            await self._line.enter(who, WAIT_S, len(text))
         except trio.TooSlowError:
             raise _Failed(BUSY) from None
         worker: _Worker | None = None
