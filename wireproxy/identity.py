@@ -188,6 +188,17 @@ class Identification:
             raise _no_database(name, identity, f"{identity.name!r} may not connect to it")
         return database
 
+    def named_in_user(self, user: str, dialect: Dialect) -> tuple[str, str | None]:
+        """`NAME@DATABASE` as who and where: for programs that can name no database when they log in.
+
+        A name that a user has stays whole, and so does one whose last part is no database of this dialect.
+        """
+        name, _, database = user.rpartition("@")
+        found = self._config.databases.get(database)
+        if not name or user in self._config.users or found is None or found.dialect is not dialect:
+            return user, None
+        return name, database
+
     def only_database(self, dialect: Dialect, identity: Identity) -> Database:
         """For a client that names none: the one of its dialect for this identity. AccessRefused when there are none or several."""
         found = [
@@ -198,7 +209,7 @@ class Identification:
                 "3D000",
                 "No database selected",
                 f"no database was named, and {len(found)} may be meant",
-                hint="Name one in the connection string: the gateway finds the server by it.",
+                hint='Name one in the connection string, or log in as "USER@DATABASE": the gateway finds the server by it.',
             )
         return found[0]
 

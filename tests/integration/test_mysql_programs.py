@@ -103,7 +103,7 @@ def gateway(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield gateway
 
 
-def contents(server: Server, dbname: str) -> object:
+def contents(server: Server, dbname: str) -> tuple[tuple[tuple[object, ...], ...], tuple[tuple[object, ...], ...]]:
     with closing(direct(server, dbname, charset="utf8mb4")) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id, name, photo FROM people ORDER BY id")
         people = cursor.fetchall()
@@ -123,6 +123,64 @@ def test_a_dump_by_a_reader_restores_the_same_rows_views_and_triggers(
         try:
             restore(server, copy, dump)
             assert contents(server, copy) == contents(server, DBNAME)
+        finally:
+            cursor.execute(f"DROP DATABASE {copy}")
+
+
+def test_where_a_user_has_several_databases_the_name_of_the_user_says_which(
+    kit: Kit, server: Server, tmp_path: Path
+) -> None:
+    other = f"""
+[database.other]
+dialect = "mysql"
+host = "{server.host}"
+port = {server.port}
+dbname = "test"
+user = "{server.user}"
+password = {{ file = "{tmp_path}/other" }}
+tls = "disable"
+policy = "agent-default"
+"""
+    secret = tmp_path / "other"
+    secret.touch(mode=0o600)
+    secret.write_text(server.password)
+    plan = GatewayPlan(server=server, dialect="mysql", dbname=DBNAME, policy="agent-default", wait_s=0.2, extra=other)
+    with running_gateway(plan, tmp_path / "gateway") as gateway:
+        who = f"-uagent@{DBNAME}"
+        arguments = (who, "--single-transaction", "--hex-blob", "--triggers", *kit.dump_options, DBNAME)
+        assert "upper_name" in kit.run(kit.dump, gateway, *arguments)
+        assert "people" in kit.run(kit.show, gateway, who, DBNAME)
+        assert "alive" in kit.run(kit.admin, gateway, "-uagent@other", "ping")
+        said = kit.run(kit.client, gateway, "-uagent@other", "-N", "-e", "SELECT DATABASE()")
+        assert said.strip() == "test"
+        assert "USER@DATABASE" in kit.run(kit.admin, gateway, "status", fails=True)
+
+
+def test_a_dump_has_masks_where_its_reader_sees_masks(kit: Kit, server: Server, tmp_path: Path) -> None:
+    masks = {"*.people.name": "redact"}
+    plan = GatewayPlan(server=server, dialect="mysql", dbname=DBNAME, policy="agent-default", wait_s=0.2, masks=masks)
+    copy = f"{DBNAME}_masked"
+    with running_gateway(plan, tmp_path / "gateway") as gateway:
+        arguments = ("--single-transaction", "--hex-blob", "--triggers", *kit.dump_options)
+        for options in (
+            (),
+            ("--complete-insert", "--extended-insert=FALSE"),
+            ("--where=id < 9", "--tables", DBNAME, "people"),
+        ):
+            named = () if "--tables" in options else (DBNAME,)
+            dump = kit.run(kit.dump, gateway, *arguments, *options, *named)
+            assert "Grüße" not in dump
+            assert "Grüße".encode().hex().upper() not in dump.upper()
+        dump = kit.run(kit.dump, gateway, *arguments, DBNAME)
+    with closing(direct(server, "mysql", charset="utf8mb4")) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {copy}")
+        cursor.execute(f"CREATE DATABASE {copy} CHARACTER SET utf8mb4")
+        try:
+            restore(server, copy, dump)
+            people, names = contents(server, copy)
+            assert [(row[0], row[2]) for row in people] == [(row[0], row[2]) for row in contents(server, DBNAME)[0]]
+            assert [row[1] for row in people] == ["***", None, "***"]
+            assert names == (("***",), ("***",))
         finally:
             cursor.execute(f"DROP DATABASE {copy}")
 

@@ -146,6 +146,64 @@ async def test_a_verifier_that_cannot_be_read_lets_nobody_in() -> None:
     assert "mysql_verifier" in seen.failures[0].reason
 
 
+async def test_the_database_may_stand_in_the_name_of_the_user() -> None:
+    """Programs that dump and administer have no other place for it when they log in."""
+    mysql, other = (a_database(name, dialect=Dialect.MYSQL) for name in ("shop", "other"))
+    theirs = evolve(a_database("theirs", dialect=Dialect.MYSQL), users=frozenset({"bob"}))
+    dotted = User("ann@shop", mysql_verifier=USER.mysql_verifier)
+
+    async def come(user: str, database: bytes | None, *users: User) -> tuple[MySqlArrival | None, bytes]:
+        said: list[bytes] = []
+
+        async def client(seen: Visit) -> None:
+            await seen.respond(user=user, database=database)
+            said.append(await seen.full())
+
+        config = a_config(
+            mysql, other, theirs, a_database("facts"), users=(USER, *users), limits=Limits(startup_timeout_s=5)
+        )
+        return (await visit(client, config=config)).arrived[0], said[0]
+
+    for user, database, found in (
+        ("ann@shop", None, mysql),
+        ("ann@other", None, other),
+        ("ann@other", b"other", other),
+        ("ann", b"shop", mysql),
+    ):
+        arrival, _ = await come(user, database)
+        assert arrival is not None
+        assert (arrival.identity.name, arrival.database) == ("ann", found)
+    for user, database, errno in (
+        ("ann@other", b"shop", 1049),  # two of them
+        ("ann@theirs", None, 1049),  # somebody else's
+        ("ann@facts", None, 1045),  # not of this dialect: it is all a name, and nobody's
+        ("ann@nowhere", None, 1045),
+        ("@shop", None, 1045),
+        ("ann@", None, 1045),
+        ("bob@shop", None, 1045),
+    ):
+        arrival, said = await come(user, database)
+        assert arrival is None
+        assert decode_err(said).errno == errno, user
+    # a user who is called so is who he says, and names the database as ever
+    arrival, _ = await come("ann@shop", b"other", dotted)
+    assert arrival is not None
+    assert (arrival.identity.name, arrival.database) == ("ann@shop", other)
+
+
+async def test_a_refused_name_with_a_database_is_repeated_whole() -> None:
+    """Without its last part it would tell who has proved nothing that there is such a database."""
+    said: list[bytes] = []
+
+    async def client(seen: Visit) -> None:
+        await seen.respond(user=f"bob@{'shop' if not said else 'nosh'}", database=None)
+        said.append(decode_err(await seen.full()).message)
+
+    for _ in range(2):
+        await refused(client)
+    assert said[1] == said[0].replace(b"bob@shop", b"bob@nosh")
+
+
 async def test_a_database_that_is_not_there_is_refused_after_the_password_alone() -> None:
     async def client(seen: Visit) -> None:
         assert await seen.respond(database=b"nowhere") == b"\1\4"

@@ -14,6 +14,7 @@ import trio
 from attrs import frozen
 
 from protocols.mysql.handshake import HandshakeResponse
+from rules.model import Dialect
 from wireproxy.config.model import Config
 from wireproxy.identity import AccessRefused, AuthenticationFailure, Identification
 from wireproxy.mysql.login import Conversation, Known, Login, LoginRefused, Logins, new_nonce
@@ -72,9 +73,13 @@ class Reentry:
     async def _known(self, config: Config) -> Known:
         arrival = self._session.arrival
         request = self._request
-        user = request.user.decode("utf-8", "replace")
-        if user != self._session.identity.name:
-            raise LoginRefused(user, arrival.client, "COM_CHANGE_USER to another user")
+        given = request.user.decode("utf-8", "replace")
+        user, meant = self._door.gate().named_in_user(given, Dialect.MYSQL)
+        if user != self._session.identity.name or meant not in (None, self._session.database.name):
+            raise LoginRefused(
+                given, arrival.client, "COM_CHANGE_USER to another user, or to another database in its name"
+            )
+        request = request._replace(user=user.encode())
         talk = Conversation(self._ask, self._tell, arrival.tls, arrival.client)
         nonce = new_nonce()
         return await Login(config, self._door.gate(), self._door.logins, talk).run(request, nonce, again=True)

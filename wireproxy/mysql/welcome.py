@@ -134,9 +134,16 @@ class _Visit:
         await self._packets.send(encode_greeting(self._greeting()))
         response = await self._response()
         flags = agreed(self._offer, response.capabilities)
-        self.user = response.user.decode("utf-8", "replace")
-        self.database = None if response.database is None else response.database.decode("utf-8", "replace")
-        known = await self._authenticate(response)
+        given = response.user.decode("utf-8", "replace")
+        self.user, meant = self._gate.named_in_user(given, Dialect.MYSQL)
+        self.database = meant if response.database is None else response.database.decode("utf-8", "replace")
+        if meant is not None:
+            response = response._replace(user=self.user.encode())
+        known = await self._authenticate(response, given)
+        if meant is not None and meant != self.database:
+            raise AccessRefused(
+                "3D000", "the name of the user and the login name different databases", "two databases named"
+            )
         if self.database is None:  # programs that dump and administer choose it later, by USE
             database = self._gate.only_database(Dialect.MYSQL, known.identity)
         else:
@@ -182,7 +189,9 @@ class _Visit:
             )
         return decode_response(payload, self._offer)
 
-    async def _authenticate(self, response: HandshakeResponse) -> Known:
+    async def _authenticate(self, response: HandshakeResponse, given: str) -> Known:
+        """`given`: the user as the client wrote it. A refusal repeats just that, or it would say which databases exist."""
+
         async def ask(payload: bytes) -> bytes:
             await self._packets.send(payload)
             return await self._packets.read(LONGEST_PROOF_BYTES)
@@ -192,7 +201,7 @@ class _Visit:
             return await Login(self._config, self._gate, self._logins, talk).run(response, self._nonce)
         except LoginRefused as error:
             self._guessed = error.guessed
-            raise
+            raise LoginRefused(given, self.address, error.reason, guessed=error.guessed) from None
 
 
 def shown_attributes(attributes: dict[str, str]) -> dict[str, str]:
