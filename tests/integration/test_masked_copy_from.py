@@ -257,3 +257,10 @@ def test_what_was_stopped_is_in_the_log_without_the_value(place: Place) -> None:
     exported = place.gateway.cli("export", session["session"]).stdout
     assert "Line 1, column note: a pseudonym" in exported
     assert secret not in exported
+
+
+def test_psql_describes_a_masked_query_as_it_does_without_masks(place: Place) -> None:
+    """`\\gdesc` prepares, asks for the description, and has the server write the types' names."""
+    done = psql(place, "SELECT ssn, upper(ssn) AS loud, born, doc FROM people \\gdesc\n")
+    assert done.stderr == ""
+    assert done.stdout == "ssn|text\nloud|text\nborn|date\ndoc|jsonb\n"
