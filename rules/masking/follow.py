@@ -115,7 +115,14 @@ class Follow:
         path = [self.namespace.user or "$user" if part == "$user" else part for part in self.namespace.search_path]
         usual = catalog.resolve(None, name, path if "pg_catalog" in path else ["pg_catalog", *path])
         if name in self.namespace.temporary:
-            return temporary
+            # it hides the other until it is gone, which may have happened unseen; and the catalog has those of all sessions
+            if not temporary:
+                return []
+            return (
+                [*temporary, usual]
+                if usual is not None and self.namespace.lexing_known
+                else list(self.world.named(name))
+            )
         if usual is None or not self.namespace.lexing_known:
             return list(self.world.named(name))
         if not self.ambiguous and any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from attrs import evolve
 
 from rules.catalog import Catalog
 from rules.masking import compile_masks
@@ -241,6 +242,18 @@ def test_a_temporary_table_that_the_catalog_does_not_have_is_unknown() -> None:
     found = examine("SELECT id FROM customers", namespace=Namespace(temporary=frozenset({"customers"})))
     assert found.unknown == ("customers",)
     assert found.plan([Column("id", 23)]) is not None
+
+
+def test_a_temporary_table_may_be_somebody_elses_and_the_own_one_gone() -> None:
+    catalog = Catalog(relations=dict(CATALOG.relations), by_oid=dict(CATALOG.by_oid), functions=CATALOG.functions)
+    twin = evolve(CATALOG.relations["public", "orders"], schema="pg_temp_3", name="customers")
+    catalog.relations["pg_temp_3", "customers"] = twin
+    masks = mask_set(catalog=catalog, rules=(MaskRule("public.customers.ssn", "redact"),))
+    for path in (("public",), ()):
+        names = Namespace(temporary=frozenset({"customers"}), search_path=path)
+        found = examine("SELECT note || ssn FROM customers", masks, names)
+        assert found.plan([Column("?column?", 25)]) is not None
+    assert examine("SELECT note || '' FROM pg_temp.customers", masks).plan([Column("?column?", 25)]) is None
 
 
 def test_rules_bind_by_group_and_database() -> None:
