@@ -4,41 +4,35 @@ Each text is run on a connection of its own state, in a database made for it, an
 rows, definitions, session variables, user variables, row locks held, advisory locks, time spent. A text that changes
 something and was called a read is a hole. A text that the server takes and the classifier calls opaque is a nuisance, and
 is counted. The texts are the corpus, the statements below, calls that act in every
-position of the grammar (`mysql_positions`), and mutations of all these: words inserted where an effect could
-hide, comments, quotes, other spellings. Of the mutations only those are run that were called reads: the others are stopped
-whatever they do.
+position of the grammar (`mysql_positions`), statements by what they are about (`mysql_families`), and mutations of all these:
+words inserted where an effect could hide, comments, quotes, other spellings. Of the mutations only those are run that were
+called reads: the others are stopped whatever they do. The classifier is given the server's catalog, as in the gateway.
 
-    python -m tools.differential_mysql --port 3306 --password … [--mutations 4000] [--seed 1]
+    python -m tools.differential_mysql --port 3306 --password … [--mutations 4000] [--seed 1] [--throwaway]
+
+Words that act on the whole server are not run, unless it may be thrown away: then whatever was called a read is.
 
 It speaks to 127.0.0.1 only and leaves nothing behind but its findings on standard output.
 """
 
-# ruff: noqa: S608  its SQL is its own, with names that it made
-
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import random
 import re
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pymysql
-from attrs import define, frozen
-from pymysql.constants import CLIENT
-
-from rules.catalog import Catalog
 from rules.classify.mysql import classify
 from rules.classify.mysql.lexer import Lexing, Unreadable, lex
 from rules.model import Effect, Namespace, Statement
+from tools.mysql_families import families
 from tools.mysql_positions import FURTHER, generated
+from tools.mysql_watch import DATABASE, Server, Stuck
 
-DATABASE = "wp_differential"
 CORPUS = Path(__file__).parent.parent / "tests" / "corpus" / "mysql"
 # Never run, whatever they are mutated into: they act on the whole server, which others may be using.
 NEVER = re.compile(
@@ -47,18 +41,6 @@ NEVER = re.compile(
     r"|performance_schema|master|import|xa\b|wait|gtid|database|schema\b|plugin|component|event|resource|optimize|repair",
     re.IGNORECASE,
 )
-SETUP = f"""
-DROP DATABASE IF EXISTS {DATABASE}
-CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4
-USE {DATABASE}
-CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b VARCHAR(40), j TEXT, KEY (a), FULLTEXT KEY (b))
-CREATE TABLE u (id INT PRIMARY KEY, t_id INT, n DECIMAL(8,2), at DATETIME)
-INSERT INTO t (a, b, j) VALUES (1, 'one', '{{"x": 1}}'), (2, 'two', '[1,2]'), (3, 'three', '{{}}')
-INSERT INTO u VALUES (1, 1, 1.5, '2024-01-01'), (2, 2, 2.5, '2024-02-01'), (3, 2, 3.5, '2024-03-01')
-CREATE VIEW v AS SELECT t.id, u.n FROM t JOIN u ON u.t_id = t.id
-CREATE FUNCTION writes_u(x INT) RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN UPDATE u SET n = n + 1; RETURN x; END
-CREATE PROCEDURE p() DELETE FROM u
-"""
 HAND_MADE = """
 SELECT writes_u(1)
 SELECT * FROM t WHERE writes_u(id) = 1
@@ -152,186 +134,9 @@ INTO @a|FOR UPDATE|LOCK IN SHARE MODE|; DELETE FROM t|; DELETE FROM t -- |/*!500
 CHANGING = frozenset(Effect) - {Effect.READ, Effect.SAMPLES}
 
 
-class Stuck(Exception):
-    """The server runs a statement that it does not end: the comparison ends there, with what was found."""
-
-
-@frozen
-class Seen:
-    """What a text did, as observed."""
-
-    accepted: bool  # by the server's grammar; it may have failed later
-    changed: tuple[str, ...]
-    error: int = 0
-
-
-@define
-class Server:
-    port: int
-    user: str
-    password: str
-    observer: pymysql.Connection[pymysql.cursors.Cursor]
-    name: str = ""
-
-    @classmethod
-    def at(cls, port: int, user: str, password: str) -> Server:
-        server = cls(port, user, password, _connect(port, user, password))
-        server.name = str(server.ask("SELECT VERSION()")[0][0])
-        return server
-
-    def ask(self, text: str) -> Sequence[Sequence[object]]:
-        with self.observer.cursor() as cursor:
-            cursor.execute(text)
-            return list(cursor.fetchall())
-
-    def prepare(self) -> None:
-        for line in SETUP.strip().splitlines():
-            self.ask(line)
-        self.observer.commit()
-
-    def run(self, text: str) -> Seen:
-        """Runs the text inside a transaction of a new connection and compares before with after."""
-        before = self.data()
-        connection = _connect(self.port, self.user, self.password, DATABASE)
-        changed: list[str] = []
-        try:
-            error = 0
-            self._ask_on(connection, "SET SESSION autocommit = 0")
-            self._limit(connection)
-            session = self.session(connection)
-            started = time.monotonic()
-            error = self._execute(connection, text)
-            changed += ["time"] * (time.monotonic() - started > 0.3)
-            changed += ["locks"] * self.holds_locks(connection)
-            changed += _differences(session, self.session(connection))
-            connection.commit()
-        except pymysql.Error:
-            changed.append("connection lost")
-        finally:
-            connection.close()  # ends what it holds: temporary tables, LOCK TABLES
-        self.await_end(connection.thread_id())
-        return Seen(error != 1064, (*changed, *_differences(before, self.data())), error)
-
-    def await_end(self, thread: int) -> None:
-        """Until the server has let go of the connection. Raises `Stuck` when a statement cannot be ended."""
-        started = time.monotonic()
-        killed = False
-        while self.ask(f"SELECT 1 FROM information_schema.processlist WHERE id = {thread}"):
-            waited = time.monotonic() - started
-            if waited > 10:
-                raise Stuck
-            if waited > 3 and not killed:
-                killed = True
-                with contextlib.suppress(pymysql.Error):
-                    self.ask(f"KILL {thread}")
-            time.sleep(0.005)
-
-    def _limit(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> None:
-        variable = "max_statement_time = 2" if "MariaDB" in self.name else "max_execution_time = 2000"
-        self._ask_on(connection, f"SET SESSION {variable}")
-        self._ask_on(connection, "SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
-
-    def _execute(self, connection: pymysql.Connection[pymysql.cursors.Cursor], text: str) -> int:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(text)
-                cursor.fetchall()
-                while cursor.nextset():
-                    cursor.fetchall()
-        except pymysql.Error as error:
-            return int(error.args[0]) if error.args and isinstance(error.args[0], int) else -1
-        return 0
-
-    def _ask_on(self, connection: pymysql.Connection[pymysql.cursors.Cursor], text: str) -> Sequence[Sequence[object]]:
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            return list(cursor.fetchall())
-
-    def data(self) -> dict[str, object]:
-        found: dict[str, object] = {}
-        self.observer.rollback()
-        for name, kind in self.ask(
-            f"SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = '{DATABASE}'"
-        ):
-            found[f"table {name}"] = kind
-            if kind == "BASE TABLE":
-                found[f"rows of {name}"] = self.ask(f"CHECKSUM TABLE {DATABASE}.`{name}`")[0][1]
-        for catalog, columns in (
-            ("columns", "table_name, column_name, column_type"),
-            ("routines", "routine_name"),
-            ("triggers", "trigger_name"),
-        ):
-            key = (
-                "trigger_schema"
-                if catalog == "triggers"
-                else "routine_schema"
-                if catalog == "routines"
-                else "table_schema"
-            )
-            found[catalog] = sorted(
-                str(row)
-                for row in self.ask(f"SELECT {columns} FROM information_schema.{catalog} WHERE {key} = '{DATABASE}'")
-            )
-        self.observer.rollback()
-        return found
-
-    def session(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> dict[str, object]:
-        try:
-            found = {str(name): value for name, value in self._ask_on(connection, "SHOW SESSION VARIABLES")}
-            for volatile in (
-                "timestamp",
-                "rand_seed1",
-                "rand_seed2",
-                "warning_count",
-                "error_count",
-                "in_transaction",
-                "gtid_executed",
-                "last_gtid",
-                "statement_id",
-                "pseudo_thread_id",
-                "insert_id",
-                "identity",
-                "last_insert_id",
-                "innodb_buffer_pool_load_status",
-                "gtid_binlog_pos",
-                "gtid_binlog_state",
-                "gtid_current_pos",
-                "pseudo_slave_mode",
-            ):
-                found.pop(volatile, None)  # fmt: skip
-            found["@a"] = self._ask_on(connection, "SELECT @a, @b, @q")
-            found["database"] = self._ask_on(connection, "SELECT DATABASE()")
-            found["lock l"] = self._ask_on(connection, "SELECT IS_USED_LOCK('l') IS NULL")
-            return found
-        except pymysql.Error:
-            return {}
-
-    def holds_locks(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> bool:
-        rows = self.ask(
-            "SELECT trx_rows_locked + trx_tables_locked FROM information_schema.innodb_trx"
-            f" WHERE trx_mysql_thread_id = {connection.thread_id()}"
-        )
-        return bool(rows and rows[0][0])
-
-
-def _connect(
-    port: int, user: str, password: str, database: str | None = None
-) -> pymysql.Connection[pymysql.cursors.Cursor]:
-    return pymysql.connect(
-        host="127.0.0.1", port=port, user=user, password=password, database=database, charset="utf8mb4",
-        client_flag=CLIENT.MULTI_STATEMENTS, connect_timeout=5, read_timeout=10,
-    )  # fmt: skip
-
-
-def _differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    if not after:
-        return ["session unreadable"] if before else []
-    return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-
-
 def hand_made() -> list[str]:
     texts = [line for line in HAND_MADE.strip().splitlines() if line]
-    texts += [*FURTHER, *generated()]
+    texts += [*FURTHER, *generated(), *families()]
     for path in sorted(CORPUS.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             texts.append(
@@ -391,22 +196,23 @@ def judge(found: tuple[Statement, ...]) -> tuple[bool, bool]:
     return opaque, acting
 
 
-def compare(server: Server, texts: Sequence[str], certain: int) -> tuple[Counter[str], list[str], list[str]]:
+def compare(
+    server: Server, texts: Sequence[str], certain: int, *, throwaway: bool
+) -> tuple[Counter[str], list[str], list[str]]:
     counts: Counter[str] = Counter()
     holes: list[str] = []
     nuisances: list[str] = []
-    namespace = Namespace(
-        database=DATABASE,
-        mariadb="MariaDB" in server.name,
-        server_version=101100 if "MariaDB" in server.name else 90700,
-    )
     server.prepare()
+    catalog = server.catalog()
+    namespace = Namespace(
+        database=DATABASE, search_path=(DATABASE,), mariadb=server.mariadb, server_version=catalog.server_version
+    )
     for number, text in enumerate(texts):
-        if NEVER.search(text):
+        found = classify(text, namespace, catalog)
+        opaque, acting = judge(found)
+        if NEVER.search(text) and (opaque or acting or not throwaway):
             counts["not run"] += 1
             continue
-        found = classify(text, namespace, Catalog())
-        opaque, acting = judge(found)
         if number >= certain and (opaque or acting):
             counts["mutations that are stopped anyway"] += 1
             continue
@@ -424,7 +230,8 @@ def compare(server: Server, texts: Sequence[str], certain: int) -> tuple[Counter
                 holes.append(
                     f"{', '.join(seen.changed)}: {text!r} -> {[(s.kind.value, sorted(s.effects)) for s in found]}"
                 )
-            server.prepare()
+            if seen.stayed:
+                server.prepare()
         elif opaque and seen.accepted and seen.error == 0:
             counts["taken by the server and opaque"] += 1
             nuisances.append(f"{next(s.opaque for s in found if s.opaque)}: {text!r}")
@@ -440,10 +247,15 @@ def main() -> int:
     parser.add_argument("--mutations", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nuisances", type=int, default=20, help="how many opaque and yet accepted texts to print")
+    parser.add_argument("--throwaway", action="store_true", help="the server is nobody else's, and may be harmed")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="every Nth text, from the Kth on")
     options = parser.parse_args()
+    first, parts = map(int, options.part.split("/"))
     server = Server.at(options.port, options.user, options.password)
     texts = hand_made()
-    counts, holes, nuisances = compare(server, [*texts, *mutations(texts, options.mutations, options.seed)], len(texts))
+    chosen = texts[first - 1 :: parts]
+    every = [*chosen, *mutations(texts, options.mutations, options.seed)]
+    counts, holes, nuisances = compare(server, every, len(chosen), throwaway=options.throwaway)
     print(f"server {server.name}, seed {options.seed}")
     for name, count in sorted(counts.items()):
         print(f"  {name}: {count}")
