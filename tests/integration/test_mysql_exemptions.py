@@ -27,6 +27,7 @@ SCHEMA = (
     "CREATE TABLE notes (id int PRIMARY KEY, body varchar(60), more varchar(60))",
     "INSERT INTO notes VALUES (1, 'own', 'words')",
     "CREATE VIEW shown AS SELECT id, body AS words FROM notes",
+    "CREATE PROCEDURE copies() CREATE TEMPORARY TABLE IF NOT EXISTS `notes` AS SELECT id, ssn AS body FROM customers",
 )
 MASKS = """
 [[mask]]
@@ -213,6 +214,33 @@ async def test_what_people_let_one_text_keep_is_masked_when_the_same_text_reads_
                 await desk.changed(1)
         await desk.approve(waiting[0].id, BOB, "fine")
     assert seen
+    assert "canary" not in repr(seen)
+
+
+MADE = "CREATE TEMPORARY TABLE notes AS SELECT id, ssn AS body FROM customers"
+
+
+@pytest.mark.parametrize("texts", [(f"PREPARE s FROM '{MADE}'", "EXECUTE s"), ("CALL copies()",), (MADE,)])
+async def test_a_temporary_table_of_another_ones_name_is_masked(door: Door, texts: tuple[str, ...]) -> None:
+    desk = door.gateway.desk
+    assert desk is not None
+    seen: list[Any] = []
+
+    def work(connection: Any) -> None:
+        with connection.cursor() as cursor:
+            for text in texts:
+                cursor.execute(text)
+            cursor.execute("SELECT body FROM notes")
+            seen.extend(cursor.fetchall())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(door.run, work)
+        for _ in texts:
+            with trio.fail_after(15):
+                while not (waiting := await desk.select()):
+                    await desk.changed(1)
+            await desk.approve(waiting[0].id, BOB, "fine")
+    assert len(seen) == 1
     assert "canary" not in repr(seen)
 
 

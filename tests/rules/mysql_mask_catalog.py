@@ -106,6 +106,9 @@ def shop() -> Catalog:
         stored("texts", "BEGIN PREPARE s FROM @x; EXECUTE s; END", kind="p"),
         stored("away", "BEGIN SELECT amount FROM vault.unseen; END", kind="p"),
         stored("keeps", "BEGIN SELECT ssn INTO @s FROM customers LIMIT 1; END", kind="p"),
+        stored(
+            "copies", "CREATE TEMPORARY TABLE IF NOT EXISTS `orders` AS SELECT id, ssn AS note FROM customers", kind="p"
+        ),
     ]
     made = Catalog(server_version=80036)
     for each in relations:

@@ -440,3 +440,9 @@ def test_a_column_that_may_exist_and_conditions_beside_one_that_does_not_are_hel
     assert examine(sql).findings
     temporary = evolve(SHOP, temporary=frozenset({"customers"}))
     assert examine("SELECT naem FROM customers, archive a WHERE a.ssm = 1", namespace=temporary).findings
+
+
+@pytest.mark.parametrize("sql", ["CALL copies()", "CALL keeps()"])
+def test_a_procedure_that_keeps_what_it_reads_is_held(sql: str) -> None:
+    assert kinds(sql) == ["source"]
+    assert not kinds("CALL show_all()")

@@ -130,10 +130,10 @@ class MySqlNamespace:
         if name in self.values_read_by:
             self.values_read_by[name] = value
 
-    def keep_masked(self) -> None:
-        """Something that was approved may have put masked values into variables or temporary tables."""
-        if not self._now.holds_masked:
-            self._now = evolve(self._now, holds_masked=True)
+    def keep_masked(self, made: frozenset[str] = frozenset()) -> None:
+        """Something that was approved may have put masked values into variables or temporary tables: `made`, by routines."""
+        if not self._now.holds_masked or not made <= self._now.temporary:
+            self._now = evolve(self._now, holds_masked=True, temporary=self._now.temporary | made)
 
     def completed(self, statement: Statement) -> None:
         """A temporary table shadows one of the same name for the rest of the session."""

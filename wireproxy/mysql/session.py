@@ -32,6 +32,7 @@ from protocols.mysql.shared import (
 from protocols.postgres.messages import error_fields
 from rules.length import is_long
 from rules.masking import ResultMasks
+from rules.masking.mysql.mask_set import MySqlMaskSet
 from rules.masking.mysql.plan import MySqlResultMasks
 from rules.model import Allow, Column, Effect, Judgement, Namespace, Statement
 from rules.policy import Limit
@@ -233,7 +234,10 @@ class MySqlSession(Session):
         if question.stage is not _PARSE and any(
             isinstance(mask, MySqlResultMasks) and mask.keeps for mask in weighed.masks
         ):
-            self._namespace.keep_masked()
+            masks, made = self.bench.masks, frozenset[str]()
+            if isinstance(masks, MySqlMaskSet) and any(each.functions for each in statements):
+                made = masks.temporaries
+            self._namespace.keep_masked(made)
         super().forward(question, weighed, limits)
 
     # -- effects
@@ -367,6 +371,10 @@ class MySqlSession(Session):
         statements = weighed.judgement.statements
         if completed.position < len(statements):
             self._namespace.completed(statements[completed.position])
+        for _, text in weighed.behind:  # EXECUTE may have made a temporary table
+            known = self.bench.judge.recall(text.encode(), self._namespace.current)
+            for statement in () if known is None else known.statements:
+                self._namespace.completed(statement)
         if weighed.changes_definitions:
             self.target.mark_stale()
             self._stale_bench = True

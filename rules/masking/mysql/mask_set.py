@@ -87,6 +87,11 @@ class MySqlMaskSet(MaskSet):
         self._unknown = MySqlResultMasks(self.planner, everything, touches=True, several=True)
 
     @property
+    def temporaries(self) -> frozenset[str]:
+        """The temporary tables that stored routines may make."""
+        return self.world.routines.temporaries
+
+    @property
     def world(self) -> MySqlWorld:  # type: ignore[override]
         return self.planner.world
 

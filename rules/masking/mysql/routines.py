@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -20,6 +21,17 @@ _WORD = re.compile(r"[^\W\d][\w$]*|`((?:[^`]|``)+)`", re.UNICODE)
 # A body that makes its statements of text, reads files, or asks the server about others.
 _DYNAMIC = re.compile(r"\b(?:prepare|execute|load_file|handler|diagnostics|resignal)\b", re.IGNORECASE)
 _SYSTEM = re.compile(r"\b(?:information_schema|performance_schema|mysql|sys)\b|\bshow\b", re.IGNORECASE)
+
+
+# What a body without any of these keeps, nobody can read later.
+_KEEPING = frozenset(
+    """
+    insert update replace delete into call signal set create alter rename load import prepare execute immediate handler
+    """.split()  # noqa: SIM905
+)
+_TEMPORARY = re.compile(
+    r"\btemporary\s+table\s+(?:if\s+not\s+exists\s+)?(?:[`\w$]+\s*\.\s*)?(?:`((?:[^`]|``)+)`|([\w$]+))", re.IGNORECASE
+)
 
 
 def words_of(text: str) -> set[str]:
@@ -79,7 +91,7 @@ class Body:
     results: tuple[Columns, ...] = ()
 
 
-@define
+@define(slots=False)
 class Routines:
     """Names of routines are folded. One that the catalog does not have shows everything."""
 
@@ -93,6 +105,14 @@ class Routines:
     def __attrs_post_init__(self) -> None:
         for (_, name), several in self.catalog.functions.items():
             self._by_name.setdefault(name.casefold(), []).extend(several)
+
+    @cached_property
+    def temporaries(self) -> frozenset[str]:
+        """The temporary tables that any of them may make, whose names may be those of other tables."""
+        bodies = (each.body or "" for several in self._by_name.values() for each in several)
+        return frozenset(
+            (found[1] or found[2]).replace("``", "`") for body in bodies for found in _TEMPORARY.finditer(body)
+        )
 
     def called(self, schema: str | None, name: str, kind: str, namespace: Namespace) -> Called:
         """The function ("f") or procedure ("p") of that name: of any database, where none is given."""
@@ -118,9 +138,7 @@ class Routines:
 
     @staticmethod
     def _keeps(body: str) -> bool:
-        return "@" in body or not {"insert", "update", "replace", "delete", "into", "call", "signal", "set"}.isdisjoint(
-            words_of(body)
-        )
+        return "@" in body or not _KEEPING.isdisjoint(words_of(body))
 
     def body(self, function: CatalogFunction) -> Body:
         known = self._bodies.get(id(function))

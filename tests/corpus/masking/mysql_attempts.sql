@@ -567,3 +567,6 @@ SELECT DEFAULT(d.secret) AS x FROM defaults d
 SELECT IFNULL(secret, DEFAULT(secret)) FROM defaults
 START TRANSACTION;;INSERT INTO defaults (id) VALUES (2);;SELECT secret FROM defaults;;ROLLBACK
 START TRANSACTION;;UPDATE defaults SET label = DEFAULT(secret);;SELECT label FROM defaults;;ROLLBACK
+CALL copy_ssn();;SELECT label FROM copied;;DROP TEMPORARY TABLE IF EXISTS copied
+CALL copy_over();;SELECT label FROM numbers;;DROP TEMPORARY TABLE IF EXISTS numbers
+CALL copy_ssn();;SELECT GROUP_CONCAT(label) FROM copied;;DROP TEMPORARY TABLE IF EXISTS copied
