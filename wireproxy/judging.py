@@ -112,10 +112,10 @@ def weigh(
         # the planner is asked when the values are there; until then its answer does not count against the statement
         judgement = evolve(judgement, decision=bench.judge.at_best(judgement, namespace, minute_of_week))
         weighed = weighed.decided(judgement.decision)
-    if may_prepare(judgement) and not isinstance(weighed.decision, Deny):
+    if weighed.of_parse is None and may_prepare(judgement) and not isinstance(weighed.decision, Deny):
         # prepared is not run: values come with Bind, and only with them there is something to approve
-        if weighed.of_parse is None:
-            weighed.of_parse = weighed.decided(Allow(weighed.decision.rule, ("prepared; decided when it is run",)))
+        weighed.of_parse = weighed.decided(Allow(weighed.decision.rule, ("prepared; decided when it is run",)))
+    if weighed.of_parse is not None:
         return weighed.of_parse
     return weighed
 

@@ -1,4 +1,7 @@
-"""What is recorded of results: rows wait for their completion, which mostly comes with them, and are written with it."""
+"""What is recorded of results: rows wait for their completion, which mostly comes with them, and are written with it.
+
+All of it is written by the end of the turn that brought it (`SessionLog.flush`).
+"""
 
 from __future__ import annotations
 
@@ -36,10 +39,10 @@ class Results:
     def completed(self, ticket: int, tag: str, rows: int, size_bytes: int, elapsed_ns: int) -> None:
         if self._waits and self._ticket == ticket and len(self._frames) <= _SHORT_BYTES:
             self._waits = False
-            self._log.result(ticket, self._head, self._frames, tag, rows, size_bytes, elapsed_ns)
+            self._log.result(ticket, self._head, self._frames, tag, rows, size_bytes, elapsed_ns, later=True)
             return
         self.flush()
-        self._log.completion(ticket, tag, rows, size_bytes, elapsed_ns)
+        self._log.completion(ticket, tag, rows, size_bytes, elapsed_ns, later=True)
 
     def flush(self) -> None:
         if self._waits:

@@ -333,7 +333,7 @@ class Session(Life):
         reasons: tuple[str, ...],
         request_id: str | None = None,
     ) -> None:
-        """Before anything is done about it."""
+        """Before anything is done about it: what is allowed is written at the end of the turn, before its bytes leave."""
         self.log.statement(
             question.ticket,
             _STAGES[question.stage],
@@ -350,6 +350,7 @@ class Session(Life):
             not self.namespace.current.standard_conforming_strings,
             question.types,
             tuple([(each.name, each.value) for each in question.attributes]) if question.attributes else (),
+            later=True,
         )
         self.metrics.statements += 1
 

@@ -83,6 +83,8 @@ class SessionLog:
         self._plain = b""  # the last text in which no secret can be: what is prepared comes again and again
         self._shown_reasons: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._heads: dict[int, tuple[Sequence[ColumnHead], tuple[rec.Column, ...]]] = {}
+        self._waiting: list[bytes] = []  # records that the next write takes along
+        self._waiting_ns = 0  # when the first of them was made
         self._ended = False
         day = time.strftime("%Y-%m-%d", time.gmtime(start.started_ns // 1_000_000_000))
         self._ledger = ledger if ledger is not None else ledger_of(directory, signer)
@@ -117,11 +119,14 @@ class SessionLog:
         backslash_escapes: bool | None = None,
         parameter_types: Sequence[int] = (),
         attributes: Sequence[tuple[bytes, bytes | None]] = (),
+        *,
+        later: bool = False,
     ) -> None:
         """A statement, and what was decided. Give the exact text and values: passwords are taken out here.
 
         Anything but `allow` and `observe` closes the block with a signed checkpoint. `backslash_escapes`: whether the
-        server reads backslashes in ordinary literals; None: as the dialect does unless told otherwise.
+        server reads backslashes in ordinary literals; None: as the dialect does unless told otherwise. `later`: the record
+        of an allowed one waits for the next, or for `flush`; nothing may be done about it before that has returned.
         """
         at_ns = self._clock_ns() - self._zero_ns
         redacted, digest = False, None
@@ -164,11 +169,13 @@ class SessionLog:
             tuple(attributes),
         )
         self._statements += 1
-        if action in {"allow", "observe"}:
-            self._append(record, at_ns)
-        else:
+        if action not in {"allow", "observe"}:
             self._count(action)
             self._append_signed(record, at_ns)
+        elif later:
+            self._wait([record], at_ns)
+        else:
+            self._append(record, at_ns)
 
     def decision(
         self,
@@ -207,12 +214,16 @@ class SessionLog:
         if truncated and not frames:
             self._append(rec.RowsRecord(at_ns, ticket, b"", True), at_ns)
 
-    def completion(self, ticket: int, tag: str, rows: int, bytes: int, elapsed_ns: int) -> None:
-        """The server is done with the ticket. `bytes` is the size of its result on the wire."""
+    def completion(self, ticket: int, tag: str, rows: int, bytes: int, elapsed_ns: int, *, later: bool = False) -> None:
+        """The server is done with the ticket. `bytes` is the size of its result on the wire. `later`: as of `statement`."""
         at_ns = self._clock_ns() - self._zero_ns
         self._rows += rows
         self._bytes += bytes
-        self._append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns), at_ns)
+        record = rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns)
+        if later:
+            self._wait([record], at_ns)
+        else:
+            self._append(record, at_ns)
 
     def result(
         self,
@@ -223,6 +234,8 @@ class SessionLog:
         rows: int,
         bytes: int,
         elapsed_ns: int,
+        *,
+        later: bool = False,
     ) -> None:
         """`rows` and `completion` of a result that came whole, with one write. `frames` must not be long."""
         at_ns = self._clock_ns() - self._zero_ns
@@ -234,7 +247,27 @@ class SessionLog:
         if frames:
             records.append(rec.RowsRecord(at_ns, ticket, frames, False))
         records.append(rec.CompletionRecord(at_ns, ticket, tag, rows, bytes, elapsed_ns))
-        self._append_all(records, at_ns)
+        self._wait(records, at_ns)
+        if not later:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, all with one write: a system call costs more than a record.
+
+        Where that fails it goes on to fail: what waits is not forgotten, so that nothing can be done about it.
+        """
+        if not self._waiting:
+            return
+        if self._sync_failure is not None:
+            raise LogError(self._sync_failure)
+        appender, at_ns = self._appender, self._waiting_ns
+        if not appender.open_frames:
+            self._block_since_ns = at_ns
+        if appender.append_all(self._waiting):
+            self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
+        elif at_ns - self._block_since_ns >= BLOCK_AGE_NS:
+            self._close_block(at_ns, fmt.SIGNED_RUNNING)
+        self._waiting = []
 
     def error(self, ticket: int | None, fields: Mapping[str, str]) -> None:
         """An error as the client gets it; None: it belongs to no statement."""
@@ -289,6 +322,7 @@ class SessionLog:
             pass  # the same full disk, most likely; the log is unclosed in any case
 
     def _append(self, record: rec.Record, at_ns: int, through: bool = False) -> None:
+        self.flush()
         if self._sync_failure is not None:
             raise LogError(self._sync_failure)
         appender = self._appender
@@ -306,18 +340,14 @@ class SessionLog:
         elif at_ns - self._block_since_ns >= BLOCK_AGE_NS:
             self._close_block(at_ns, fmt.SIGNED_RUNNING)
 
-    def _append_all(self, records: Sequence[rec.Record], at_ns: int) -> None:
-        if self._sync_failure is not None:
-            raise LogError(self._sync_failure)
-        appender = self._appender
-        if not appender.open_frames:
-            self._block_since_ns = at_ns
+    def _wait(self, records: list[rec.Record], at_ns: int) -> None:
+        if not self._waiting:
+            self._waiting_ns = at_ns
         try:
             payloads = [_encode(record) for record in records]
         except (UnicodeEncodeError, OverflowError, TypeError):
             payloads = [_encode_anyway(record) for record in records]
-        if appender.append_all(payloads):
-            self._close_block(at_ns, fmt.SIGNED_RUNNING if at_ns - self._signed_ns >= BLOCK_AGE_NS else None)
+        self._waiting += payloads
 
     def _append_signed(self, record: rec.Record, at_ns: int) -> None:
         self._append(record, at_ns, through=True)

@@ -190,6 +190,7 @@ class MySqlSession(Session):
                 else:
                     self._handlers[type(effect)](effect)
         self._results.flush()
+        self.log.flush()
         if self._ended_here:
             return
         to_server = relay.take_for_server()

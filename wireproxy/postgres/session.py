@@ -145,6 +145,7 @@ class PostgresSession(Session):
                     answered = self._handlers[type(effect)](effect)
                 again = again or answered
         self._results.flush()
+        self.log.flush()
         self._server.send(relay.take_for_server())
         if self._client_left:
             relay.take_for_client()
