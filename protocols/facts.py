@@ -193,6 +193,7 @@ class Failed:
     __slots__ = (
         "attachment",
         "fields",
+        "full",
         "ticket",
     )
 
@@ -201,10 +202,12 @@ class Failed:
         ticket: int | None,
         fields: Fields,
         attachment: object,
+        full: Fields | None = None,
     ) -> None:
         self.ticket = ticket
         self.fields = fields
         self.attachment = attachment
+        self.full = full  # as the server sent it, where the client gets less
 
 
 class NameChange:

@@ -455,7 +455,10 @@ class Session(Life):
         self._results.flush()
         self.namespace.failed()
         self.metrics.errors += 1
-        self.log.error(failed.ticket, {code: value.decode("utf-8", "replace") for code, value in failed.fields.items()})
+        self.log.error(failed.ticket, decoded(failed.fields))
+        if failed.full is not None and self.log.encrypted:
+            # what may quote masked values is for the auditors alone
+            self.log.event("error_in_full", {"statement": str(failed.ticket or ""), **decoded(failed.full)})
         return False
 
     def _on_parameter(self, changed: ParameterChanged) -> bool:
@@ -476,6 +479,10 @@ class Session(Life):
 
 def _unforeseen(weighed: Weighed) -> bool:
     return any(mask is not None and mask.unknown for mask in weighed.masks)
+
+
+def decoded(fields: Fields) -> dict[str, str]:
+    return {code: value.decode("utf-8", "replace") for code, value in fields.items()}
 
 
 def affected(tag: bytes) -> int:

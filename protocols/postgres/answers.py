@@ -196,7 +196,8 @@ class Answers:
             out = fields
         out = self.texts.cleaned(out, ticket)
         shared.to_client.append(message if out is fields else encode_fields(b"E", out))
-        shared.effects.append(Failed(ticket, out, attachment))
+        full = None if out is fields or (head is not None and head.refusal is not None and not fatal) else fields
+        shared.effects.append(Failed(ticket, out, attachment, full))
         if fatal:
             return
         if head is None:

@@ -42,6 +42,7 @@ class GatewayPlan:
     tls: tuple[Path, Path] | None = None  # certificate and key that the gateway shows its clients
     extra: str = ""  # more TOML: tables of its own
     log_rows: str = "head"
+    auditors: Sequence[Path] = ()  # their public keys: logs are encrypted to them
     wait_s: float = 20.0
     dialect: str = "postgres"
 
@@ -135,7 +136,7 @@ def configuration(plan: GatewayPlan, folder: Path, port: int) -> str:
             tls="disable",
             policy=plan.policy,
         ),
-        _table("log", directory=str(folder / "sessions"), rows=plan.log_rows),
+        _table("log", directory=str(folder / "sessions"), rows=plan.log_rows, auditors=[*map(str, plan.auditors)]),
         _table("approvals", wait_s=plan.wait_s),
         _table("approver.tester", unix_users=[getpass.getuser()], groups=["dba"]),
         *(_table(f"user.{name}", **verifiers(f"{name}-secret")) for name in plan.users),

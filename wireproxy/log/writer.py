@@ -276,6 +276,11 @@ class SessionLog:
         shown = {name: redact_prose(value, self._dialect) for name, value in fields.items()}
         self._append(rec.ErrorRecord(at_ns, ticket, shown), at_ns)
 
+    @property
+    def encrypted(self) -> bool:
+        """Nobody but the auditors can read it."""
+        return bool(self._auditors)
+
     def event(self, name: str, detail: Mapping[str, str]) -> None:
         at_ns = self._clock_ns() - self._zero_ns
         shown = {key: redact_prose(value, self._dialect) for key, value in detail.items()}
