@@ -42,6 +42,7 @@ NATURAL_EFFECTS: dict[Kind, frozenset[Effect]] = {
     Kind.OPAQUE: EVERY_EFFECT,
 }
 _READ = frozenset({Effect.READ})
+_NO_ROOT = frozenset({"", "Unreadable"})  # of a text that no parser took
 _WILD = frozenset("*?[")  # of a glob
 # A rule about tables that names neither kinds nor effects: everything that is done to the table itself.
 _ON_TABLES = _ROWS | {Effect.DDL, Effect.ROW_LOCK, Effect.TABLE_LOCK}
@@ -164,14 +165,23 @@ def _at_that_time(when: When, minute_of_week: int | None, *, unknown: bool) -> b
 
 
 def _opaque(when: When, statement: Statement, lets_through: bool) -> tuple[str, ...] | None:
-    """Nothing that was found in an opaque statement is complete: only a rule that names the kind may let it through."""
+    """Nothing that was found in an opaque statement is complete: only a rule that names the kind may let it through.
+
+    A rule that stops goes by what was understood. A DROP whose names may mean something else by then is a DROP: to put a COMMIT
+    in front of it must not make of what is denied something that people are asked about.
+    """
     reason = statement.opaque or "not understood"
     if Kind.OPAQUE in when.kinds:
         return (reason,)
-    if lets_through or when.kinds or when.only_effects or when.only_relations or when.settings or when.checks:
+    if lets_through or when.only_effects or when.only_relations or when.settings or when.checks:
         return None
-    if not when.asks_statement:
-        return (reason,)
+    if when.kinds and statement.kind not in when.kinds:
+        return None
+    rooted = any(fnmatchcase(statement.root, glob) for glob in when.roots)
+    if when.roots and not rooted and statement.root not in _NO_ROOT:
+        return None
+    if not when.effects and not when.relations and not when.functions:
+        return (reason,) if rooted or when.kinds or not when.asks_statement else None
     seen = when.effects & (statement.effects | {Effect.UNKNOWN})
     named = when.functions and any(
         _names(glob, function.schema, function.name) for glob in when.functions for function in statement.functions

@@ -104,7 +104,7 @@ def decide(policy: Policy, statement: Statement, facts: Facts) -> Decision:
     run what it carries; EXPLAIN ANALYZE does, and is of the kind of what it runs.
     """
     own = _decide_own(policy, statement, facts)
-    if statement.inner is None or statement.kind is Kind.EXPLAIN:
+    if statement.inner is None or (statement.kind is Kind.EXPLAIN and statement.opaque is None):
         return own
     return worst((own, decide(policy, statement.inner, facts)))
 

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from rules.catalog import Catalog, CatalogRelation
 from rules.conditions import EVERY_EFFECT
+from rules.config import pack
+from rules.judge import Judge
 from rules.model import (
     Allow,
     Decision,
     Deny,
+    Dialect,
     Effect,
     Hold,
     Identity,
@@ -123,6 +126,37 @@ def test_a_statement_with_a_reason_for_being_opaque_is_opaque_whatever_its_kind(
     found = statement(Kind.SELECT, opaque="half understood")
     assert not passes(allow(kinds=frozenset({Kind.SELECT})), found)
     assert not passes(policy(default="allow"), found)
+
+
+def test_a_rule_that_stops_goes_by_what_was_understood_of_an_opaque_statement() -> None:
+    found = statement(Kind.DDL, Effect.DDL, root="DropStmt", opaque="what orders means may have changed")
+    ddl, delete = frozenset({Kind.DDL}), frozenset({Kind.DELETE})
+    for denying in (deny(kinds=ddl), deny(roots=("Drop*",)), deny(roots=("Drop*",), effects=frozenset({Effect.DDL}))):
+        assert isinstance(decide(denying, found, FACTS), Deny)
+    for other in (deny(kinds=delete), deny(roots=("Trunc*",)), deny(kinds=delete, effects=frozenset({Effect.DDL}))):
+        assert isinstance(decide(other, found, FACTS), Hold)  # as everything that was not understood
+    for when in (When(kinds=frozenset({Kind.DDL})), When(roots=("Drop*",))):
+        assert not passes(policy(Rule("yes", "allow", when=when)), found)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        (Dialect.POSTGRES, b"COMMIT; DROP TABLE orders"),
+        (Dialect.POSTGRES, b"SET search_path TO x; DROP TABLE IF EXISTS orders CASCADE"),
+        (Dialect.POSTGRES, b"SELECT nobody_knows(); DROP VIEW v"),
+        (Dialect.MYSQL, b"CALL p(); DROP TABLE orders"),
+        (Dialect.MYSQL, b"PREPARE s FROM 'USE x'; EXECUTE s; DROP TABLE orders"),
+    ],
+)
+def test_what_is_put_in_front_of_a_drop_makes_no_request_of_it(dialect: Dialect, text: bytes) -> None:
+    judge = Judge(dialect, pack("agent-default"), "shop", Identity("agent"), None, None)
+    found = judge.judge(
+        text, Namespace(database="shop", server_version=180000 if dialect is Dialect.POSTGRES else 80036)
+    )
+    assert found.statements[-1].opaque is not None
+    assert isinstance(found.decision, Deny)
+    assert found.decision.rule == "no-drop"
 
 
 def test_a_rule_that_denies_unknown_effects_denies_what_was_not_understood() -> None:

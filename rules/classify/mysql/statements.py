@@ -128,8 +128,7 @@ def _sequence(
         statement = read(reader, part)
         if moved and statement.opaque is None and _looks_up(statement):
             why = "a statement before it in the same text may have changed the current database"
-            effects = statement.effects | {Effect.UNKNOWN}
-            statement = evolve(statement, kind=Kind.OPAQUE, opaque=why, effects=effects)
+            statement = evolve(statement, opaque=why, effects=statement.effects | {Effect.UNKNOWN})
         if witness is not None:
             witness(statement, reader)
         found.append(statement)

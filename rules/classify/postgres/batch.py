@@ -17,7 +17,7 @@ from rules.classify.postgres.tree import Parsed
 from rules.classify.postgres.versions import differing
 from rules.classify.postgres.walk import Reading
 from rules.functions.postgres import builtins
-from rules.model import Access, Effect, Kind, Namespace, Statement
+from rules.model import Access, Effect, Namespace, Statement
 
 _NAMES_BY = frozenset({"search_path", "all", "role", "session_authorization"})
 _DEFINES = frozenset({Effect.DDL, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
@@ -38,7 +38,7 @@ def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: C
         statement = statement_of(each, reading, index, batch, redefined=defined)
         if moved and statement.opaque is None and (name := _unqualified(statement)) is not None:
             reason = f"what {name} means is changed by a statement before it in the same text: send it by itself"
-            statement = evolve(statement, kind=Kind.OPAQUE, opaque=reason, effects=statement.effects | {Effect.UNKNOWN})
+            statement = evolve(statement, opaque=reason, effects=statement.effects | {Effect.UNKNOWN})
         found.append(statement)
         if not moved and (_moves_names(statement) or _runs_what_moves(statement, found)):
             moved = True
