@@ -78,15 +78,30 @@ class Catalog:
     )  # of users, by symbol: (schema, function) behind them
     # by a type's name in any schema: expressions that may be computed to make a value of it (checks of domains, casts)
     conversions: dict[str, tuple[str, ...]] = Factory(dict)
+    closed: frozenset[str] = (
+        frozenset()
+    )  # schemas that the role has no USAGE of: in a search_path the server passes over them
     complete: bool = True  # False: some definitions could not be read, and count as unknown
 
-    def resolve(self, schema: str | None, name: str, search_path: Sequence[str]) -> CatalogRelation | None:
-        if schema is not None:
-            return self.relations.get((schema, name))
-        for candidate in search_path:
-            if (found := self.relations.get((candidate, name))) is not None:
-                return found
-        return None
+    def found(self, name: str, search_path: Sequence[str]) -> list[CatalogRelation]:
+        """What an unqualified name may mean: the first of that name, and those behind it as long as its schema may be closed."""
+        found = []
+        for schema in search_path:
+            relation = self.relations.get((schema, name))
+            if relation is not None:
+                found.append(relation)
+                if schema not in self.closed:
+                    break
+        return found
+
+    def says_the_same_as(self, other: Catalog) -> bool:
+        return (
+            self.relations == other.relations
+            and self.functions == other.functions
+            and self.operators == other.operators
+            and self.conversions == other.conversions
+            and self.closed == other.closed
+        )
 
     def named(self, name: str) -> Iterable[CatalogRelation]:
         """Every relation of that name in any schema: for whoever cannot be sure of the search_path."""

@@ -193,8 +193,9 @@ class Namespace:
     server_version: int = 180000  # PG_VERSION_NUM; MySQL's 80036; MariaDB's 101100
     mariadb: bool = False
     lexing_known: bool = True
+    own_role: bool = True  # current_user is the role as which the catalog is read
     redefined: bool = (
-        False  # what routines and views do was changed by this session, and nobody else can see it before it commits
+        False  # this session changed what routines and views do, and nobody else can see it before it commits
     )
     temporary: frozenset[str] = frozenset()  # temporary relations of this session: they shadow by name
     holds_masked: bool = False  # MySQL: its variables and temporary tables may hold masked values, as somebody approved

@@ -108,6 +108,9 @@ LEFT JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_proc'::pg_catalog
       AND x.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND x.deptype = 'e'
 LEFT JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid
 """
+CLOSED: Final = """
+SELECT nspname FROM pg_catalog.pg_namespace WHERE NOT pg_catalog.has_schema_privilege(oid, 'USAGE')
+"""
 OPERATORS: Final = """
 SELECT DISTINCT o.oprname, fn.nspname, f.proname
 FROM pg_catalog.pg_operator o
@@ -231,6 +234,7 @@ def read(connection: Connection, version: int) -> Catalog:
         add_functions(found, rows(FUNCTIONS))
         for symbol, schema, function in rows(OPERATORS):
             found.operators[symbol] = (*found.operators.get(symbol, ()), (schema, function))
+        found.closed = frozenset(schema for (schema,) in rows(CLOSED))
         found.conversions.update((name, tuple(expressions)) for name, expressions in rows(CONVERSIONS))
     connection.rollback()
     return found

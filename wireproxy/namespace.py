@@ -131,12 +131,15 @@ class PostgresNamespace:
             self.current = evolve(self.current, lexing_known=False)
             self._touched = self.unsettled = True
         if statement.effects & _ROAD_TO_ANYTHING:
-            self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
+            # a role that was changed, and maybe back, is not followed: for the rest of the session it may be any
+            self.current = evolve(self.current, search_path=_UNKNOWN_PATH, own_role=False)
 
     def lost(self) -> None:
         """Something ran that may have changed any setting, in a way that nobody saw."""
         self._before = self._before or self.current
-        self.current = evolve(self.current, search_path=_UNKNOWN_PATH, lexing_known=False, redefined=True)
+        self.current = evolve(
+            self.current, search_path=_UNKNOWN_PATH, lexing_known=False, redefined=True, own_role=False
+        )
         self._touched = self.unsettled = True
 
     def failed(self) -> None:

@@ -113,23 +113,20 @@ class Follow:
         if schema == "pg_temp":
             return temporary
         path = [self.namespace.user or "$user" if part == "$user" else part for part in self.namespace.search_path]
-        usual = catalog.resolve(None, name, path if "pg_catalog" in path else ["pg_catalog", *path])
+        usual = catalog.found(name, path if "pg_catalog" in path else ["pg_catalog", *path])
+        sure = bool(usual) and self.namespace.lexing_known and self.namespace.own_role
         if name in self.namespace.temporary:
             # it hides the other until it is gone, which may have happened unseen; and the catalog has those of all sessions
             if not temporary:
                 return []
-            return (
-                [*temporary, usual]
-                if usual is not None and self.namespace.lexing_known
-                else list(self.world.named(name))
-            )
-        if usual is None or not self.namespace.lexing_known:
+            return [*temporary, *usual] if sure else list(self.world.named(name))
+        if not sure:
             return list(self.world.named(name))
         if not self.ambiguous and any(
-            self.world.marks.of(each) for each in self.world.named(name) if each is not usual
+            self.world.marks.of(each) for each in self.world.named(name) if each is not usual[0]
         ):
             self.ambiguous = True
-        return [usual]
+        return usual
 
 
 def listed(origins: Iterable[Origin]) -> str:

@@ -100,7 +100,7 @@ async def test_definitions_and_inheritance(database: Database) -> None:
     assert catalog.relations["public", "part_1"].parents == (catalog.relations["public", "part"].oid,)
     assert catalog.relations["public", "child"].parents == (catalog.relations["public", "t"].oid,)
     assert catalog.relations["pg_catalog", "pg_stats"].definition is None
-    assert catalog.resolve(None, "t", ("nowhere", "public")) is catalog.relations["public", "t"]
+    assert catalog.found("t", ("nowhere", "public")) == [catalog.relations["public", "t"]]
 
 
 async def test_triggers_that_are_switched_on(database: Database) -> None:

@@ -200,3 +200,13 @@ def test_definitions_of_an_open_transaction_are_doubted_until_it_ends() -> None:
     session.ready("I")
     assert not session.current.redefined
     assert not session.unsettled
+
+
+def test_after_a_role_was_changed_it_may_be_any() -> None:
+    session = tracker()
+    assert session.current.own_role
+    session.completed(Statement("set", Kind.SET, "VariableSetStmt", frozenset({Effect.ROLE})), b"SET")
+    session.ready("I")
+    session.completed(set_path("archive, public"), b"SET")
+    assert session.current.search_path == ("archive", "public")
+    assert not session.current.own_role

@@ -56,7 +56,7 @@ def read_frame(file: BinaryIO) -> bytes | None:
 def catalog_pieces(serial: int, catalog: Catalog) -> Iterator[bytes]:
     """The frames that make `catalog` known to a worker as number `serial`."""
     # the operators and conversions of users are few
-    about = (catalog.server_version, catalog.version, catalog.operators, catalog.conversions)
+    about = (catalog.server_version, catalog.version, catalog.operators, catalog.conversions, catalog.closed)
     yield frame(pickle.dumps(("catalog", serial, *about)))
     yield from (frame(pickle.dumps(("relations", serial, piece))) for piece in _pieces(catalog.relations))
     yield from (frame(pickle.dumps(("functions", serial, piece))) for piece in _pieces(catalog.functions))

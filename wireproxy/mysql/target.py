@@ -52,7 +52,7 @@ class MySqlTarget(Target):
             await trio.sleep(PAUSE_S)
         self._loaded_at = trio.current_time()
         old = self._catalog
-        if old is not None and old.relations == catalog.relations and old.functions == catalog.functions:
+        if old is not None and old.says_the_same_as(catalog):
             return old  # nothing changed: what was judged against it holds
         self._versions += 1
         self._catalog = catalog
