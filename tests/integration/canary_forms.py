@@ -32,7 +32,8 @@ BINARY: Final = [
     *(struct.pack("<HBB", 1917, 3, 10 + n) for n in range(1, 7)),
     WORD.decode().encode("utf-16-le"),
 ]
-_TEXTS: Final = [WORD, b"naryssn", *DIGITS]  # a message of MySQL writes "ca[HERE]naryssn1"
+# a message of MySQL writes "ca[HERE]naryssn1", and MariaDB a UUID with its dashes
+_TEXTS: Final = [WORD, b"naryssn", b"63616e61-7279", *DIGITS]
 # in lower case: plain, reversed, in hexadecimal
 FORMS: Final = [*_TEXTS, *(text[::-1] for text in _TEXTS), *(text.hex().encode() for text in (*_TEXTS, *BINARY))]
 # the word in base64 at its three alignments: those characters that depend on it alone

@@ -570,3 +570,25 @@ START TRANSACTION;;UPDATE defaults SET label = DEFAULT(secret);;SELECT label FRO
 CALL copy_ssn();;SELECT label FROM copied;;DROP TEMPORARY TABLE IF EXISTS copied
 CALL copy_over();;SELECT label FROM numbers;;DROP TEMPORARY TABLE IF EXISTS numbers
 CALL copy_ssn();;SELECT GROUP_CONCAT(label) FROM copied;;DROP TEMPORARY TABLE IF EXISTS copied
+SHOW FULL PROCESSLIST /* canaryssn1 */
+SELECT INFO FROM information_schema.PROCESSLIST WHERE INFO LIKE '%canaryssn1%'
+SELECT UPPER(INFO) FROM information_schema.processlist p WHERE 'canaryssn1' <> ID
+[mysql] SELECT INFO FROM performance_schema.processlist WHERE INFO LIKE '%canaryssn1%'
+[mysql] SELECT PROCESSLIST_INFO FROM performance_schema.threads WHERE PROCESSLIST_INFO LIKE '%canaryssn1%'
+[mysql] [text] SELECT current_statement FROM sys.session WHERE current_statement LIKE '%canaryssn1%'
+[mysql] [text] SELECT * FROM sys.processlist WHERE current_statement LIKE '%canaryssn1%'
+[mysql] PREPARE zz FROM 'SELECT ''canaryssn1''';;SELECT SQL_TEXT FROM performance_schema.prepared_statements_instances;;DEALLOCATE PREPARE zz
+[text] SET profiling = 1;;SELECT COUNT(*) FROM orders WHERE note = 'canaryssn1';;SHOW PROFILES;;SET profiling = 0
+[mysql] SELECT GET_LOCK(ssn, 0) FROM customers LIMIT 1;;SELECT OBJECT_NAME FROM performance_schema.metadata_locks;;DO RELEASE_ALL_LOCKS()
+SELECT DEFAULT(secret) FROM defaults
+START TRANSACTION;;INSERT INTO defaults (id, label) VALUES (7, DEFAULT(secret));;SELECT label FROM defaults;;ROLLBACK
+START TRANSACTION;;REPLACE INTO customers (id, ssn) VALUES (102, 'canaryssn1');;SHOW WARNINGS;;SELECT ssn FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE orders SET placed = (SELECT ssn FROM customers LIMIT 1) WHERE id = 1;;SHOW WARNINGS;;ROLLBACK
+SELECT id FROM orders WHERE placed = (SELECT ssn FROM customers LIMIT 1);;SHOW WARNINGS
+SELECT MAKEDATE(ssn, 1), TIME(ssn) FROM customers;;SHOW WARNINGS
+SELECT CONVERT_TZ(ssn, '+00:00', '+01:00') FROM customers;;SHOW WARNINGS
+SELECT LEFT('x', ssn) FROM customers;;SHOW WARNINGS
+SELECT CAST(card AS decimal(3, 1)), card FROM customers;;SHOW WARNINGS
+[text] SELECT 1;SELECT ssn FROM customers;SELECT 2
+[text] SELECT id FROM orders;SELECT @a40 := ssn FROM customers;SELECT @a40
+CALL all_customers();;SHOW WARNINGS
