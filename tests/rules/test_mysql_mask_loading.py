@@ -65,6 +65,7 @@ def test_the_clauses_of_the_statement(options: str, expected: Loading) -> None:
         TAKEN + "orders FIELDS TERMINATED BY 'é'",
         TAKEN + "orders FIELDS ENCLOSED BY 'ab'",
         TAKEN + "orders SOMETHING ELSE",
+        TAKEN + "orders CHARACTER SET gbk",
     ],
 )
 def test_a_file_whose_fields_cannot_be_told_apart_is_held(sql: str) -> None:

@@ -20,6 +20,7 @@ from rules.masking.writeback import MaskForms
 from rules.model import Access, Effect
 
 _FIELDS: Final = frozenset({"FIELDS", "COLUMNS"})
+_OVERLAPPING: Final = frozenset({"BIG5", "CP932", "GB18030", "GBK", "SJIS"})  # a second byte may be a backslash
 _PLAIN: Final = re.compile(r"[!-~]+")
 _EVERYTHING: Final = re.compile(rb"")
 
@@ -135,6 +136,8 @@ class _Options:
             self._at += 1
             self._names()
         elif word == "CHARACTER" and self._word(1) == "SET":
+            if self._word(2) in _OVERLAPPING:
+                raise Unsure("a file in whose characters separators may be parts")
             self._at += 3
         elif word in _FIELDS or word == "LINES":
             self._at += 1

@@ -50,6 +50,9 @@ def equality(follow: Follow, node: Node, scope: Scope) -> bool:
     if isinstance(node, _EQUALITIES):
         if isinstance(node.expression, exp.Any | exp.All):
             return _in_query(follow, node.this, node.expression.this, scope)
+        for one, other in ((node.this, node.expression), (node.expression, node.this)):
+            if _members(one) is not None and isinstance(other, exp.Query):
+                return _in_query(follow, one, other, scope)
         return _equal(follow, node.this, node.expression, scope)
     if isinstance(node, exp.In):
         if (query := node.args.get("query")) is not None:
