@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -42,6 +43,7 @@ def server(mysql: Server) -> Iterator[Server]:
         cursor.execute(f"CREATE DATABASE {DBNAME} CHARACTER SET utf8mb4")
         cursor.execute(f"CREATE TABLE {DBNAME}.people (id int PRIMARY KEY, name varchar(80))")
         cursor.execute(f"INSERT INTO {DBNAME}.people VALUES (1, 'Ada'), (2, 'Bo')")
+        cursor.execute(f"CREATE VIEW {DBNAME}.seen AS SELECT 2 AS id")
     yield mysql
     with closing(direct(mysql, "mysql")) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {DBNAME}")
@@ -198,3 +200,16 @@ async def test_a_statement_that_reads_attributes_is_held_shown_and_recorded_with
     assert statement["redacted"]
     assert "trace = 00-ab" in (await told(door, "replay", session)).stdout
     assert "attribute" in (await told(door, "search", "00-ab")).stdout
+
+
+async def test_a_dry_run_that_would_lack_the_attributes_of_a_view_is_not_made(door: Door) -> None:
+    for text, attributes, status, word in (
+        ("DELETE FROM people WHERE id IN (SELECT id FROM seen)", {"n": 1}, 1, "query attributes"),
+        ("DELETE FROM people WHERE id IN (SELECT id FROM seen)", {}, 0, "DELETE 1"),
+        (DELETE, {"n": 1}, 0, "DELETE 1"),
+    ):
+        said = await trio.to_thread.run_sync(lambda text=text, given=attributes: run(door, text, **given))
+        (request,) = re.findall("request (wp-[0-9a-f]+)", said)
+        done = await told(door, "preview", request)
+        assert done.returncode == status
+        assert word in done.stdout + done.stderr

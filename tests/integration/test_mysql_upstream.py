@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio
 
 from protocols.mysql.capabilities import Capability
 from rules.model import Dialect, Volatility
-from tests.support.servers import Server
+from tests.support.servers import Server, Servers
 from wireproxy.config.model import Database, Secret, TlsMode
 from wireproxy.mysql.catalog import load_mysql
 from wireproxy.mysql.serving import open_namespace
@@ -86,6 +87,24 @@ async def test_native_passwords_are_proved(mariadb: Server, tmp_path: Path, tls:
                 assert await ask(upstream, [b"SELECT 7"]) == [((b"7",),)]
         finally:
             cursor.execute("DROP USER wp_wire_native")
+
+
+@pytest.mark.parametrize("tls", ["disable", "require"])
+async def test_ed25519_is_proved(servers: Servers, tmp_path: Path, tls: TlsMode) -> None:
+    server = servers.mariadb_with_plugins()
+    with admin(server) as connection, connection.cursor() as cursor:
+        cursor.execute("INSTALL SONAME 'auth_ed25519'")
+        cursor.execute(f"CREATE OR REPLACE USER wp_wire_ed25519 IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')")
+        cursor.execute("GRANT ALL ON *.* TO wp_wire_ed25519")
+        try:
+            for password, comes in ((PASSWORD, True), ("wrong", False)):
+                database = a_database(server, tmp_path, tls=tls, user="wp_wire_ed25519", password=password)
+                with contextlib.nullcontext() if comes else pytest.raises(UpstreamError):
+                    async with logged_in(database) as upstream:
+                        assert await ask(upstream, [b"SELECT CURRENT_USER()"]) == [((b"wp_wire_ed25519@%",),)]
+        finally:
+            cursor.execute("DROP USER wp_wire_ed25519")
+            cursor.execute("UNINSTALL SONAME 'auth_ed25519'")
 
 
 @pytest.mark.parametrize("tls", ["disable", "require"])

@@ -53,6 +53,11 @@ def unpack(release: str, *packages: str, whole: bool) -> Path:
     return once(tree, lambda folder: _unpack_into(folder, release, packages, whole))
 
 
+def unpack_alone(release: str, package: str) -> Path:
+    """One package without what it depends on: for a plug-in that a program of another tree loads."""
+    return once(cache_folder() / f"{release}-{package}-alone", lambda folder: _unpack_alone(folder, release, package))
+
+
 def source_files(release: str, package: str, wanted: str) -> Path:
     """The folder `wanted` of a source package's upstream archive, like `src/test/regress`."""
     tree = cache_folder() / f"{release}-source-{package}"
@@ -155,6 +160,13 @@ def _unpack_into(folder: Path, release: str, packages: tuple[str, ...], whole: b
             (folder / "usr" / part).mkdir(parents=True)
             (folder / part).symlink_to(f"usr/{part}")
         for archive in sorted(apt.archives.glob("*.deb")):
+            _untar(archive, folder)
+
+
+def _unpack_alone(folder: Path, release: str, package: str) -> None:
+    with _apt(release, folder, "deb", "") as apt:
+        apt("download", package)
+        for archive in apt.folder.glob("*.deb"):
             _untar(archive, folder)
 
 

@@ -59,7 +59,11 @@ def start_mysql(family: MysqlFamily, place: Path, name: str, certificate: tuple[
 def _options(family: MysqlFamily, data: Path) -> list[str]:
     """What a program out of its place must be told: where its data, messages, character sets and plug-ins are."""
     root = family.root
-    plugins = [root / "usr/lib/mysql/plugin", *root.glob("usr/lib/*/libmariadb3/plugin")]
+    plugins = (
+        [family.plugins]
+        if family.plugins
+        else [root / "usr/lib/mysql/plugin", *root.glob("usr/lib/*/libmariadb3/plugin")]
+    )
     options = [
         "--no-defaults",
         f"--datadir={data}",

@@ -79,6 +79,7 @@ class MysqlFamily:
     program: Path
     share: Path
     mariadb: bool
+    plugins: Path | None = None  # where the server loads plug-ins from; None: from the tree
 
     @property
     def command(self) -> list[str | Path]:
@@ -91,6 +92,16 @@ def mariadb_programs() -> MysqlFamily:
     new_place = root / "usr/share/mariadb"
     share = new_place if (new_place / "fill_help_tables.sql").exists() else root / "usr/share/mysql"
     return MysqlFamily(root=root, program=root / "usr/sbin/mariadbd", share=share, mariadb=True)
+
+
+@cache
+def mariadb_plugins() -> Path:
+    """The server's plug-ins that are in no package of its core, `auth_ed25519` among them."""
+    try:
+        root = debian.unpack_alone("bookworm", "mariadb-server")
+    except debian.PackageError as error:
+        raise Missing(f"MariaDB's plug-ins are missing; as root: apt-get install mariadb-server\n{error}") from error
+    return root / "usr/lib/mysql/plugin"
 
 
 @cache

@@ -87,6 +87,15 @@ class Servers:
         family = programs.mariadb_programs
         return self._one("mariadb", "WIREPROXY_TEST_MARIADB", lambda: self._start_mysql("mariadb", family()))
 
+    def mariadb_with_plugins(self) -> Server:
+        """One more MariaDB, for plug-ins that are not in the core of its server."""
+
+        def start() -> Server:
+            family = evolve(programs.mariadb_programs(), plugins=programs.mariadb_plugins())
+            return self._start_mysql("mariadb-plugins", family)
+
+        return self._one("mariadb-plugins", "", start)
+
     def mysql(self) -> Server:
         family = programs.mysql_programs
         return self._one("mysql", "WIREPROXY_TEST_MYSQL", lambda: self._start_mysql("mysql", family()))
@@ -103,7 +112,7 @@ class Servers:
         def end(name: str) -> None:
             process = self._running[name].process
             if process is not None:
-                stop(process, signal.SIGTERM if name in ("mariadb", "mysql") else signal.SIGINT)
+                stop(process, signal.SIGTERM if name in ("mariadb", "mariadb-plugins", "mysql") else signal.SIGINT)
 
         with ThreadPoolExecutor() as pool:  # each takes its seconds; none waits for another
             list(pool.map(end, self._running))

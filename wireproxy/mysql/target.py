@@ -21,6 +21,7 @@ from wireproxy.approvals import Binding, Request
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError
 from wireproxy.exchanging import NOWHERE, sites_of
+from wireproxy.holding import ATTRIBUTE
 from wireproxy.mysql.catalog import load_mysql
 from wireproxy.mysql.exchanging import sent_text, sent_values
 from wireproxy.mysql.namespace import MySqlNamespace, version_number
@@ -92,6 +93,10 @@ class MySqlTarget(Target):
         (statement,) = judgement.statements
         if any(relation.name in namespace.temporary for relation in statement.relations):
             raise ControlRefused("it names a temporary table, which another connection does not see")
+        if any(name.startswith(ATTRIBUTE) for name in bound.context) and (view := _view_in(statement, bench.catalog)):
+            raise ControlRefused(
+                f"its query attributes are not sent with a dry run, and functions in the view {view} may read them"
+            )
         written = [(each.schema, each.name) for each in statement.relations if each.access is Access.WRITE]
         text = binding.statement
         parameters = Parameters(binding.parameters or (), binding.formats or (), binding.type_oids or ())
@@ -114,6 +119,12 @@ class MySqlTarget(Target):
                 raise ControlRefused("the dry run failed, and the server's words are withheld") from None
             raise ControlRefused(f"the dry run failed: {error}") from error
         return {"rows": seen.rows, "tag": f"{statement.kind.value.upper()} {seen.tag}"}
+
+
+def _view_in(statement: Statement, catalog: Catalog) -> str | None:
+    """The first view that it names. What is in one is not known without following it."""
+    views = {relation.name.lower() for relation in catalog.relations.values() if relation.kind == "v"}
+    return next((relation.name for relation in statement.relations if relation.name.lower() in views), None)
 
 
 def _places(statement: Statement, namespace: Namespace) -> int:
