@@ -98,17 +98,31 @@ class Together:
     def __init__(self, one: FieldMasker, changes: Changes) -> None:
         self._one = one
         self._changes = changes
+        self._known: dict[bytes, bytes | None] = {}
 
     def __call__(self, data: bytes | None) -> bytes | None:
         return self._one(data)
 
     def many(self, values: list[bytes]) -> list[bytes | None]:
+        """The first show whether a column's values come again: where they do not, looking for each costs and finds none."""
         head = values[:_SAMPLE]
-        if 2 * len(set(head)) > len(head):
-            return self._all(values)
-        distinct = list(dict.fromkeys(values))
-        known = dict(zip(distinct, self._all(distinct), strict=True))
-        return [known[value] for value in values]
+        known = self._known
+        if 2 * len(set(head).difference(known)) > len(head):
+            new = self._all(values)
+            self._remember(head, new)
+            return new
+        missing = [value for value in dict.fromkeys(values) if value not in known]
+        found = dict(zip(missing, self._all(missing), strict=True))
+        all_of_them = [found[value] if value in found else known[value] for value in values]
+        self._remember(missing, [*found.values()])
+        return all_of_them
+
+    def _remember(self, values: list[bytes], new: list[bytes | None]) -> None:
+        if len(self._known) + len(values) > REMEMBERED:
+            self._known.clear()
+        for value, instead in zip(values[:REMEMBERED], new, strict=False):
+            if len(value) <= REMEMBERED_BYTES:
+                self._known[value] = instead
 
     def _all(self, values: list[bytes]) -> list[bytes | None]:
         try:

@@ -12,7 +12,7 @@ from rules.masking.lanes import BITS, BLOCK, MOST, Aes, repeated
 
 _ROUNDS: Final = 10
 _WORD: Final = 64  # bits; the half that a round looks at is the lower word of its block
-_DOMAIN: Final = 96
+DOMAIN: Final = 96
 _TURN: Final = 64
 
 
@@ -37,7 +37,7 @@ class Network:
         return left << half | right
 
     def _round(self, domain: int, turn: int, half: int) -> int:
-        return self._aes.encrypt(domain << _DOMAIN | turn << _TURN | half, BLOCK) >> _WORD
+        return self._aes.encrypt(domain << DOMAIN | turn << _TURN | half, BLOCK) >> _WORD
 
     def many(self, numbers: list[int], bits: int, domain: int) -> list[int]:
         """Each as `one` has it. At most 64 bits."""
@@ -47,22 +47,19 @@ class Network:
             form = "!" + "8xQ" * len(some)
             size = BLOCK * len(some)
             lanes = int.from_bytes(struct.pack(form, *some), "big")
-            found += struct.unpack(
-                form, self.lanes(lanes, size, bits, repeated(domain << _DOMAIN, 1)).to_bytes(size, "big")
-            )
+            domains = repeated(domain << DOMAIN, 1) >> BITS * (MOST - len(some))
+            found += struct.unpack(form, self.lanes(lanes, size, bits, domains).to_bytes(size, "big"))
         return found
 
     def lanes(self, numbers: int, size: int, bits: int, domains: int) -> int:
-        """The numbers of lanes of a block each, `size` bytes of them. `domains`: in each lane, where a round wants it."""
+        """The numbers of lanes of a block each, `size` bytes of them. `domains`: of each, from the bit `DOMAIN` on."""
         half = bits // 2
         mask = self._masks.get(half)
         if mask is None:
             mask = self._masks[half] = repeated((1 << half) - 1, 1)
-        fewer = BITS * MOST - 8 * size
-        turn = repeated(1 << _TURN, 1) >> fewer
-        tweak = domains >> fewer
+        turn = repeated(1 << _TURN, 1) >> (BITS * MOST - 8 * size)
         left, right = numbers >> half & mask, numbers & mask
         for _ in range(_ROUNDS):
-            left, right = right, left ^ (self._aes.encrypt(tweak | right, size) >> _WORD & mask)
-            tweak += turn
+            left, right = right, left ^ (self._aes.encrypt(domains | right, size) >> _WORD & mask)
+            domains += turn
         return left << half | right

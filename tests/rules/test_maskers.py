@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from protocols.base import many_of
 from rules.masking import formats, maskers
-from rules.masking.maskers import MASKERS, REMEMBERED, REMEMBERED_BYTES, Maskers, check_masker, remembered
+from rules.masking.maskers import (
+    MASKERS,
+    REMEMBERED,
+    REMEMBERED_BYTES,
+    Maskers,
+    Together,
+    check_masker,
+    remembered,
+)
 from rules.masking.network import Network
 from rules.masking.values import Mark
 
@@ -167,10 +175,23 @@ FIELDS = {
     23: st.integers(-(2**31), 2**31 - 1),
     20: st.integers(-(2**63), 2**63 - 1),
     26: st.integers(0, 2**32 - 1),
-    2950: st.uuids(),
+    2950: st.one_of(
+        st.uuids(),
+        st.binary(min_size=16, max_size=16).map(lambda data: uuid.UUID(bytes=data)),
+        st.builds(
+            lambda data, six, eight: uuid.UUID(bytes=data[:6] + six + data[7:8] + eight + data[9:]),
+            st.binary(min_size=16, max_size=16),
+            st.sampled_from([b"\x0f", b"\x7f", b"\x80", b"\xff"]),
+            st.sampled_from([b"\x80", b"\xbf", b"\x7f", b"\x01"]),
+        ),
+    ),
 }
 ODD = st.sampled_from(
-    [b"", b"1", b"-", b"1 ", b" 1", b"1,", b"1,2", b"1_0", b"+7", b"9" * 30, b"\xff", b"x" * 8, b"y" * 16]
+    [
+        *(b"", b"1", b"-", b"1 ", b" 1", b"1,", b"1,2", b"1_0", b"+7", b"9" * 30, b"\xff", b"x" * 8, b"y" * 16),
+        b"12345678-1234-4678-9234-567812345678,22345678-1234-4678-9234-567812345678",
+        b"{12345678-1234-4678-9234-567812345678}",
+    ]
 )
 
 
@@ -181,6 +202,7 @@ ODD = st.sampled_from(
     st.booleans(),
     st.integers(1, 3),
 )
+@settings(max_examples=300)
 def test_many_values_get_what_each_gets(
     data: st.DataObject, masker: str, type_oid: int, binary: bool, times: int
 ) -> None:
@@ -193,12 +215,43 @@ def test_many_values_get_what_each_gets(
         return struct.pack(formats.INTEGERS[type_oid][0], value) if binary else b"%d" % value
 
     drawn = data.draw(st.lists(FIELDS[type_oid].map(field), max_size=20))  # type: ignore[attr-defined]
-    values = [value for value in drawn for _ in range(times)] + data.draw(st.lists(ODD, max_size=1))
+    values = [value for value in drawn for _ in range(times)] + data.draw(st.lists(ODD, max_size=2))
     name, _, argument = masker.partition(" ")
     mask = MAKE.field(Mark(name, argument or None), type_oid, binary)
     many = many_of(mask)
     if many is not None:
         assert many(values) == [mask(value) for value in values]
+
+
+@given(
+    st.lists(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 9999)), max_size=300), max_size=8),
+    st.integers(1, 40),
+)
+@settings(max_examples=50)
+def test_what_is_known_of_a_column_changes_nothing(reads: list[list[int]], most: int) -> None:
+    """However often values come again, over reads, and however few are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maskers, "REMEMBERED", most)
+        mask = Together(lambda data: data and b"<" + data, lambda values: [b"<" + value for value in values])
+        for read in reads:
+            values = [b"%d" % number * (1 + number % 30) for number in read]
+            assert mask.many(values) == [b"<" + value for value in values]
+            assert len(mask._known) <= max(most, REMEMBERED if maskers.COMPILED else 0)
+            assert all(len(value) <= REMEMBERED_BYTES for value in mask._known)
+
+
+def test_a_column_whose_values_come_again_is_computed_once() -> None:
+    computed: list[bytes] = []
+
+    def changes(values: list[bytes]) -> list[bytes]:
+        computed.extend(values)
+        return values
+
+    mask = Together(lambda data: data, changes)
+    values = [b"%d" % number for number in range(100)] * 7
+    for _ in range(3):
+        assert mask.many(values) == values
+    assert len(computed) <= 2 * len(values)  # the first read shows nothing yet
 
 
 @given(st.lists(st.integers(0, 2**122 - 1), max_size=40), st.sampled_from([16, 32, 64]), st.integers(0, 2**20))
