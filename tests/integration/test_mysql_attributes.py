@@ -24,6 +24,7 @@ from tests.integration.test_mysql_exemptions import told
 from tests.integration.test_mysql_holding import BOB, the_request
 from tests.protocols import mysql_playbook as p
 from tests.support import programs
+from tests.support.gateway import GatewayPlan, running_gateway
 from tests.support.servers import Server
 from wireproxy.store.model import State
 
@@ -213,3 +214,40 @@ async def test_a_dry_run_that_would_lack_the_attributes_of_a_view_is_not_made(do
         done = await told(door, "preview", request)
         assert done.returncode == status
         assert word in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])
+def test_a_target_that_knows_no_attributes_is_sent_the_statement_alone(
+    mariadb: Server, mysql: Server, tmp_path: Path, prepared: bool
+) -> None:
+    """With targets of both kinds, the gateway looks like MySQL to everybody."""
+    other = f"""
+[database.other]
+dialect = "mysql"
+host = "{mysql.host}"
+port = {mysql.port}
+dbname = "mysql"
+user = "{mysql.user}"
+password = {{ file = "{tmp_path}/other" }}
+tls = "disable"
+policy = "allow-all"
+"""
+    secret = tmp_path / "other"
+    secret.touch(mode=0o600)
+    secret.write_text(mysql.password)
+    plan = GatewayPlan(server=mariadb, dialect="mysql", dbname="test", extra=other)
+    with running_gateway(plan, tmp_path / "gateway") as gateway:
+        gateway.mysql().close()  # the password is known from then on, and a proof is enough
+        with (
+            closing(
+                _connect("127.0.0.1", gateway.port, "agent", "agent-secret", "test", False, ssl_disabled=True)
+            ) as connection,
+            connection.cursor(prepared=prepared) as cursor,
+        ):
+            cursor.add_attribute("trace", "00-ab")
+            for value in (7, 8):
+                cursor.execute("SELECT %s, 1", (value,))
+                assert cursor.fetchall() == [(value, 1)]
+        sessions = [json.loads(line) for line in gateway.cli("sessions", "--json").stdout.splitlines()]
+        exported = gateway.cli("export", sessions[-1]["session"]).stdout
+        assert '"attributes": [["trace", "00-ab"]]' in exported
