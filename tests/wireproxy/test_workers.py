@@ -19,6 +19,8 @@ from rules.judge import Judge
 from rules.model import Dialect, Hold, Identity, Kind, Namespace
 from rules.policy import MaskRule, Policy, Rule, When
 from tests.rules.mask_catalog import CATALOG, KEY, MASKS, mask_set
+from tests.rules.mysql_mask_catalog import MARIADB
+from tests.rules.mysql_mask_catalog import mask_set as mysql_masks
 from wireproxy.judgement import workers
 from wireproxy.judgement.crossing import (
     NotAnAnswer,
@@ -324,6 +326,23 @@ def test_where_pseudonyms_stand_and_what_is_written_where_cross_back() -> None:
         assert judged.masks is not None
         crossed = decode_judgement(encode_judgement(judged, masks), masks)
         assert crossed.masks == judged.masks
+
+
+def test_what_mysql_has_of_its_own_crosses_back() -> None:
+    rules = (MaskRule("*.ssn", "pseudonym"), MaskRule("tags.*", "pseudonym"), MaskRule("*.email", "hash"))
+    masks = mysql_masks(rules=rules)
+    token = masks.pseudonyms.token("x")
+    judge = Judge(Dialect.MYSQL, pack("allow-all"), "shop", Identity("b"), masks.world.catalog, masks)
+    for text in (
+        f"PREPARE s FROM 'SELECT id FROM customers WHERE ssn = ''{token}'''",
+        "EXPLAIN SELECT note FROM tags WHERE code = 5 AND day = ?",
+        "LOAD DATA LOCAL INFILE 'f' INTO TABLE customers FIELDS TERMINATED BY ','",
+        "CALL show_all()",
+        "SET @x = ?",
+    ):
+        judged = judge.judge(text.encode(), MARIADB)
+        assert judged.masks is not None, text
+        assert decode_judgement(encode_judgement(judged, masks), masks).masks == judged.masks
 
 
 async def test_a_worker_sees_nothing_of_the_gateways_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,7 +202,9 @@ _VALUES: Final = {
          "Setting", "Statement", "Volatility"}
     ),
     "rules.masking.plan": frozenset({"ResultMasks"}),
+    "rules.masking.mysql.loading": frozenset({"Loading"}),
     "rules.masking.mysql.plan": frozenset({"MySqlResultMasks"}),
+    "rules.masking.mysql.standing": frozenset({"Quoted"}),
     "rules.masking.copying": frozenset({"CopyShape", "Incoming"}),
     "rules.masking.exchange": frozenset({"Exchange", "LiteralSite", "ParameterSite"}),
     "rules.masking.inheriting": frozenset({"Move"}),
