@@ -17,6 +17,7 @@ import pytest
 from attrs import frozen
 from psycopg import pq
 
+from tests.integration.test_transparency_streaming import ALLOWED, Memory
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.programs import postgres_programs
 from tests.support.servers import Server
@@ -264,3 +265,22 @@ def test_psql_describes_a_masked_query_as_it_does_without_masks(place: Place) ->
     done = psql(place, "SELECT ssn, upper(ssn) AS loud, born, doc FROM people \\gdesc\n")
     assert done.stderr == ""
     assert done.stdout == "ssn|text\nloud|text\nborn|date\ndoc|jsonb\n"
+
+
+@pytest.mark.timeout(300)
+def test_an_upload_is_looked_at_in_constant_memory(place: Place) -> None:
+    """Many rows, then one field of a hundred megabytes with a pseudonym at its end."""
+    rows = b"".join(b"%d\tnote %d\n" % (number, number) for number in range(1000, 50_000))
+    piece = b"x" * 1_000_000
+    with place.agent() as agent, pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+        agent.execute("SELECT 1")
+        memory = Memory(place.gateway)
+        with agent.cursor().copy("COPY notes FROM STDIN") as copy:
+            copy.write(rows)
+            copy.write(b"1\t")
+            for _ in range(100):
+                copy.write(piece)
+            copy.write(f" {token(place)}\n".encode())
+    assert str(refused.value.diag.message_detail).startswith("Line 49001, column note: a pseudonym")
+    assert memory.grown_bytes() < ALLOWED
+    assert place.count("notes") == 0

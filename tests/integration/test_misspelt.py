@@ -139,6 +139,22 @@ def test_a_column_that_was_made_past_the_gateway_is_there(
         direct.execute("ALTER TABLE customers DROP COLUMN secret_new")
 
 
+def test_a_column_that_was_made_past_the_gateway_is_masked_at_once(
+    agent: psycopg.Connection, direct: psycopg.Connection
+) -> None:
+    """The server names an origin that the catalog does not have: it is masked, and the catalog is read again."""
+    assert agent.execute("SELECT * FROM customers").fetchall() == [(1, "one", "***")]
+    direct.execute("ALTER TABLE customers ADD COLUMN secret_newer text DEFAULT 'canary8'")
+    direct.execute("CREATE TABLE late (id int, secret text)")
+    direct.execute("INSERT INTO late VALUES (1, 'canary7')")
+    try:
+        for sql in ("SELECT * FROM customers", "SELECT * FROM late", "SELECT secret FROM late", "SELECT l FROM late l"):
+            assert "canary" not in str(agent.execute(sql).fetchall()), sql
+    finally:
+        direct.execute("DROP TABLE late")
+        direct.execute("ALTER TABLE customers DROP COLUMN secret_newer")
+
+
 def test_values_in_the_text_are_no_way_to_ask(agent: psycopg.Connection) -> None:
     """Only parsing is done for it: a condition over masked values is held whatever else the statement names."""
     for guess in ("canary1", "other"):
