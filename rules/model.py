@@ -193,6 +193,7 @@ class Namespace:
     server_version: int = 180000  # PG_VERSION_NUM; MySQL's 80036; MariaDB's 101100
     mariadb: bool = False
     lexing_known: bool = True
+    looked_up: object | None = None  # of what SQL prepared or declared: what its names meant then
     own_role: bool = True  # current_user is the role as which the catalog is read
     redefined: bool = (
         False  # this session changed what routines and views do, and nobody else can see it before it commits

@@ -18,9 +18,10 @@ from rules.judge import may_prepare
 from rules.length import is_long, is_short
 from rules.masking import MaskSet, ResultMasks
 from rules.masking.pseudonyms import NoPseudonym
-from rules.model import Allow, Decision, Deny, Effect, Hold, Judgement, NameEffect, Namespace, Statement
+from rules.model import Allow, Decision, Deny, Dialect, Effect, Hold, Judgement, NameEffect, Namespace, Statement
 from rules.policy import worst
 from wireproxy.exchanging import NOWHERE, Sites, against_values, exchange, executed, refused, sites_of
+from wireproxy.lookups import look_up, may_differ
 from wireproxy.target import Bench
 from wireproxy.weighed import Attached, Elsewhere, Long, Masks, Weighed
 
@@ -38,7 +39,7 @@ _SETTLES = frozenset(
 )
 _WEIGHED_KEPT = 4096
 _TAINTS = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
-_REDEFINES = frozenset({Effect.DDL, Effect.DYNAMIC_SQL})
+_REDEFINES = frozenset({Effect.DDL, Effect.GRANT, Effect.DYNAMIC_SQL})  # what names mean hangs on rights, too
 _MOVES = _TAINTS | {Effect.LEXING, Effect.NAMESPACE, Effect.ROLE, Effect.SETTING}
 # The server plans these, and so looks up their names, at Bind; those of all others when they run.
 _PLANNED_AT_BIND = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
@@ -83,7 +84,7 @@ def weigh(
     cursor = stage is _EXECUTE and not isinstance(question.attachment, Attached)
     unsure = cursor and _unsure(question.attachment, namespace)
     now = namespace
-    namespace = reading(question, namespace)
+    namespace = _looked_up_before(reading(question, namespace), question.attachment, bench)
     if elsewhere is None:
         elsewhere = _NOTHING
     judgement = _judged(text, bench, namespace, minute_of_week, estimated_rows, elsewhere)
@@ -169,6 +170,12 @@ def reading(question: Question, namespace: Namespace) -> Namespace:
     return namespace
 
 
+def _looked_up_before(namespace: Namespace, attachment: object, bench: Bench) -> Namespace:
+    """The namespace for what was prepared or bound before: where the server's names may be others than ours, they may be any."""
+    then = attachment.weighed.looked_up if isinstance(attachment, Attached) else getattr(attachment, "looked_up", None)
+    return evolve(namespace, own_role=False) if may_differ(then, namespace, bench.catalog) else namespace
+
+
 def _as_read(then: Namespace, now: Namespace) -> Namespace:
     """The server read the text when it was prepared, and resolves its names now."""
     if then is now or (
@@ -240,6 +247,7 @@ def _weigh(
         moves=moves,
         late=bool(behind) or any(map(_is_late, statements)),
         sites=sites,
+        looked_up=look_up(statements, namespace, bench.catalog) if bench.judge.dialect is Dialect.POSTGRES else None,
     )
 
 
@@ -285,7 +293,8 @@ def _resolve(
     moves = False
     # where a batch changes settings it is not known in which state a later statement of it was read
     settled = len(judgement.statements) == 1 or not any(each.settings for each in judgement.statements)
-    state = evolve(namespace, client_encoding="UTF8") if settled else None
+    found = look_up(judgement.statements, namespace, bench.catalog) if bench.judge.dialect is Dialect.POSTGRES else None
+    state = evolve(namespace, client_encoding="UTF8", looked_up=found) if settled else None
     # what earlier statements of the same batch prepare or declare
     local: dict[tuple[str, bytes], Statement] = {}
     for position, statement in enumerate(judgement.statements):
@@ -355,7 +364,7 @@ def _behind(
     unsure = space == "portal" and _unsure(attachment, namespace)
     then = attachment.namespace if isinstance(attachment, Attached) else attachment
     if isinstance(then, Namespace):
-        namespace = _as_read(then, namespace)
+        namespace = _looked_up_before(_as_read(then, namespace), attachment, bench)
     judgement = _judged(text, bench, namespace, minute, None, elsewhere)
     masks = _masks_of(judgement, len(judgement.statements))
     moves = any(not statement.effects.isdisjoint(_MOVES) for statement in judgement.statements)

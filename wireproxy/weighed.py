@@ -9,6 +9,7 @@ from rules.masking import ResultMasks
 from rules.model import Decision, Judgement, Namespace
 from rules.policy import Limit
 from wireproxy.exchanging import NOWHERE, Sites
+from wireproxy.lookups import LookedUp
 
 Masks = tuple[ResultMasks | None, ...]
 # What was judged elsewhere for one question: by text, the namespace in which the server reads it
@@ -36,6 +37,7 @@ class Weighed:
         "kinds",
         "late",
         "look",
+        "looked_up",
         "masks",
         "moves",
         "names",
@@ -62,7 +64,9 @@ class Weighed:
         late: bool = False,
         sites: Sites = NOWHERE,
         exchange: Exchange | None = None,
+        looked_up: LookedUp | None = None,
     ) -> None:
+        self.looked_up = looked_up  # what its names mean to the server, for as long as it keeps what it found
         self.judgement = judgement
         self.decision = decision
         self.masks = masks  # one for each statement
@@ -108,6 +112,7 @@ class Weighed:
             self.late,
             self.sites,
             exchange,
+            self.looked_up,
         )
 
 
