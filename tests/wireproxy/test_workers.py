@@ -328,6 +328,10 @@ def test_where_pseudonyms_stand_and_what_is_written_where_cross_back() -> None:
         assert crossed.masks == judged.masks
 
 
+def known(mask: Any) -> tuple[object, ...]:
+    return mask.columns, mask.findings, mask.exchange, mask.loads, mask.handed, mask.told, mask.harmless
+
+
 def test_what_mysql_has_of_its_own_crosses_back() -> None:
     rules = (MaskRule("*.ssn", "pseudonym"), MaskRule("tags.*", "pseudonym"), MaskRule("*.email", "hash"))
     masks = mysql_masks(rules=rules)
@@ -342,7 +346,8 @@ def test_what_mysql_has_of_its_own_crosses_back() -> None:
     ):
         judged = judge.judge(text.encode(), MARIADB)
         assert judged.masks is not None, text
-        assert decode_judgement(encode_judgement(judged, masks), masks).masks == judged.masks
+        crossed = decode_judgement(encode_judgement(judged, masks), masks)
+        assert [known(each) for each in crossed.masks or ()] == [known(each) for each in judged.masks]
 
 
 async def test_a_worker_sees_nothing_of_the_gateways_environment(monkeypatch: pytest.MonkeyPatch) -> None:
