@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from attrs import frozen
+from attrs import evolve, frozen
 from psycopg import pq
 
 from bench.processes import CpuTime, cpu_time, peak_bytes
@@ -152,12 +152,13 @@ def report(runs: Runs, grown: dict[str, int]) -> None:
         print(f"peak memory of the gateway, {name}: {size / 1024 / 1024:+.1f} MiB over all results")
 
 
-def routes_to(server: Server, maskers: Iterable[str], folder: Path, stack: ExitStack) -> list[Route]:
+def routes_to(server: Server, maskers: Iterable[str], policy: str, folder: Path, stack: ExitStack) -> list[Route]:
     routes = [Route("direct", server.dsn(DBNAME))]
-    plain = stack.enter_context(running_gateway(GatewayPlan(server=server, dbname=DBNAME), folder / "through"))
+    unmasked = GatewayPlan(server=server, dbname=DBNAME, policy=policy)
+    plain = stack.enter_context(running_gateway(unmasked, folder / "through"))
     routes.append(Route("through", plain.dsn(), plain))
     for number, name in enumerate(maskers):
-        plan = GatewayPlan(server=server, dbname=DBNAME, extra=mask_table(name))
+        plan = evolve(unmasked, extra=mask_table(name))
         gateway = stack.enter_context(running_gateway(plan, folder / str(number)))
         routes.append(Route(name, gateway.dsn(), gateway))
     return routes
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--maskers", default="redact,email", help="masker, masker:argument or column=masker")
+    parser.add_argument("--policy", default="agent-default", help="whose detectors look at every result, or allow-all")
     parser.add_argument("--consumers", default=";".join(CONSUMERS), help="names with ; between them")
     options = parser.parse_args()
     servers = Servers()
@@ -187,7 +189,7 @@ def main() -> None:
         prepare(server.dsn(DBNAME), options.rows)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            routes = routes_to(server, options.maskers.split(","), folder, stack)
+            routes = routes_to(server, options.maskers.split(","), options.policy, folder, stack)
             runs, grown = measure(routes, options.consumers.split(";"), options.rows, options.rounds)
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")

@@ -38,7 +38,7 @@ class Detector:
 
 # Bytes that are rare in text, by which hints are found: the first that a hint has is searched for, then its neighbours compared.
 _RARE: Final = b"JIXK_x@/-"
-_DENSE: Final = 4096  # above one in so many bytes, the hints themselves are searched for
+_DENSE: Final = 512  # above one in so many bytes it is quicker to search for the hints themselves
 
 
 @frozen
@@ -50,13 +50,13 @@ class Trigger:
 
     def look(self, data: bytes, start: int, end: int, at: int, close: set[int]) -> None:
         """Adds the detectors that must look closer. `at`: where the byte stands first."""
-        left = (end - start) // _DENSE + 16
-        while at >= 0 and left:
+        hits = 0
+        while at >= 0 and hits <= (at - start) // _DENSE + 16:
             for hint, place, owner in self.hints:
                 if data.startswith(hint, at - place if at >= place else end, end) and at - place >= start:
                     close.add(owner)
             at = data.find(self.byte, at + 1, end)
-            left -= 1
+            hits += 1
         if at >= 0:
             close.update(owner for hint, _, owner in self.hints if data.find(hint, start, end) >= 0)
 
