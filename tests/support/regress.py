@@ -116,5 +116,6 @@ SETUP = f"""
     ALTER DATABASE {DBNAME} SET lc_numeric TO 'C';
     ALTER DATABASE {DBNAME} SET lc_time TO 'C';
     ALTER DATABASE {DBNAME} SET bytea_output TO 'hex';
+    ALTER DATABASE {DBNAME} SET compute_query_id TO 'regress';
     ALTER DATABASE {DBNAME} SET timezone_abbreviations TO 'Default';
 """
