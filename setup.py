@@ -77,6 +77,7 @@ HOT = [
     "wireproxy/session.py",
     "wireproxy/postgres/session.py",
     "wireproxy/mysql/namespace.py",
+    "wireproxy/mysql/results.py",
     "wireproxy/mysql/session.py",
 ]
 

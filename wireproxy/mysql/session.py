@@ -31,10 +31,9 @@ from protocols.mysql.shared import (
 )
 from protocols.postgres.messages import error_fields
 from rules.length import is_long
-from rules.masking import ResultMasks
 from rules.masking.mysql.mask_set import MySqlMaskSet
 from rules.masking.mysql.plan import MySqlResultMasks
-from rules.model import Allow, Column, Effect, Judgement, Namespace, Statement
+from rules.model import Allow, Effect, Judgement, Namespace, Statement
 from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
@@ -54,6 +53,7 @@ from wireproxy.mysql.killing import (
 from wireproxy.mysql.loading import LoadedRows, loaded_rows
 from wireproxy.mysql.namespace import DESCRIBE, PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor, Reentry
+from wireproxy.mysql.results import column_of, head_of, mask_of
 from wireproxy.mysql.side import Meaning
 from wireproxy.mysql.target import MySqlTarget, not_explained
 from wireproxy.mysql.upstream import UTF8MB4, MySqlUpstream, kill_query
@@ -316,7 +316,7 @@ class MySqlSession(Session):
         known = self._heads.get(id(columns))
         if known is not None and known[0] is columns and known[1] is binary:
             return known[2]
-        head = tuple([_head(column, binary) for column in columns])
+        head = tuple([head_of(column, binary) for column in columns])
         if len(columns) <= _HEAD_KEPT_COLUMNS:
             if len(self._heads) >= _HEADS_KEPT:
                 self._heads.clear()
@@ -331,7 +331,7 @@ class MySqlSession(Session):
             if self.bench.masks is None:
                 return None
             mask = self.bench.masks.unknown()
-        columns = [_column(column, described.binary) for column in described.columns]
+        columns = [column_of(column, described.binary) for column in described.columns]
         if mask.unknown_origins(columns):
             self.target.missing()  # another table than the one of the catalog, or a bug of ours: masked as a whole
         plan = mask.plan(columns)
@@ -473,44 +473,6 @@ class MySqlSession(Session):
         self._guarded(lambda _: self._relay.change_allowed(), None)
 
 
-def mask_of(weighed: Weighed, position: int) -> ResultMasks | None:
-    """What the result at that place of an answer may carry; None where that is not known.
-
-    Each statement of a text gives one result, but for those that may give any number.
-    """
-    masks = weighed.masks
-    if len(masks) == 1:
-        mask = masks[0]
-        if isinstance(mask, MySqlResultMasks) and mask.results:
-            return mask.at(position)
-        return mask if position == 0 or (mask is not None and _gives_several(mask)) else None
-    if position >= len(masks) or any(mask is None or _gives_several(mask) for mask in masks[:position]):
-        return None
-    return masks[position]
-
-
-def _gives_several(mask: ResultMasks) -> bool:
-    return not isinstance(mask, MySqlResultMasks) or mask.several
-
-
-def _column(column: MySqlColumn, binary: bool) -> Column:
-    table, name = column.org_table.decode("utf-8", "replace"), column.org_name.decode("utf-8", "replace")
-    return Column(
-        name=column.name.decode("utf-8", "replace"),
-        type_oid=column.type,
-        origin=(column.schema.decode("utf-8", "replace"), table, name) if table and name else None,
-        binary=binary,
-        charset=column.charset,
-        length=column.length,
-        flags=column.flags,
-        decimals=column.decimals,
-    )
-
-
 def loads_local(statement: Statement) -> bool:
     """LOAD DATA LOCAL reads no file of the server's: it asks the client for one."""
     return statement.root == "LoadData" and Effect.FILE_READ not in statement.effects
-
-
-def _head(column: MySqlColumn, binary: bool) -> ColumnHead:
-    return column.name.decode("utf-8", "replace"), column.type, int(binary), column.flags
