@@ -35,6 +35,17 @@ class CatalogTrigger:
 
 
 @frozen
+class CatalogReference:
+    """Of Postgres: a foreign key of another table, as the table sees it that it refers to."""
+
+    by: int  # OID of the table that has the key
+    columns: tuple[str, ...]  # that it refers to
+    held: tuple[str, ...]  # columns of the table that has it, one for each
+    on_delete: str | None = None  # what a DELETE here does there: DELETE, UPDATE, or nothing
+    on_update: str | None = None
+
+
+@frozen
 class CatalogRelation:
     schema: str
     name: str
@@ -44,6 +55,8 @@ class CatalogRelation:
     definition: str | None = None  # of a view or materialized view: its SELECT
     parents: tuple[int, ...] = ()  # OIDs it inherits from or is a partition of
     triggers: tuple[CatalogTrigger, ...] = ()
+    references: tuple[CatalogReference, ...] = ()  # foreign keys of others to this table
+    partition_key: tuple[str, ...] | None = None  # columns; None: not known, or not partitioned
     transactional: bool = True  # MySQL, MariaDB: whether its engine takes back what a statement that failed has written
 
 

@@ -17,7 +17,14 @@ import trio
 from attrs import evolve
 from psycopg.rows import TupleRow
 
-from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation, CatalogTrigger
+from rules.catalog import (
+    Catalog,
+    CatalogColumn,
+    CatalogFunction,
+    CatalogReference,
+    CatalogRelation,
+    CatalogTrigger,
+)
 from rules.model import Volatility
 from wireproxy.config.model import Database
 from wireproxy.tls import verifies
@@ -87,6 +94,25 @@ WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' AND r.oid >= 16384
 ORDER BY r.ev_class, r.rulename
 """
 RULE_EVENTS: Final = {"2": "UPDATE", "3": "INSERT", "4": "DELETE"}
+# Of partitioned tables the server keeps one for each partition as well.
+REFERENCES: Final = """
+SELECT k.confrelid::bigint, k.conrelid::bigint, k.confdeltype::text, k.confupdtype::text,
+       (SELECT pg_catalog.array_agg(a.attname ORDER BY u.place) FROM unnest(k.confkey) WITH ORDINALITY u (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number),
+       (SELECT pg_catalog.array_agg(a.attname ORDER BY u.place) FROM unnest(k.conkey) WITH ORDINALITY u (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number)
+FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' ORDER BY k.confrelid, k.oid
+"""
+ON_DELETE: Final = {"c": "DELETE", "n": "UPDATE", "d": "UPDATE"}  # CASCADE, SET NULL, SET DEFAULT
+ON_UPDATE: Final = {"c": "UPDATE", "n": "UPDATE", "d": "UPDATE"}
+# An expression's place is a 0: what it reads is not told.
+PARTITION_KEYS: Final = """
+SELECT p.partrelid::bigint,
+       CASE WHEN 0 = ANY (p.partattrs::int2[]) THEN NULL
+            ELSE (SELECT pg_catalog.array_agg(a.attname) FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])) END
+FROM pg_catalog.pg_partitioned_table p
+"""
 DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
 # Bodies of the server's own functions are C: their names, results and volatility are enough.
 FUNCTIONS: Final = """
@@ -254,9 +280,23 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
         triggers[relation].append(CatalogTrigger(name, events, schema, function, transition))
     for relation, name, event, definition in rows(RULES):
         triggers[relation].append(CatalogTrigger(name, frozenset({RULE_EVENTS[event]}), "", "", rule=definition))
+    references: dict[int, list[CatalogReference]] = defaultdict(list)
+    for relation, by, deleted, updated, named, held in rows(REFERENCES):
+        found = CatalogReference(by, tuple(named), tuple(held), ON_DELETE.get(deleted), ON_UPDATE.get(updated))
+        references[relation].append(found)
+    partition_keys = {relation: None if key is None else tuple(key) for relation, key in rows(PARTITION_KEYS)}
     for oid, schema, name, kind, definition in rows(RELATIONS):
         relation = CatalogRelation(
-            schema, name, kind, oid, tuple(columns[oid]), definition, tuple(parents[oid]), tuple(triggers[oid])
+            schema,
+            name,
+            kind,
+            oid,
+            tuple(columns[oid]),
+            definition,
+            tuple(parents[oid]),
+            tuple(triggers[oid]),
+            tuple(references[oid]),
+            partition_keys.get(oid),
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation

@@ -10,7 +10,7 @@ from rules.masking.exchange import NOTHING, Exchange, Translation
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.literals import Constant, Constants
 from rules.masking.pseudonyms import NoPseudonym
-from rules.masking.statements import nodes
+from rules.masking.trees import nodes
 from rules.masking.writeback import MaskForms, written
 
 _WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt, ast.CreateTableAsStmt)

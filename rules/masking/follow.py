@@ -149,6 +149,7 @@ class World:
     _columns: dict[tuple[str, str], Columns] = field(factory=dict)
     _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
     _named: dict[str, Value] = field(factory=dict)
+    _calls: dict[int, frozenset[str]] = field(factory=dict)
     _open: set[tuple[str, str]] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -194,6 +195,16 @@ class World:
         seen |= {relation.oid}
         inner = (self.folded_in(each, seen) for word in words for each in self.named(word))
         return union([*(self.routines.shown_by_name(word) for word in words), *inner])
+
+    def calls(self, relation: CatalogRelation) -> frozenset[str]:
+        """Names of routines that write, called by a view's definition or by those that it reads."""
+        known = self._calls.get(relation.oid)
+        if known is None:
+            self._calls[relation.oid] = frozenset()  # one that is defined by itself adds nothing
+            words = words_of(relation.definition) if relation.definition is not None else set[str]()
+            inner = (self.calls(each) for word in words for each in self.named(word))
+            known = self._calls[relation.oid] = (self.routines.writers & words).union(*inner)
+        return known
 
     def shown_by(self, name: str) -> Value:
         """All that relations of that bare name reveal, in any schema."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from attrs import define, field, frozen
 
@@ -46,6 +47,9 @@ PURE_EXTENSIONS = frozenset(
 WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 # A body that builds its statements as text, or spells names in a way that words do not show.
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
+
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+WRITES = re.compile(r"\b(?:insert\s+into|merge\s+into|update|delete\s+from|truncate)\b", re.IGNORECASE)
 
 
 def words_of(text: str) -> set[str]:
@@ -98,6 +102,23 @@ class Routines:
     def named(self, name: str) -> Sequence[CatalogFunction]:
         """Every routine of that name in any schema."""
         return self._by_name.get(name, ())
+
+    @cached_property
+    def writers(self) -> frozenset[str]:
+        """Names of users' routines whose bodies, or those of routines that they call, write into tables."""
+        words: dict[str, set[str]] = {}
+        found: set[str] = set()
+        for name, overloads in self._by_name.items():
+            for each in overloads:
+                if each.schema != "pg_catalog" and each.extension is None and each.body is not None:
+                    words.setdefault(name, set()).update(words_of(each.body))
+                    if WRITES.search(COMMENT.sub(" ", each.body)):
+                        found.add(name)
+        new = found
+        while new:
+            new = {name for name, called in words.items() if name not in found and called & new}
+            found |= new
+        return frozenset(found)
 
     def shown_by_name(self, name: str) -> Value:
         """What users' routines of that name can show; of no other."""

@@ -11,13 +11,15 @@ from rules.catalog import CatalogRelation
 from rules.masking.copying import CopyShape, Incoming, cuttable, shape_of
 from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, value
+from rules.masking.firing import fired, run, run_named, run_text
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
 from rules.masking.pseudonyms import TEXTS
 from rules.masking.queries import from_item, moved, query
 from rules.masking.scope import Scope, member
-from rules.masking.triggers import fired
+from rules.masking.trees import nodes
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
+from rules.masking.writes import events_of
 
 __all__ = ["Followed", "follow_statement", "from_item", "query", "value"]
 
@@ -25,13 +27,16 @@ ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.Merg
 # They neither show nor move a value of a table, whatever they name.
 INERT = (
     ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
-    ast.LockStmt, ast.VacuumStmt, ast.TruncateStmt, ast.DropStmt, ast.CommentStmt, ast.GrantStmt, ast.GrantRoleStmt,
+    ast.LockStmt, ast.VacuumStmt, ast.DropStmt, ast.CommentStmt, ast.GrantStmt, ast.GrantRoleStmt,
     ast.ReindexStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt, ast.RefreshMatViewStmt,
     ast.ConstraintsSetStmt, ast.CreateSeqStmt, ast.AlterSeqStmt, ast.CreateRoleStmt,
     ast.AlterRoleStmt, ast.DropRoleStmt, ast.CreateEnumStmt, ast.AlterEnumStmt, ast.CreateExtensionStmt,
 )  # fmt: skip
 
 
+EVERY_WRITE = frozenset({"INSERT", "UPDATE", "DELETE", "TRUNCATE"})
+# The catalog has none that is switched off.
+SWITCHED_ON = frozenset(kind for kind in enums.AlterTableType if kind.name.startswith("AT_Enable"))
 FOREIGN = (
     ast.CreateForeignTableStmt,
     ast.ImportForeignSchemaStmt,
@@ -64,6 +69,7 @@ def runs_as_written(tree: Node) -> bool:
 def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
     """Total over trees of the parser: what cannot be followed is cautiously said to show what it names."""
     follow.noting = runs_as_written(tree)
+    run(follow, tree)
     try:
         return statement(world, follow, tree)
     except (Unsure, RecursionError):
@@ -96,6 +102,11 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
         return coded(world, follow, tree)
     if isa(tree, ast.VariableShowStmt):
         return Followed(Columns((), CLEAN), follow)
+    if isa(tree, ast.TruncateStmt):
+        cascade = tree.behavior == enums.DropBehavior.DROP_CASCADE
+        for each in tree.relations:
+            fired(follow, each.schemaname, each.relname, frozenset({"TRUNCATE"}), cascade=cascade)
+        return Followed(Columns(), follow)
     if isa(tree, INERT):
         return Followed(Columns(), follow)
     return defined(world, follow, tree)
@@ -195,6 +206,8 @@ def coded(world: World, follow: Follow, tree: Node) -> Followed:
     for node in nodes(tree):
         if isa(node, ast.String):
             shown = union([shown, world.routines.text_shows(node.sval)])
+            run_text(follow, node.sval)
+    made_to_write(follow, tree)
     shown = union([shown, mentioned(world, follow, tree)])
     if shown.masked:
         what = "a DO block" if isa(tree, ast.DoStmt) else "a routine"
@@ -209,12 +222,26 @@ def defined(world: World, follow: Follow, tree: Node) -> Followed:
     shown = union([mentioned(world, follow, tree, new), *(world.routines.shown_by_name(name) for name in routines)])
     if isa(tree, ast.RenameStmt) and tree.renameType == enums.ObjectType.OBJECT_SCHEMA:
         shown = union([shown, *(world.columns(each).everything() for each in world.in_schema(tree.subname))])
+    run_named(follow, routines)
+    made_to_write(follow, tree)
     if isa(tree, FOREIGN):
         follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
         follow.moves.extend(renamed(world, follow, tree))
     return Followed(Columns((), shown), follow)
+
+
+def made_to_write(follow: Follow, tree: Node) -> None:
+    """What a definition makes happen later, perhaps before a newer catalog shows it: in this very transaction."""
+    for node in nodes(tree):
+        if isa(node, ROWS) and not isa(node, ast.SelectStmt):  # of a rule, or of a routine in standard SQL
+            fired(follow, node.relation.schemaname, node.relation.relname, events_of(node))
+        elif isa(tree, ast.AlterTableStmt) and isa(node, ast.RangeVar):
+            # foreign keys and partitions let its triggers fire by writes on other tables
+            fired(follow, node.schemaname, node.relname, EVERY_WRITE, cascade=True)
+        elif isa(node, ast.AlterTableCmd) and node.subtype in SWITCHED_ON:
+            follow.find("laundering", "hold", "a trigger or rule that is switched on may copy masked columns")
 
 
 def renamed(world: World, follow: Follow, tree: Node) -> Iterator[Move]:
@@ -288,18 +315,6 @@ def routine_called(world: World, node: Node) -> Value:
         called = None if name is None else world.routines.called(None, name)
         return called.shows if called is not None and called.known else CLEAN
     return CLEAN
-
-
-def nodes(tree: Node) -> Iterator[Node]:
-    """Every node below `tree`, itself included; without recursion, since statements may be deep."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list | tuple):
-            waiting.extend(node)
-        elif isinstance(node, ast.Node):
-            yield node
-            waiting.extend(getattr(node, attribute) for attribute in node)
 
 
 def parsed(text: str) -> tuple[Node, ...] | None:

@@ -9,22 +9,22 @@ harmless could read the table: this guards against triggers that were there befo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rules.catalog import CatalogFunction, CatalogRelation, CatalogTrigger
-from rules.masking.follow import Follow, World
-from rules.masking.inheriting import move
-from rules.masking.routines import DYNAMIC, words_of
+from rules.masking.follow import World
+from rules.masking.routines import COMMENT, DYNAMIC, words_of
 from rules.masking.values import CLEAN, Value, union
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _HEAD = re.compile(rf"\bON (?:INSERT|UPDATE|DELETE) TO\s+{_NAME}(?:\.{_NAME})?")  # of CREATE RULE, up to what it does
 INTO = re.compile(
     rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b))\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE
 )
+_FROM = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
+_EMPTIED = re.compile(r"\btruncate\s+([^;]*)", re.IGNORECASE)
 _STORES = re.compile(
     r"\b(?:insert|update|merge|copy|perform|call|create|set_config|into|lo_\w+|dblink\w*)\b", re.IGNORECASE
 )
@@ -33,8 +33,8 @@ _HANDED_BACK = re.compile(
 )
 _WHOLE_ROW = re.compile(r"\b(?:new|old)\b(?!\s*\.\s*[\w\"])", re.IGNORECASE)
 _SET = re.compile(rf"\bnew\s*\.\s*({_NAME})\s*:?=", re.IGNORECASE)
-# Of the server and of its extensions: they keep nothing of the row, or tell it in a notification, whose payload does not pass.
 _STORING = frozenset({"INSERT", "UPDATE"})
+# Of the server and of its extensions: they keep nothing of the row, or tell it in a notification, whose payload does not pass.
 _HARMLESS = frozenset(
     """
     suppress_redundant_updates_trigger moddatetime autoinc insert_username lo_manage triggered_change_notification
@@ -47,8 +47,8 @@ _DOCUMENTS = frozenset({0, 17, 19, 25, 114, 142, 1042, 1043, 3802})
 
 
 @frozen
-class _Body:
-    """A trigger's routine with those that it calls."""
+class Body:
+    """What runs: a trigger's routine, a rule or a block, with the routines that it calls."""
 
     text: str  # without comments
     legible: bool  # every part is in a language that names what it touches
@@ -60,81 +60,37 @@ class Carried:
     """What a trigger does with masked values."""
 
     shown: Value  # those that it takes
-    into: tuple[CatalogRelation, ...]  # the relations that it writes
-    bare: tuple[CatalogRelation, ...]  # those of them where no mask covers all that it could put there
+    bare: tuple[CatalogRelation, ...]  # relations that it writes where no mask covers all that it could put there
+    writes: tuple[tuple[CatalogRelation, frozenset[str]], ...]  # all that it writes, with what happens there
     legible: bool  # it does nothing but what its words say
     held: bool  # a write that fires it is
-
-
-def fired(
-    follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN, *, rules: bool = True
-) -> None:
-    """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
-
-    `rules`: those of the relation apply too, as they do to all but COPY.
-
-    One that the catalog does not know, as it was made in an open transaction, may be a view of any table.
-    """
-    world = follow.world
-    known = list(follow.candidates(schema, name))
-    written = {found.oid: found for relation in known for found in _written(world, relation)}
-    waiting = [(each, events, brought) for each in (written.values() if known else world.catalog.relations.values())]
-    seen: set[tuple[int, frozenset[str], Value]] = set()
-    while waiting:
-        relation, happening, value = waiting.pop()
-        if (relation.oid, happening, value) in seen:
-            continue
-        seen.add((relation.oid, happening, value))
-        for trigger in relation.triggers:
-            if trigger.rule is not None and not rules:
-                continue
-            found_out = carried(world, relation, trigger, trigger.events & happening, value)
-            if found_out is None:
-                continue
-            if found_out.held:
-                moves = [move(each.schema, each.name, None, found_out.shown) for each in found_out.bare]
-                follow.laundered(found_out.shown, f"what the {called(trigger)} of {relation.name} writes", *moves)
-            # what it writes fires the triggers of other tables in turn: with what their masked columns hold, or what none covers
-            for each in found_out.into:
-                for found in _written(world, each):
-                    own = world.columns(found).everything()
-                    waiting.append((found, _STORING, found_out.shown if each in found_out.bare else own))
 
 
 def called(trigger: CatalogTrigger) -> str:
     return f"{'trigger' if trigger.rule is None else 'rule'} {trigger.name}"
 
 
-def ruled(follow: Follow, schema: str | None, name: str, events: frozenset[str]) -> Value:
-    """What a write shows in the place of its own rows, since a rule may return others."""
-    world = follow.world
-    found = [
-        world.routines.text_shows(_done_by(trigger.rule))
-        for named in follow.candidates(schema, name)
-        for relation in _written(world, named)
-        for trigger in relation.triggers
-        if trigger.rule is not None and trigger.events & events
-    ]
-    return union(found)
+def rule_shows(world: World, rule: CatalogTrigger) -> Value:
+    """What a rule's own statements can return."""
+    return CLEAN if rule.rule is None else world.routines.text_shows(_done_by(rule.rule))
 
 
-def _written(world: World, relation: CatalogRelation) -> Iterator[CatalogRelation]:
-    """The relation, the partitions and children whose rows are written through it, and what is beneath a view."""
-    waiting, seen = [relation], {relation.oid}
-    while waiting:
-        found = waiting.pop()
-        yield found
-        beneath = words_of(found.definition) if found.kind == "v" and found.definition is not None else ()
-        for child in (*world.children(found), *(each for word in beneath for each in world.named(word))):
-            if child.oid not in seen:
-                seen.add(child.oid)
-                waiting.append(child)
+def may_set(world: World, trigger: CatalogTrigger, columns: frozenset[str]) -> bool:
+    """Whether a trigger of the row may set one of its columns."""
+    if trigger.rule is not None:
+        return False
+    body = _body(world, trigger)
+    if body.supplied:
+        return trigger.function not in _HARMLESS | _LEXEMES
+    if not body.legible or _WHOLE_ROW.search(_HANDED_BACK.sub(" ", body.text)):
+        return True
+    return bool({_plain(name) for name in re.findall(rf"\bnew\s*\.\s*({_NAME})", body.text, re.IGNORECASE)} & columns)
 
 
 def carried(
     world: World, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
 ) -> Carried | None:
-    """What a trigger does with masked values when it fires on these events; None: it takes none."""
+    """What a trigger does with masked values, and writes, when it fires on these events; None: neither."""
     body = _body(world, trigger)
     if not events or (body.supplied and trigger.function in _HARMLESS):
         return None
@@ -146,43 +102,62 @@ def carried(
     # what an INSERT brings is the client's own, unless it comes from a masked column
     stored = held.everything() if events - {"INSERT"} else CLEAN
     shown = _carried(world, body, trigger, held.named, stored, brought)
+    found, all_known = stored_by(world, body, shown)
     if not shown.masked:
-        return None
-    into, all_known = destinations(world, body.text)
-    bare = [each for each in into if not covers(world, each, shown)]
-    covered = body.legible and all_known and not bare and (bool(into) or not _STORES.search(body.text))
+        return found
+    covered = (
+        body.legible
+        and all_known
+        and not found.bare
+        and (bool(INTO.search(body.text)) or not _STORES.search(body.text))
+    )
     stays = covered and _stays_in_its_column(body.text, held.named, shown)
-    return Carried(shown, tuple(into), tuple(bare), body.legible, not stays)
+    return evolve(found, held=not stays)
 
 
-def _body(world: World, trigger: CatalogTrigger) -> _Body:
-    found = world.catalog.functions.get((trigger.schema, trigger.function), ())
-    parts: dict[int, str] = {}
-    legible = bool(found)
+def stored_by(world: World, body: Body, shown: Value) -> tuple[Carried, bool]:
+    """What a body that carries `shown` writes, and whether the catalog knows all that it names there."""
+    into, all_known = destinations(world, body.text)
+    writes = [*((each, _STORING) for each in into), *_removed(world, body.text)]
+    bare = [each for each in into if shown.masked and not covers(world, each, shown)]
+    return Carried(shown, tuple(bare), tuple(writes), body.legible, bool(bare)), all_known
+
+
+def _body(world: World, trigger: CatalogTrigger) -> Body:
     if trigger.rule is not None:
-        text = _done_by(trigger.rule)
-        found = tuple(one for word in words_of(text) for one in world.routines.named(word) if _of_users(one))
-        parts[0] = text
-        legible = not DYNAMIC.search(text)
-    waiting: list[CatalogFunction] = list(found)
+        return body_of_text(world, _done_by(trigger.rule))
+    found = world.catalog.functions.get((trigger.schema, trigger.function), ())
+    return body_of(world, found)
+
+
+def body_of(world: World, routines: Sequence[CatalogFunction]) -> Body:
+    """Of routines, with those that they call."""
+    supplied = bool(routines) and not any(of_users(each) for each in routines)
+    return _gathered(world, routines, "", bool(routines), supplied)
+
+
+def body_of_text(world: World, text: str) -> Body:
+    """Of statements, with the routines that they call."""
+    called = [one for word in words_of(text) for one in world.routines.named(word) if of_users(one)]
+    return _gathered(world, called, text, not DYNAMIC.search(text), False)
+
+
+def _gathered(world: World, first: Sequence[CatalogFunction], text: str, legible: bool, supplied: bool) -> Body:
+    parts: dict[int, str] = {0: text}
+    waiting = list(first)
     while waiting:
         each = waiting.pop()
-        if id(each) in parts or (each.extension is None and each.schema == "pg_catalog" and each not in found):
+        if id(each) in parts or (each.extension is None and each.schema == "pg_catalog" and each not in first):
             continue
         if each.language not in ("plpgsql", "sql") or each.body is None:
             legible = False
             continue
-        text = parts[id(each)] = _COMMENT.sub(" ", each.body)
-        if DYNAMIC.search(text):
+        own = parts[id(each)] = COMMENT.sub(" ", each.body)
+        if DYNAMIC.search(own):
             legible = False
-        for word in words_of(text):
-            waiting.extend(one for one in world.routines.named(word) if _of_users(one))
-    supplied = (
-        bool(found)
-        and trigger.rule is None
-        and all(each.schema == "pg_catalog" or each.extension is not None for each in found)
-    )
-    return _Body("\n;".join(parts.values()), legible, supplied)
+        for word in words_of(own):
+            waiting.extend(one for one in world.routines.named(word) if of_users(one))
+    return Body("\n;".join(parts.values()), legible, supplied)
 
 
 def _done_by(rule: str) -> str:
@@ -190,13 +165,13 @@ def _done_by(rule: str) -> str:
     return _HEAD.sub(" ", rule, count=1)
 
 
-def _of_users(routine: CatalogFunction) -> bool:
+def of_users(routine: CatalogFunction) -> bool:
     return routine.schema != "pg_catalog" and routine.extension is None
 
 
 def _carried(
     world: World,
-    body: _Body,
+    body: Body,
     trigger: CatalogTrigger,
     columns: Iterable[tuple[str | None, Value]],
     stored: Value,
@@ -247,6 +222,17 @@ def destinations(world: World, text: str) -> tuple[list[CatalogRelation], bool]:
         all_known = all_known and bool(named)
         found.extend(named)
     return found, all_known
+
+
+def _removed(world: World, text: str) -> Iterator[tuple[CatalogRelation, frozenset[str]]]:
+    """The relations of which a body deletes rows, or that it empties."""
+    for name in _FROM.findall(text):
+        for each in world.named(_plain(re.findall(_NAME, name)[-1])):
+            yield each, frozenset({"DELETE"})
+    for names in _EMPTIED.findall(text):
+        for word in words_of(names):
+            for each in world.named(word):
+                yield each, frozenset({"TRUNCATE"})
 
 
 def covers(world: World, relation: CatalogRelation, shown: Value) -> bool:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pglast import ast
+from pglast import ast, enums
 
 from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, stars
+from rules.masking.firing import fired, ruled
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.inheriting import move
 from rules.masking.predicates import condition
 from rules.masking.pseudonyms import TEXTS
 from rules.masking.scope import Item, Scope, Source, member
-from rules.masking.triggers import fired, ruled
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, union
 
 # Maskers that show nothing of the value: what is computed from a column may stay in it. Under the others a value could be
 # moved through the part that shows.
 OPAQUE_MASKERS = frozenset({"redact", "null", "constant"})
+_MERGED = {
+    int(enums.CmdType.CMD_INSERT): "INSERT",
+    int(enums.CmdType.CMD_UPDATE): "UPDATE",
+    int(enums.CmdType.CMD_DELETE): "DELETE",
+}
 
 
 def write(follow: Follow, node: Node, scope: Scope) -> Columns:
@@ -41,7 +46,7 @@ def events_of(node: Node) -> frozenset[str]:
     if isa(node, ast.InsertStmt):
         return frozenset({"INSERT"} if node.onConflictClause is None else {"INSERT", "UPDATE"})
     if isa(node, ast.MergeStmt):
-        return frozenset({"INSERT", "UPDATE", "DELETE"})
+        return frozenset(_MERGED.get(int(when.commandType), "") for when in node.mergeWhenClauses or ()) - {""}
     return frozenset({"UPDATE"} if isa(node, ast.UpdateStmt) else {"DELETE"})
 
 
@@ -50,7 +55,19 @@ def triggered(follow: Follow, node: Node, scope: Scope) -> None:
     brought = CLEAN
     if isa(node, ast.InsertStmt) and node.selectStmt is not None:
         brought = follow.query(node.selectStmt, Scope(outer=scope)).everything()
-    fired(follow, node.relation.schemaname, node.relation.relname, events_of(node), brought)
+    table = node.relation
+    fired(follow, table.schemaname, table.relname, events_of(node), brought, changed=changed_by(node))
+
+
+def changed_by(node: Node) -> frozenset[str]:
+    """The columns that it sets in rows that were there."""
+    if isa(node, ast.MergeStmt):
+        lists = [when.targetList for when in node.mergeWhenClauses or () if when.values is None]
+    elif isa(node, ast.InsertStmt):
+        lists = [] if node.onConflictClause is None else [node.onConflictClause.targetList]
+    else:
+        lists = [node.targetList] if isa(node, ast.UpdateStmt) else []
+    return frozenset(each.name for one in lists for each in one or ())
 
 
 def target_of(follow: Follow, node: Node) -> Columns:

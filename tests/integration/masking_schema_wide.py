@@ -61,6 +61,38 @@ CREATE TABLE shouts (id int PRIMARY KEY, label text, secret text CHECK (secret <
 CREATE FUNCTION shouts() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN RAISE WARNING ''old %'', OLD.secret USING DETAIL = OLD.secret, HINT = OLD.secret; RETURN NEW; END';
 CREATE TRIGGER shouts BEFORE UPDATE ON shouts FOR EACH ROW EXECUTE FUNCTION shouts();
+CREATE TABLE owners (id int PRIMARY KEY, label text);
+CREATE SCHEMA "Far Away";
+CREATE TABLE "Far Away"."To Kens" (
+    id int PRIMARY KEY, "Owner" int REFERENCES owners ON DELETE CASCADE ON UPDATE CASCADE, secret text
+);
+CREATE TRIGGER keeps BEFORE UPDATE OR DELETE ON "Far Away"."To Kens" FOR EACH ROW EXECUTE FUNCTION keep_trail();
+CREATE TABLE rooms (id int PRIMARY KEY, label text);
+CREATE TABLE doors (id int PRIMARY KEY, room int DEFAULT 2 REFERENCES rooms ON DELETE SET NULL ON UPDATE SET DEFAULT, secret text);
+CREATE RULE keeps AS ON UPDATE TO doors DO ALSO INSERT INTO trail VALUES (old.secret);
+CREATE TABLE houses (id int PRIMARY KEY, label text);
+CREATE TABLE floors (id int PRIMARY KEY REFERENCES houses ON DELETE CASCADE);
+CREATE TABLE flats (id int REFERENCES floors ON DELETE CASCADE, secret text) PARTITION BY LIST (id);
+CREATE TABLE flats_rest PARTITION OF flats DEFAULT;
+CREATE TRIGGER keeps BEFORE DELETE ON flats_rest FOR EACH ROW EXECUTE FUNCTION keep_trail();
+CREATE TABLE leavings (id int);
+CREATE FUNCTION clears() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM houses WHERE id = NEW.id; RETURN NEW; END';
+CREATE TRIGGER clears AFTER INSERT ON leavings FOR EACH ROW EXECUTE FUNCTION clears();
+CREATE FUNCTION evicts(i int) RETURNS int LANGUAGE sql AS 'DELETE FROM houses WHERE id = i RETURNING 1';
+CREATE FUNCTION moves_out(i int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN evicts(i); END';
+CREATE FUNCTION copies_secrets() RETURNS int LANGUAGE sql AS 'INSERT INTO trail SELECT secret FROM doors RETURNING 1';
+CREATE PROCEDURE moves_all() LANGUAGE sql AS 'DELETE FROM houses';
+CREATE OPERATOR #~# (RIGHTARG = int, FUNCTION = moves_out);
+CREATE VIEW evictions AS SELECT evicts(1) AS done;
+CREATE TABLE shelves (id int PRIMARY KEY, label text);
+CREATE TABLE tins (id int REFERENCES shelves, secret text);
+CREATE FUNCTION keep_tins() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO trail SELECT secret FROM tins; RETURN NULL; END';
+CREATE TRIGGER keeps BEFORE TRUNCATE ON tins EXECUTE FUNCTION keep_tins();
+CREATE TABLE movers (id int, label text, secret text) PARTITION BY LIST (id);
+CREATE TABLE movers_1 PARTITION OF movers FOR VALUES IN (1);
+CREATE TABLE movers_2 PARTITION OF movers FOR VALUES IN (2);
+CREATE FUNCTION keep_new() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO trail VALUES (NEW.secret); RETURN NEW; END';
+CREATE TRIGGER keeps BEFORE INSERT ON movers_2 FOR EACH ROW EXECUTE FUNCTION keep_new();
 CREATE TABLE grand (id int, secret text, label text) PARTITION BY LIST (id);
 CREATE TABLE grand_1 PARTITION OF grand FOR VALUES IN (1, 2) PARTITION BY RANGE (id);
 CREATE TABLE grand_1_a PARTITION OF grand_1 FOR VALUES FROM (1) TO (2);
@@ -84,6 +116,16 @@ INSERT INTO wide SELECT i, 'label' || i, ROW('canarystreet' || i, 'c')::address,
 INSERT INTO copying VALUES (1, 'l', 'canarycopying');
 INSERT INTO told VALUES (1, 'l', 'canarytold');
 INSERT INTO shouts VALUES (1, 'l', 'canaryshout'), (2, 'l', 'canaryshout2');
+INSERT INTO owners VALUES (1, 'l'), (2, 'l');
+INSERT INTO "Far Away"."To Kens" VALUES (1, 1, 'canarytoken');
+INSERT INTO rooms VALUES (1, 'l'), (2, 'l');
+INSERT INTO doors VALUES (1, 1, 'canarydoor');
+INSERT INTO houses VALUES (1, 'l');
+INSERT INTO floors VALUES (1);
+INSERT INTO flats VALUES (1, 'canaryflat');
+INSERT INTO shelves VALUES (1, 'l');
+INSERT INTO tins VALUES (1, 'canarytin');
+INSERT INTO movers VALUES (1, 'l', 'canarymover');
 INSERT INTO grand VALUES (1, 'canarygrand1', 'l'), (9, 'canarygrand9', 'l');
 INSERT INTO derived VALUES (1, 'l', 'canaryderived');
 INSERT INTO derived_again VALUES (2, 'l', 'canaryagain');

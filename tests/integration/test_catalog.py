@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from attrs import evolve
 
-from rules.catalog import Catalog, CatalogTrigger
+from rules.catalog import Catalog, CatalogReference, CatalogTrigger
 from rules.classify.postgres import classify
 from rules.model import Dialect, Effect, Namespace, Volatility
 from tests.support.servers import Server
@@ -52,6 +52,11 @@ CREATE TYPE thing AS (a int);
 CREATE FUNCTION thing_to_xid(thing) RETURNS xid LANGUAGE plpgsql AS 'BEGIN PERFORM writes(3); RETURN ''1''::xid; END';
 CREATE CAST (thing AS xid) WITH FUNCTION thing_to_xid(thing);
 CREATE SCHEMA other;
+CREATE TABLE "Two Keys" ("A" int, b int, c int, PRIMARY KEY ("A", b)) PARTITION BY HASH (b, "A");
+CREATE TABLE two_1 PARTITION OF "Two Keys" FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE other.refers (x int, y int, id int REFERENCES t ON DELETE CASCADE ON UPDATE SET DEFAULT,
+    FOREIGN KEY (y, x) REFERENCES "Two Keys" ("A", b) ON DELETE SET NULL);
+CREATE TABLE by_expression (id int) PARTITION BY RANGE ((id + 1));
 CREATE TABLE other."Mixed Case" ("A" int);
 ANALYZE;
 """
@@ -110,6 +115,23 @@ async def test_triggers_that_are_switched_on(database: Database) -> None:
         CatalogTrigger("b_rows", frozenset({"DELETE"}), "public", "tells", transition=True),
     )
     assert catalog.relations["public", "child"].triggers == ()
+
+
+async def test_foreign_keys_as_the_table_sees_them_that_they_refer_to(database: Database) -> None:
+    catalog = await loaded(database)
+    by = catalog.relations["other", "refers"].oid
+    assert catalog.relations["public", "t"].references == (CatalogReference(by, ("id",), ("id",), "DELETE", "UPDATE"),)
+    assert catalog.relations["public", "Two Keys"].references == (
+        CatalogReference(by, ("A", "b"), ("y", "x"), "UPDATE", None),
+    )
+    assert catalog.relations["other", "refers"].references == ()
+
+
+async def test_columns_that_partitions_are_made_by(database: Database) -> None:
+    catalog = await loaded(database)
+    assert set(catalog.relations["public", "Two Keys"].partition_key or ()) == {"A", "b"}
+    assert catalog.relations["public", "part"].partition_key == ("id",)
+    assert catalog.relations["public", "by_expression"].partition_key is None
 
 
 async def test_routines_and_operators(database: Database) -> None:

@@ -79,3 +79,22 @@ def test_no_attempt_shows_a_canary(database: tuple[Server, wide.Wide], direct: L
                 leaking.append((attempt.sql, found))
     assert not leaking, "\n".join(map(str, leaking))
     assert not silent, "these do not leak directly, and prove nothing:\n" + "\n".join(silent)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE owners SET label = 'x' WHERE id = 1",
+        "INSERT INTO owners VALUES (7, 'x') ON CONFLICT (id) DO UPDATE SET label = excluded.label",
+        "INSERT INTO rooms VALUES (8, 'x')",
+        "UPDATE rooms SET label = 'x'",
+        "UPDATE movers SET label = 'x'",
+        "INSERT INTO houses VALUES (9, 'x')",
+        "TRUNCATE leavings CASCADE",
+        "MERGE INTO owners o USING rooms r ON o.id = r.id WHEN MATCHED THEN UPDATE SET label = 'x'",
+    ],
+)
+def test_a_write_that_reaches_none_of_those_triggers_passes(through: Line, sql: str) -> None:
+    with psycopg.connect(through.dsn, sslmode="disable") as connection:
+        connection.execute(sql)
+        connection.rollback()

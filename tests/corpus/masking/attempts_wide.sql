@@ -353,3 +353,40 @@ SELECT dom FROM wide a NATURAL JOIN wide_view b
 @test_decoding SELECT data FROM pg_logical_slot_peek_changes('canary_slot', NULL, NULL)
 @test_decoding SELECT data FROM pg_logical_slot_peek_changes('canary_slot', NULL, 50, 'skip-empty-xacts', '1')
 @test_decoding SELECT convert_from(data, 'UTF8') FROM pg_logical_slot_peek_binary_changes('canary_slot', NULL, NULL)
+-- Through triggers and rules of other tables: by foreign keys, by what triggers write, by rows that change partition.
+DELETE FROM owners WHERE id = 1 ;; SELECT what FROM trail
+UPDATE owners SET id = 3 WHERE id = 1 ;; SELECT what FROM trail
+UPDATE owners SET (label, id) = ('x', 3) WHERE id = 1 ;; SELECT what FROM trail
+DELETE FROM ONLY public."owners" ;; SELECT what FROM trail
+SET search_path = "Far Away", public ;; DELETE FROM owners ;; SELECT what FROM trail
+CREATE TEMP VIEW ov AS SELECT id AS who FROM owners ;; UPDATE ov SET who = 3 WHERE who = 1 ;; SELECT what FROM trail
+WITH d AS (DELETE FROM owners WHERE id = 1 RETURNING id) SELECT id FROM d ;; SELECT what FROM trail
+INSERT INTO owners VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 3 ;; SELECT what FROM trail
+MERGE INTO owners o USING rooms r ON o.id = r.id WHEN MATCHED THEN DELETE ;; SELECT what FROM trail
+MERGE INTO owners o USING rooms r ON o.id = r.id AND r.id = 1 WHEN MATCHED THEN UPDATE SET id = 3 ;; SELECT what FROM trail
+EXPLAIN ANALYZE DELETE FROM owners ;; SELECT what FROM trail
+PREPARE td AS DELETE FROM owners WHERE id = 1 ;; EXECUTE td ;; SELECT what FROM trail ;; DEALLOCATE td
+CREATE FUNCTION pg_temp.clears() RETURNS void LANGUAGE sql AS 'DELETE FROM owners' ;; SELECT pg_temp.clears() ;; SELECT what FROM trail
+DO 'BEGIN DELETE FROM owners; END' ;; SELECT what FROM trail
+DELETE FROM rooms WHERE id = 1 ;; SELECT what FROM trail
+UPDATE rooms SET id = 5 WHERE id = 1 ;; SELECT what FROM trail
+DELETE FROM houses ;; SELECT what FROM trail
+DELETE FROM floors ;; SELECT what FROM trail
+INSERT INTO leavings VALUES (1) ;; SELECT what FROM trail
+TRUNCATE shelves CASCADE ;; SELECT what FROM trail
+TRUNCATE tins ;; SELECT what FROM trail
+TRUNCATE rooms, ONLY "shelves" RESTART IDENTITY CASCADE ;; SELECT what FROM trail
+UPDATE movers SET id = 2 ;; SELECT what FROM trail
+MERGE INTO movers m USING rooms r ON m.id = r.id WHEN MATCHED THEN UPDATE SET id = 2 ;; SELECT what FROM trail
+SELECT evicts(1) ;; SELECT what FROM trail
+SELECT * FROM evicts(1) ;; SELECT what FROM trail
+SELECT public."moves_out"(1) ;; SELECT what FROM trail
+SELECT #~# 1 ;; SELECT what FROM trail
+SELECT done FROM evictions ;; SELECT what FROM trail
+CREATE TEMP VIEW ev AS SELECT * FROM evictions ;; TABLE ev ;; SELECT what FROM trail
+CALL moves_all() ;; SELECT what FROM trail
+SELECT copies_secrets() ;; SELECT what FROM trail
+CREATE TEMP TABLE lv (id int) ;; CREATE TRIGGER lv AFTER INSERT ON lv FOR EACH ROW EXECUTE FUNCTION clears() ;; INSERT INTO lv VALUES (1) ;; SELECT what FROM trail
+CREATE TABLE ru (id int) ;; CREATE RULE ru AS ON INSERT TO ru DO ALSO DELETE FROM houses ;; INSERT INTO ru VALUES (1) ;; SELECT what FROM trail
+CREATE FUNCTION pg_temp.atomically() RETURNS int LANGUAGE sql BEGIN ATOMIC DELETE FROM houses RETURNING 1; END ;; SELECT pg_temp.atomically() ;; SELECT what FROM trail
+CREATE TABLE hs (id int PRIMARY KEY) ;; INSERT INTO hs VALUES (1) ;; ALTER TABLE floors ADD FOREIGN KEY (id) REFERENCES hs ON DELETE CASCADE ;; DELETE FROM hs ;; SELECT what FROM trail
