@@ -27,7 +27,7 @@ class CatalogTrigger:
     """Of Postgres; one that is switched on. A rule for writes is one that has its own text instead of a function."""
 
     name: str
-    events: frozenset[str]  # INSERT UPDATE DELETE TRUNCATE
+    events: frozenset[str]  # INSERT UPDATE DELETE TRUNCATE; of an event trigger: ddl_command_start, sql_drop …
     schema: str  # of its function
     function: str
     transition: bool = False  # it sees the rows of the statement as tables of their own
@@ -94,6 +94,7 @@ class Catalog:
     closed: frozenset[str] = (
         frozenset()
     )  # schemas that the role has no USAGE of: in a search_path the server passes over them
+    event_triggers: tuple[CatalogTrigger, ...] = ()  # that a change of definitions fires
     complete: bool = True  # False: some definitions could not be read, and count as unknown
 
     def found(self, name: str, search_path: Sequence[str]) -> list[CatalogRelation]:
@@ -114,6 +115,7 @@ class Catalog:
             and self.operators == other.operators
             and self.conversions == other.conversions
             and self.closed == other.closed
+            and self.event_triggers == other.event_triggers
         )
 
     def named(self, name: str) -> Iterable[CatalogRelation]:

@@ -85,6 +85,14 @@ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
 ORDER BY t.tgrelid, t.tgname
 """
 TRIGGER_EVENTS: Final = {4: "INSERT", 8: "DELETE", 16: "UPDATE", 32: "TRUNCATE"}  # bits of tgtype
+# One for logins runs before anybody sends a statement.
+EVENT_TRIGGERS: Final = """
+SELECT t.evtname, t.evtevent, n.nspname, f.proname
+FROM pg_catalog.pg_event_trigger t
+JOIN pg_catalog.pg_proc f ON f.oid = t.evtfoid
+JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+WHERE t.evtenabled <> 'D' AND t.evtevent <> 'login' ORDER BY t.evtname
+"""
 # They run in the place of a write, or beside it. Those of the server's own views write nothing.
 RULES: Final = """
 SELECT r.ev_class::bigint, r.rulename, r.ev_type::text,
@@ -260,6 +268,10 @@ def read(connection: Connection, version: int) -> Catalog:
         add_functions(found, rows(FUNCTIONS))
         for symbol, schema, function in rows(OPERATORS):
             found.operators[symbol] = (*found.operators.get(symbol, ()), (schema, function))
+        found.event_triggers = tuple(
+            CatalogTrigger(name, frozenset({event}), schema, function)
+            for name, event, schema, function in rows(EVENT_TRIGGERS)
+        )
         found.closed = frozenset(schema for (schema,) in rows(CLOSED))
         found.conversions.update((name, tuple(expressions)) for name, expressions in rows(CONVERSIONS))
     connection.rollback()

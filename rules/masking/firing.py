@@ -24,6 +24,7 @@ from rules.masking.triggers import (
     body_of_text,
     called,
     carried,
+    carried_by_event,
     may_set,
     of_users,
     rule_shows,
@@ -65,6 +66,11 @@ def fired(
     _follow(follow, [Write(each, events, brought, changed, rules, cascade) for each in known])
 
 
+def redefined(follow: Follow) -> None:
+    """Findings for a change of definitions."""
+    _follow(follow, _by_event(follow))
+
+
 def run(follow: Follow, tree: Node) -> None:
     """Findings for the routines that a statement calls, by name, operator or view, and that write."""
     world = follow.world
@@ -98,7 +104,7 @@ def _run(follow: Follow, body: Body, shown: Value, who: str) -> None:
     if found.held:
         moves = [move(each.schema, each.name, None, shown) for each in found.bare]
         follow.laundered(shown, f"what {who} writes", *moves)
-    _follow(follow, _written_by(follow.world, found))
+    _follow(follow, [*_written_by(follow.world, found), *(_by_event(follow) if found.defines else ())])
 
 
 def _callable(world: World, node: Node) -> Iterator[str]:
@@ -139,6 +145,19 @@ def _set_off(follow: Follow, write: Write) -> Iterator[Write]:
             moves = [move(each.schema, each.name, None, found.shown) for each in found.bare]
             follow.laundered(found.shown, f"what the {called(trigger)} of {relation.name} writes", *moves)
         yield from _written_by(world, found)
+        if found.defines:
+            yield from _by_event(follow)
+
+
+def _by_event(follow: Follow) -> Iterator[Write]:
+    """What event triggers write. One that changes definitions fires all of them again: they are all here."""
+    for trigger in follow.world.catalog.event_triggers:
+        found = carried_by_event(follow.world, trigger)
+        if found is not None:
+            if found.held:
+                moves = [move(each.schema, each.name, None, found.shown) for each in found.bare]
+                follow.laundered(found.shown, f"what the event trigger {trigger.name} writes", *moves)
+            yield from _written_by(follow.world, found)
 
 
 def _written_by(world: World, found: Carried) -> Iterator[Write]:

@@ -49,7 +49,10 @@ WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
 
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-WRITES = re.compile(r"\b(?:insert\s+into|merge\s+into|update|delete\s+from|truncate)\b", re.IGNORECASE)
+DEFINES = re.compile(r"\b(?:create|alter|drop|grant|revoke|comment|refresh|reindex|import|label)\b", re.IGNORECASE)
+WRITES = re.compile(
+    rf"\b(?:insert\s+into|merge\s+into|update|delete\s+from|truncate)\b|{DEFINES.pattern}", re.IGNORECASE
+)
 
 
 def words_of(text: str) -> set[str]:
@@ -105,7 +108,7 @@ class Routines:
 
     @cached_property
     def writers(self) -> frozenset[str]:
-        """Names of users' routines whose bodies, or those of routines that they call, write into tables."""
+        """Names of users' routines whose bodies, or those of routines that they call, write into tables or change definitions."""
         words: dict[str, set[str]] = {}
         found: set[str] = set()
         for name, overloads in self._by_name.items():

@@ -11,11 +11,11 @@ from rules.catalog import CatalogRelation
 from rules.masking.copying import CopyShape, Incoming, cuttable, shape_of
 from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, value
-from rules.masking.firing import fired, run, run_named, run_text
+from rules.masking.firing import fired, redefined, run, run_named, run_text
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
 from rules.masking.pseudonyms import TEXTS
-from rules.masking.queries import from_item, moved, query
+from rules.masking.queries import first_arm, from_item, moved, query
 from rules.masking.scope import Scope, member
 from rules.masking.trees import nodes
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
@@ -34,6 +34,14 @@ INERT = (
 )  # fmt: skip
 
 
+# What of the rest fires no event trigger; any other statement may.
+QUIET = (
+    *ROWS, ast.ExplainStmt, ast.PrepareStmt, ast.DeclareCursorStmt, ast.CopyStmt, ast.FetchStmt, ast.ExecuteStmt, ast.CallStmt,
+    ast.DoStmt, ast.VariableShowStmt, ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt, ast.LockStmt,
+    ast.VacuumStmt, ast.TruncateStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt,
+    ast.ConstraintsSetStmt, ast.CreateRoleStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.DropRoleStmt, ast.GrantRoleStmt,
+    ast.CreatedbStmt, ast.DropdbStmt, ast.AlterDatabaseStmt, ast.AlterDatabaseSetStmt, ast.AlterSystemStmt, ast.LoadStmt,
+)  # fmt: skip
 EVERY_WRITE = frozenset({"INSERT", "UPDATE", "DELETE", "TRUNCATE"})
 # The catalog has none that is switched off.
 SWITCHED_ON = frozenset(kind for kind in enums.AlterTableType if kind.name.startswith("AT_Enable"))
@@ -70,10 +78,18 @@ def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
     """Total over trees of the parser: what cannot be followed is cautiously said to show what it names."""
     follow.noting = runs_as_written(tree)
     run(follow, tree)
+    if fires_event_triggers(tree):
+        redefined(follow)
     try:
         return statement(world, follow, tree)
     except (Unsure, RecursionError):
         return cautious(world, follow, tree)
+
+
+def fires_event_triggers(tree: Node) -> bool:
+    if isa(tree, ast.SelectStmt):
+        return first_arm(tree).intoClause is not None
+    return not isa(tree, QUIET)
 
 
 def statement(world: World, follow: Follow, tree: Node) -> Followed:

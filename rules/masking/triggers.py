@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from rules.catalog import CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.masking.follow import World
-from rules.masking.routines import COMMENT, DYNAMIC, words_of
+from rules.masking.routines import COMMENT, DEFINES, DYNAMIC, words_of
 from rules.masking.values import CLEAN, Value, union
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
@@ -25,6 +25,7 @@ INTO = re.compile(
 )
 _FROM = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
 _EMPTIED = re.compile(r"\btruncate\s+([^;]*)", re.IGNORECASE)
+_OWN_TEXT = re.compile(r"\bcurrent_query\b", re.IGNORECASE)  # of a change of definitions: what the client wrote
 _STORES = re.compile(
     r"\b(?:insert|update|merge|copy|perform|call|create|set_config|into|lo_\w+|dblink\w*)\b", re.IGNORECASE
 )
@@ -62,6 +63,7 @@ class Carried:
     shown: Value  # those that it takes
     bare: tuple[CatalogRelation, ...]  # relations that it writes where no mask covers all that it could put there
     writes: tuple[tuple[CatalogRelation, frozenset[str]], ...]  # all that it writes, with what happens there
+    defines: bool  # it may change definitions, which fires event triggers
     legible: bool  # it does nothing but what its words say
     held: bool  # a write that fires it is
 
@@ -115,12 +117,25 @@ def carried(
     return evolve(found, held=not stays)
 
 
+def carried_by_event(world: World, trigger: CatalogTrigger) -> Carried | None:
+    """What an event trigger does: it has no rows of its own. None: it came with an extension, and carries none."""
+    body = _body(world, trigger)
+    if body.supplied:
+        return None
+    text = INTO.sub(" ", _OWN_TEXT.sub(" ", body.text))
+    shown = world.routines.text_shows(text) if body.legible else world.marks.everything
+    found, all_known = stored_by(world, body, shown)
+    covered = body.legible and all_known and not found.bare and not _STORES.search(text)
+    return evolve(found, held=bool(shown.masked) and not covered)
+
+
 def stored_by(world: World, body: Body, shown: Value) -> tuple[Carried, bool]:
     """What a body that carries `shown` writes, and whether the catalog knows all that it names there."""
     into, all_known = destinations(world, body.text)
     writes = [*((each, _STORING) for each in into), *_removed(world, body.text)]
     bare = [each for each in into if shown.masked and not covers(world, each, shown)]
-    return Carried(shown, tuple(bare), tuple(writes), body.legible, bool(bare)), all_known
+    defines = DEFINES.search(body.text) is not None or not (body.legible or body.supplied)
+    return Carried(shown, tuple(bare), tuple(writes), defines, body.legible, bool(bare)), all_known
 
 
 def _body(world: World, trigger: CatalogTrigger) -> Body:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from attrs import evolve
 
+from rules.catalog import CatalogTrigger
 from rules.config import pack
 from rules.judge import Judge
 from rules.model import Dialect, Hold, Identity, Kind, Namespace
@@ -261,11 +263,19 @@ async def test_the_clock_and_the_estimate_count_elsewhere_too() -> None:
             assert await pool.judge(judge, text, NAMESPACE, minute, rows) == fresh.judge(text, NAMESPACE, minute, rows)
 
 
+WHOLE = evolve(
+    CATALOG,
+    event_triggers=(CatalogTrigger("tells", frozenset({"sql_drop"}), "public", "tells"),),
+    closed=frozenset({"private"}),
+    conversions={"checked": ("writes(VALUE)",)},
+)
+
+
 def everything_in_one_process() -> Iterator[tuple[Judge, Judge]]:
     for masks in (None, MASKS):
         judge = judge_for(masks=masks)
         worker = Worker(1e6)
-        for piece in catalog_pieces(1, CATALOG):
+        for piece in catalog_pieces(1, WHOLE):
             worker.take(piece[4:])
         yield judge, decode_judge(encode_judge(judge), worker._catalogs[1])
 
@@ -273,7 +283,7 @@ def everything_in_one_process() -> Iterator[tuple[Judge, Judge]]:
 def test_a_judge_crosses_with_its_whole_catalog_and_without_the_key_of_its_masks() -> None:
     for judge, crossed in everything_in_one_process():
         assert crossed.policy == judge.policy
-        assert crossed.catalog == CATALOG
+        assert crossed.catalog == WHOLE
         if judge.masks is not None:
             crossing = encode_judge(judge)
             assert KEY not in crossing

@@ -55,9 +55,13 @@ def read_frame(file: BinaryIO) -> bytes | None:
 
 def catalog_pieces(serial: int, catalog: Catalog) -> Iterator[bytes]:
     """The frames that make `catalog` known to a worker as number `serial`."""
-    # the operators and conversions of users are few
-    about = (catalog.server_version, catalog.version, catalog.operators, catalog.conversions, catalog.closed)
-    yield frame(pickle.dumps(("catalog", serial, *about)))
+    # all but its relations and functions: the operators and conversions of users are few
+    about = {
+        each.name: getattr(catalog, each.name)
+        for each in attrs.fields(Catalog)
+        if each.name not in ("relations", "by_oid", "functions")
+    }
+    yield frame(pickle.dumps(("catalog", serial, about)))
     yield from (frame(pickle.dumps(("relations", serial, piece))) for piece in _pieces(catalog.relations))
     yield from (frame(pickle.dumps(("functions", serial, piece))) for piece in _pieces(catalog.functions))
 

@@ -51,14 +51,8 @@ class Worker:
     def take(self, body: bytes) -> bytes | None:
         """One message of the gateway's own; what it answers."""
         match pickle.loads(body):  # noqa: S301  from the process that started this one
-            case ("catalog", serial, server_version, version, operators, conversions, closed):
-                self._catalogs[serial] = Catalog(
-                    server_version=server_version,
-                    version=version,
-                    operators=operators,
-                    conversions=conversions,
-                    closed=closed,
-                )
+            case ("catalog", serial, about):
+                self._catalogs[serial] = Catalog(**about)
             case ("relations", serial, piece):
                 add_relations(self._catalogs[serial], piece)
             case ("functions", serial, piece):
