@@ -37,8 +37,8 @@ INERT = (
 # What of the rest fires no event trigger; any other statement may.
 QUIET = (
     *ROWS, ast.ExplainStmt, ast.PrepareStmt, ast.DeclareCursorStmt, ast.CopyStmt, ast.FetchStmt, ast.ExecuteStmt, ast.CallStmt,
-    ast.DoStmt, ast.VariableShowStmt, ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt, ast.LockStmt,
-    ast.VacuumStmt, ast.TruncateStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt,
+    ast.DoStmt, ast.VariableShowStmt, ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
+    ast.LockStmt, ast.VacuumStmt, ast.TruncateStmt, ast.CheckPointStmt, ast.ClosePortalStmt, ast.DeallocateStmt, ast.DiscardStmt,
     ast.ConstraintsSetStmt, ast.CreateRoleStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.DropRoleStmt, ast.GrantRoleStmt,
     ast.CreatedbStmt, ast.DropdbStmt, ast.AlterDatabaseStmt, ast.AlterDatabaseSetStmt, ast.AlterSystemStmt, ast.LoadStmt,
 )  # fmt: skip
