@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from pglast import ast, enums
 
-from rules.masking.failing import compares, failing_from, may_fail
+from rules.masking.failing import compares, divides_by_number, failing_by, may_fail
 from rules.masking.follow import Follow, Node, isa, listed
-from rules.masking.predicates import condition
+from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
 from rules.masking.scope import Scope, member
 from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
 
@@ -18,7 +18,7 @@ COMPOSED = (
     ast.JsonAggConstructor, ast.JsonArgument, ast.JsonArrayAgg, ast.JsonArrayConstructor, ast.JsonBehavior,
     ast.JsonFuncExpr, ast.JsonIsPredicate, ast.JsonKeyValue, ast.JsonObjectAgg, ast.JsonObjectConstructor,
     ast.JsonParseExpr, ast.JsonScalarExpr, ast.JsonSerializeExpr, ast.JsonValueExpr, ast.MinMaxExpr, ast.NamedArgExpr,
-    ast.NullTest, ast.ResTarget, ast.XmlExpr, ast.XmlSerialize,
+    ast.ResTarget, ast.XmlExpr, ast.XmlSerialize,
 )  # fmt: skip
 NEWER = (
     ast.JsonArrayConstructor, ast.JsonArrayAgg, ast.JsonFuncExpr, ast.JsonObjectAgg, ast.JsonObjectConstructor,
@@ -175,14 +175,26 @@ def operator(follow: Follow, node: Node, scope: Scope) -> Value:
         found = union([found, follow.world.routines.called(schema, function).shows])
     if not behind and parts[1].constant and (parts[0].constant or node.lexpr is None):
         return CONSTANT
+    if found.masked and not behind and answers(follow) and equality(follow, node, scope):
+        return found.unmasked()  # the answer that a WHERE gives as well, by which rows come
     if found.masked and compares(node, name):
-        follow.oracle(found, f"the operator {name}")
+        if divides_by_number(node, name):
+            follow.positional = True
+        else:
+            follow.oracle(found, f"the operator {name}")
     return found
+
+
+def null_test(follow: Follow, node: Node, scope: Scope) -> Value:
+    """Whether a masked column is NULL is asked by WHERE as well, and most masks show it."""
+    found = value(follow, node.arg, scope)
+    return found.unmasked() if found.plain and answers(follow) else found.derived()
 
 
 def case(follow: Follow, node: Node, scope: Scope) -> Value:
     found = [value(follow, node.defresult, scope)]
     subject = value(follow, node.arg, scope)
+    shown = subject.masked and not answers(follow)  # whether the result tells more of the subject than conditions may
     for when in node.args:
         if node.arg is None:
             condition(follow, when.expr, scope, "a CASE")
@@ -193,9 +205,10 @@ def case(follow: Follow, node: Node, scope: Scope) -> Value:
                 follow.equated(subject, node.arg, test, when.expr)
             if not (subject.plain and test.constant and follow.predicates in ("allow", "equality")):
                 follow.oracle(union([subject, test]), "a CASE")
+                shown = True
             found.append(test)
         found.append(value(follow, when.result, scope))
-    return union([subject, *found])
+    return union([subject if shown else subject.unmasked(), *found])
 
 
 def sublink(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -224,7 +237,7 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
     else:
         arguments = union([arguments, ordered(follow, node.agg_order, scope, "the order of an aggregate")])
     if node.agg_distinct:
-        follow.oracle(arguments, "DISTINCT in an aggregate")
+        told_apart(follow, each, "DISTINCT in an aggregate")
     called = follow.world.routines.called(schema, name)
     if not called.known and schema is None and len(each) == 1 and each[0].fields is not None:
         field = member(Columns(each[0].fields), name)
@@ -234,7 +247,7 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
         return called.shows  # a number of rows, whatever they hold
     if called.pure and all(part.constant for part in each):
         return CONSTANT
-    if arguments.masked and any(part.masked for part in each[failing_from(name) :]):
+    if any(part.masked for part in failing_by(name, each)):
         follow.oracle(arguments, f"{name}, which fails for some values,")
     return applied(follow, schema, name, union([arguments, over]))
 
@@ -257,8 +270,9 @@ def window(follow: Follow, node: Node, scope: Scope) -> Value:
     """A window's own expressions: what a window function's result depends on besides its arguments."""
     if node is None:
         return CLEAN
-    parts = value(follow, node.partitionClause, scope)
-    follow.oracle(parts, "the PARTITION BY of a window")
+    keys = [value(follow, key, scope) for key in node.partitionClause or ()]
+    told_apart(follow, keys, "the PARTITION BY of a window")
+    parts = union(key.unmasked() if stands_for(follow, key) else key for key in keys)
     order = ordered(follow, node.orderClause, scope, "the ORDER BY of a window")
     frame = value(follow, [node.startOffset, node.endOffset], scope)
     follow.oracle(frame, "the frame of a window")
@@ -283,6 +297,7 @@ HANDLERS: dict[type, Handler] = {
     ast.RowExpr: row_expression,
     ast.A_Expr: operator,
     ast.CaseExpr: case,
+    ast.NullTest: null_test,
     ast.SubLink: sublink,
     ast.FuncCall: call,
     ast.MergeSupportFunc: lambda follow, _node, _scope: follow.world.routines.shown_by_name("merge_action"),

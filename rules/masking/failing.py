@@ -6,6 +6,9 @@ like a condition. Arithmetic that can overflow is not among them: that `+`, `-` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from pglast import ast, enums
 
 from rules.masking.follow import Node, isa
@@ -44,16 +47,31 @@ FAILING = frozenset(
 FAILING_BEHIND_FIRST = frozenset(
     """
     substr substring left right lpad rpad split_part overlay regexp_replace regexp_match regexp_count regexp_instr
-    regexp_substr regexp_like to_char trunc round encode timezone date_trunc date_part jsonb_set jsonb_insert
+    regexp_substr regexp_like to_char trunc round encode jsonb_set jsonb_insert
     """.split()  # noqa: SIM905
 )
+# Of any but the second: a unit, a time zone.
+FAILING_BUT_SECOND = frozenset({"date_part", "date_trunc", "timezone"})
+_Part = TypeVar("_Part")
 
 
-def failing_from(name: str) -> int:
-    """From which argument on a masked value may make the function fail."""
+def failing_by(name: str, arguments: Sequence[_Part]) -> Sequence[_Part]:
+    """The arguments whose value may make the function fail."""
     if name in FAILING:
-        return 0
-    return 1 if name in FAILING_BEHIND_FIRST else 1_000_000
+        return arguments
+    if name in FAILING_BUT_SECOND:
+        return [*arguments[:1], *arguments[2:]]
+    return arguments[1:] if name in FAILING_BEHIND_FIRST else ()
+
+
+def divides_by_number(node: Node, name: str) -> bool:
+    """`masked / 12`: a division that cannot be one by zero. It looks at a constant."""
+    if name not in ("/", "%") or node.kind != A.AEXPR_OP or not isa(node.rexpr, ast.A_Const):
+        return False
+    constant = node.rexpr.val
+    if isa(constant, ast.Integer):
+        return bool(constant.ival)
+    return isa(constant, ast.Float) and any(digit in "123456789" for digit in constant.fval.lower().partition("e")[0])
 
 
 def compares(node: Node, name: str) -> bool:

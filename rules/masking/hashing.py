@@ -22,6 +22,8 @@ from rules.masking.lanes import BLOCK, Cmac
 
 HASH_DIGITS: Final = 16  # hexadecimal: 64 bits, few enough to read and enough not to collide by chance
 _BITS: Final = 8 * BLOCK
+# The types of Postgres that have hashes; every other is redacted.
+HASHED: Final = frozenset((*formats.TEXTS, *formats.INTEGERS, formats.NUMERIC, formats.UUID, formats.BYTEA))
 
 
 class Hashes:

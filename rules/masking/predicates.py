@@ -7,13 +7,19 @@ would print the salary as g.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pglast import ast, enums
 
 from rules.masking.follow import Follow, Node, isa
+from rules.masking.hashing import HASHED
+from rules.masking.pseudonyms import KEEPS
 from rules.masking.scope import Scope
-from rules.masking.values import Columns, Value, union
+from rules.masking.values import Value, union
 
 EQUALITY = frozenset({"=", "<>"})
+# Types under which equal values have equal masked values and others others, by masker.
+EQUALITY_KEPT = {"pseudonym": KEEPS, "hash": HASHED}
 A = enums.A_Expr_Kind
 PLAIN_KINDS = frozenset(
     {A.AEXPR_OP, A.AEXPR_IN, A.AEXPR_OP_ANY, A.AEXPR_OP_ALL, A.AEXPR_DISTINCT, A.AEXPR_NOT_DISTINCT}
@@ -105,5 +111,24 @@ def merged(follow: Follow, left: Value, right: Value, name: str) -> None:
     follow.equated(left, None, right, None)
 
 
-def distinct(follow: Follow, columns: Columns, what: str) -> None:
-    follow.oracle(columns.everything(), what)
+def told_apart(follow: Follow, values: Iterable[Value], what: str) -> None:
+    """Rows are told apart, or put together, by these values: GROUP BY, DISTINCT and their kin."""
+    follow.oracle(union(value for value in values if not stands_for(follow, value)), what)
+
+
+def stands_for(follow: Follow, value: Value) -> bool:
+    """Whether equality of the column's values is what its masked values show anyway: whoever reads them could group them himself.
+
+    So is whether two masked columns are equal, which `equality` lets everybody ask.
+    """
+    marks = {origin.mark for origin in value.masked}
+    if follow.predicates != "equality" or not value.plain or len(marks) != 1:
+        return False
+    (mark,) = marks
+    assert mark is not None
+    return value.type_oid in EQUALITY_KEPT.get(mark.masker, ())
+
+
+def answers(follow: Follow) -> bool:
+    """Whether the policy lets everybody ask for equality, and so see the answer."""
+    return follow.world.policy.predicates in ("allow", "equality")

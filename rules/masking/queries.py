@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
+from attrs import evolve
 from pglast import ast, enums
 
 from rules.masking.expressions import names, stars
 from rules.masking.expressions import window as follow_window
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.inheriting import Move, move
-from rules.masking.predicates import condition, distinct, merged
-from rules.masking.scope import Item, Scope, Source, find, member
+from rules.masking.naming import figured
+from rules.masking.predicates import condition, merged, told_apart
+from rules.masking.scope import Item, Scope, Source, either, find, member
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
 from rules.masking.writes import write
 
@@ -77,7 +79,7 @@ def set_operation(follow: Follow, node: Node, scope: Scope) -> Columns:
     else:
         found = Columns((), union([left.everything(), right.everything()]))
     if not (node.all and node.op == enums.SetOperation.SETOP_UNION):
-        distinct(follow, found, "a set operation that compares rows")
+        told_apart(follow, found.values(), "a set operation that compares rows")
     return found
 
 
@@ -99,17 +101,16 @@ def block(follow: Follow, node: Node, scope: Scope) -> Columns:
     condition(follow, node.whereClause, scope, "a WHERE")
     found = targets(follow, node.targetList, scope)
     scope.outputs = found
-    for key in node.groupClause or ():
-        follow.oracle(grouped(follow, key, scope), "a GROUP BY")
+    told_apart(follow, grouped(follow, node.groupClause, scope), "a GROUP BY")
     condition(follow, node.havingClause, scope, "a HAVING")
     for window in node.windowClause or ():
         follow_window(follow, window, scope)
     if node.distinctClause:
         keys = [key for key in node.distinctClause if key is not None]
         if keys:
-            follow.oracle(union(named_or(follow, key, scope, True) for key in keys), "DISTINCT ON")
+            told_apart(follow, [named_or(follow, key, scope, True) for key in keys], "DISTINCT ON")
         else:
-            distinct(follow, found, "DISTINCT")
+            told_apart(follow, found.values(), "DISTINCT")
     return found
 
 
@@ -131,42 +132,17 @@ def targets(follow: Follow, nodes: Iterable[Node] | None, scope: Scope) -> Colum
     return Columns(tuple(named))
 
 
-def figured(node: Node) -> str | None:
-    """The name that the server gives an unnamed output column; None where these few rules do not tell."""
-    if isa(node, ast.ColumnRef):
-        return names(node.fields)[-1]
-    if isa(node, ast.FuncCall):
-        return names(node.funcname)[-1]
-    if isa(node, ast.TypeCast):
-        if isa(node.arg, ast.ColumnRef | ast.FuncCall):
-            return figured(node.arg)
-        if isa(node.arg, ast.A_Const | ast.ParamRef):
-            return names(node.typeName.names)[-1]
-        return None
-    if isa(node, ast.A_Expr):
-        return "nullif" if node.kind == enums.A_Expr_Kind.AEXPR_NULLIF else "?column?"
-    if isa(node, ast.ParamRef | ast.BoolExpr):
-        return "?column?"
-    if isa(node, ast.A_Const):
-        return None if isa(node.val, ast.Boolean) else "?column?"
-    if isa(node, ast.RowExpr):
-        return "row"
-    if isa(node, ast.A_ArrayExpr):
-        return "array"
-    if isa(node, ast.CoalesceExpr):
-        return "coalesce"
-    return None
-
-
 def sort(follow: Follow, node: Node, scope: Scope) -> None:
     for key in node.sortClause or ():
         follow.oracle(named_or(follow, key.node, scope, True), "an ORDER BY")
 
 
-def grouped(follow: Follow, node: Node, scope: Scope) -> Value:
-    if isa(node, ast.GroupingSet):
-        return union(grouped(follow, each, scope) for each in node.content or ())
-    return named_or(follow, node, scope, False)
+def grouped(follow: Follow, keys: Iterable[Node] | None, scope: Scope) -> Iterator[Value]:
+    for key in keys or ():
+        if isa(key, ast.GroupingSet):
+            yield from grouped(follow, key.content, scope)
+        else:
+            yield named_or(follow, key, scope, False)
 
 
 def named_or(follow: Follow, node: Node, scope: Scope, outputs_first: bool) -> Value:
@@ -182,11 +158,11 @@ def named_or(follow: Follow, node: Node, scope: Scope, outputs_first: bool) -> V
         name = names(node.fields)[0]
         exact, maybe = find([outputs], name) if name is not None else (None, [])
         if exact is not None or maybe:
-            found = union([*maybe, *([] if exact is None else [exact])])
+            found = union(maybe) if exact is None else either(exact, maybe)
             if outputs_first and exact is not None:
                 return found
             try:
-                return union([found, follow.value(node, scope)])
+                return merge(found, follow.value(node, scope))
             except Unsure:
                 return found
     return follow.value(node, scope)
@@ -282,8 +258,10 @@ def renamed(columns: Columns, names: list[str]) -> Columns:
 
 def join(follow: Follow, node: Node, scope: Scope) -> Source:
     left = from_item(follow, node.larg, scope)
-    inside = Scope(outer=before(scope), items=list(left.items), sources=[left.columns])
     right = from_item(follow, node.rarg, lateral(scope, left))
+    if node.jointype == enums.JoinType.JOIN_FULL:
+        left, right = unconditioned(left), unconditioned(right)
+    inside = Scope(outer=before(scope), items=list(left.items), sources=[left.columns])
     inside.add(right)
     condition(follow, node.quals, inside, "a JOIN")
     shared = [each.sval for each in node.usingClause or ()]
@@ -301,6 +279,15 @@ def join(follow: Follow, node: Node, scope: Scope) -> Source:
     if node.alias is not None:
         return aliased(node.alias, columns)
     return Source(items, columns)
+
+
+def unconditioned(source: Source) -> Source:
+    """A side of a FULL JOIN, whose rows all come, sorted among those of the other side by the columns that are compared.
+
+    So a constant there would say of every row of the other side whether its value is less.
+    """
+    items = tuple(evolve(item, columns=item.columns.unconditioned()) for item in source.items)
+    return Source(items, source.columns.unconditioned())
 
 
 def lateral(scope: Scope, left: Source) -> Scope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 @frozen
@@ -46,6 +46,10 @@ class Value:
     @property
     def masked(self) -> frozenset[Origin]:
         return frozenset(origin for origin in self.origins if origin.mark is not None)
+
+    def unmasked(self) -> Value:
+        """Something that tells of the masked columns no more than may be known."""
+        return Value(self.origins - self.masked)
 
     def derived(self) -> Value:
         """The same knowledge about something computed from it."""
@@ -105,9 +109,17 @@ class Columns:
     named: tuple[NamedValue, ...] = ()
     rest: Value | None = None
 
-    def everything(self) -> Value:
+    def values(self) -> list[Value]:
         values = [value for _, value in self.named]
-        return union(values if self.rest is None else [*values, self.rest])
+        return values if self.rest is None else [*values, self.rest]
+
+    def everything(self) -> Value:
+        return union(self.values())
+
+    def unconditioned(self) -> Columns:
+        """The same, none of which counts as a constant of the client."""
+        named = tuple((name, evolve(value, constant=False) if value.constant else value) for name, value in self.named)
+        return Columns(named, self.rest)
 
     def row(self) -> Value:
         """All of it as one value: a whole row."""

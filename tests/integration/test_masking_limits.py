@@ -78,6 +78,15 @@ def test_an_overflow_answers_one_bit(agent: psycopg.Connection) -> None:
             assert agent.execute(question).fetchone() is not None
 
 
+def test_rows_may_come_in_the_order_of_masked_values(agent: psycopg.Connection) -> None:
+    for plan in ("hashjoin", "nestloop", "hashagg"):
+        agent.execute(f"SET enable_{plan} = off")
+    joined = agent.execute("SELECT a.id FROM people a JOIN people b ON a.ssn = b.ssn").fetchall()
+    assert [row % 7 for (row,) in joined] == sorted(row % 7 for (row,) in joined)
+    grouped = agent.execute("SELECT min(id) FROM people WHERE id <= 100 GROUP BY code").fetchall()
+    assert [f"c{row}" for (row,) in grouped] == sorted(f"c{row}" for (row,) in grouped)
+
+
 def test_a_trigger_may_set_a_column_by_a_masked_one_in_an_else(agent: psycopg.Connection) -> None:
     agent.execute("UPDATE branching SET label = 'mine' WHERE id = 1")
     assert agent.execute("SELECT label FROM branching").fetchone() == ("mine",), "so the secret is canary1"

@@ -33,6 +33,8 @@ PURE = (
     "substr",
     "reverse",
     "round",
+    "date_trunc",
+    "timezone",
 )
 AGGREGATES = ("count", "sum", "avg", "min", "max", "string_agg", "array_agg", "json_agg", "rank", "row_number")
 
