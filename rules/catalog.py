@@ -24,14 +24,15 @@ class CatalogColumn:
 
 @frozen
 class CatalogTrigger:
-    """Of Postgres; one that is switched on. A rule for writes is one that has its own text instead of a function."""
+    """One that is switched on. Of Postgres, a rule for writes is one that has its own text instead of a function."""
 
     name: str
     events: frozenset[str]  # INSERT UPDATE DELETE TRUNCATE; of an event trigger: ddl_command_start, sql_drop …
-    schema: str  # of its function
-    function: str
+    schema: str = ""  # of its function
+    function: str = ""
     transition: bool = False  # it sees the rows of the statement as tables of their own
     rule: str | None = None  # CREATE RULE …
+    body: str | None = None  # MySQL, MariaDB: what it does
 
 
 @frozen

@@ -192,7 +192,7 @@ class Target:
         return self._bench_under(policy.name, policy, identity, catalog)
 
     def _bench_under(self, name: str, policy: Policy, identity: Identity, catalog: Catalog) -> Bench:
-        masks = self._masks(identity, catalog, policy)
+        masks = self.masks(identity, catalog, policy, self._moves(), self._shown_to(identity))
         judge = Judge(Dialect(self.database.dialect), policy, self.database.name, identity, catalog, masks)
         stops = policy.default != "allow" or any(
             not rule.lets_through or rule.limit is not None for rule in policy.rules
@@ -246,11 +246,17 @@ class Target:
             return str(error)
         return None
 
-    def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
-        name = self.database.name
-        return compile_masks(
-            self._config.masks, name, identity, catalog, policy, self._mask_key, self._moves(), self._shown_to(identity)
-        )
+    def masks(
+        self,
+        identity: Identity,
+        catalog: Catalog,
+        policy: Policy,
+        moves: Sequence[Move] = (),
+        unmasked: Sequence[str] = (),
+    ) -> MaskSet | None:
+        """The masks of the configuration. `moves`: what inherited one; `unmasked`: what the identity may see for a time."""
+        rules, name = self._config.masks, self.database.name
+        return compile_masks(rules, name, identity, catalog, policy, self._mask_key, moves, unmasked)
 
     def _moves(self) -> tuple[Move, ...]:
         return () if self.exemptions is None else self.exemptions.moves(self.database.name)

@@ -6,11 +6,12 @@ run; each `ResultMasks` turns the server's description of a result into a plan o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import define, evolve, field
 
 from rules.catalog import Catalog
+from rules.masking.copies import Copies, copies
 from rules.masking.copying import Incoming
 from rules.masking.diagnostics import scrub
 from rules.masking.exchanging import compares_literals, exchanged
@@ -30,6 +31,7 @@ from rules.policy import MaskRule, Policy
 
 __all__ = [
     "MASKERS",
+    "Copies",
     "MaskFinding",
     "MaskSet",
     "Move",
@@ -95,6 +97,15 @@ class MaskSet:
     @property
     def world(self) -> World:
         return self.planner.world
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The rules' patterns that no column has."""
+        return self.world.marks.unmatched
+
+    def copies(self) -> Iterator[Copies]:
+        """Where masked columns have copies that no mask covers."""
+        return copies(self.world)
 
     @property
     def pseudonyms(self) -> Pseudonyms:

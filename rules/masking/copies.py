@@ -52,8 +52,8 @@ def _triggers(world: World) -> Iterator[Copies]:
                 "trigger" if readable else "unreadable trigger",
                 called(trigger),
                 f"{relation.schema}.{relation.name}",
-                _names(found.bare),
-                _columns(found.shown),
+                relation_names(found.bare),
+                masked_columns(found.shown),
             )
 
 
@@ -69,7 +69,7 @@ def _routines(world: World) -> Iterator[Copies]:
             if schema in _OWN_SCHEMAS or each.extension is not None or each.returns == "trigger":
                 continue
             if found := _routine(world, each):
-                yield Copies("routine", f"{schema}.{name}", "", _names(found[0]), _columns(found[1]))
+                yield Copies("routine", f"{schema}.{name}", "", relation_names(found[0]), masked_columns(found[1]))
 
 
 def _routine(world: World, routine: CatalogFunction) -> tuple[list[CatalogRelation], Value] | None:
@@ -109,9 +109,9 @@ def _users(world: World) -> Iterator[CatalogRelation]:
             yield relation
 
 
-def _names(relations: Iterable[CatalogRelation]) -> tuple[str, ...]:
+def relation_names(relations: Iterable[CatalogRelation]) -> tuple[str, ...]:
     return tuple(sorted({f"{each.schema}.{each.name}" for each in relations}))
 
 
-def _columns(shown: Value) -> tuple[str, ...]:
+def masked_columns(shown: Value) -> tuple[str, ...]:
     return tuple(sorted(str(each) for each in shown.masked if each.schema != "?"))

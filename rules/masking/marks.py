@@ -56,6 +56,18 @@ def glob(pattern: str) -> re.Pattern[str]:
     return re.compile(body, re.DOTALL)
 
 
+def unmatched(
+    rules: Iterable[MaskRule], columns: Sequence[tuple[str, bool]], written: Callable[[str], str]
+) -> tuple[str, ...]:
+    """The patterns that no column has. `columns`: with whether it is the server's own, which `*.name` does not mean."""
+
+    def matches(pattern: re.Pattern[str]) -> bool:
+        anywhere = pattern.pattern.startswith(".")
+        return any(pattern.fullmatch(name) for name, system in columns if not (anywhere and system))
+
+    return tuple(rule.column for rule in rules if not matches(glob(written(rule.column))))
+
+
 def rules_for(rules: Sequence[MaskRule], database: str, identity: Identity) -> tuple[MaskRule, ...]:
     """The rules that bind this identity in this database, in their order."""
 
@@ -193,6 +205,16 @@ class Marks:
                 if name in names and (other.schema, other.name, name) not in self._open:
                     into.setdefault(name, mark)
             self._spread(other, marks, step, seen)
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The rules' patterns that no column has."""
+        names = [
+            (f"{relation.schema}.{relation.name}.{column.name}", relation.schema in SYSTEM_SCHEMAS)
+            for relation in self.catalog.relations.values()
+            for column in relation.columns
+        ]
+        return unmatched(self.rules, names, lambda pattern: pattern)
 
     @property
     def in_use(self) -> frozenset[Mark]:

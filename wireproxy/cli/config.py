@@ -36,7 +36,7 @@ def config() -> None:
 def check(config_option: Path | None, as_json: bool, live: bool, path: Path | None) -> None:
     """Say everything that is wrong with the file, with lines. Exit status 0 if the gateway would start with it, else 1.
 
-    With --live, it is 1 as well if the catalog of a PostgreSQL database cannot be read.
+    With --live, it is 1 as well if the catalog of a database cannot be read.
     """
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     sys.exit(check_file(path or find_config(config_option), console, as_json=as_json, live=live))

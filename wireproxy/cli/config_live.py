@@ -1,7 +1,7 @@
 """What `config check --live` adds: the masks of the configuration, laid over the catalogs of its databases.
 
-Of PostgreSQL: columns with copies that no mask covers (`rules.masking.copies`), and masks that match nothing. Where the gateway
-runs, what inherited a mask counts as masked.
+Columns with copies that no mask covers (`rules.masking.copies`), and masks that match nothing. Where the gateway runs, what
+inherited a mask counts as masked.
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ from pathlib import Path
 import trio
 from attrs import frozen
 
-from rules.catalog import Catalog
-from rules.masking import Move, compile_masks
-from rules.masking.copies import Copies, copies
-from rules.masking.marks import SYSTEM_SCHEMAS, glob, rules_for
-from rules.model import Dialect, Identity
+from rules.masking import Copies, MaskSet, Move
+from rules.model import Identity
 from wireproxy.cli.calls import Failed, call
 from wireproxy.config.model import Config, Database
 from wireproxy.dialects import DIALECTS
@@ -40,21 +37,21 @@ class LiveFinding:
 def live_findings(config: Config) -> Iterator[LiveFinding]:
     moves = _inherited(config.control_socket)
     for database in config.databases.values():
-        if database.dialect is not Dialect.POSTGRES:
-            continue
         try:
-            catalog = _catalog(config, database)
+            masks = _masks(config, database, moves.get(database.name, ()))
         except CatalogError as error:
             yield LiveFinding("error", database.name, str(error))
             continue
-        yield from _of_database(config, database, catalog, moves.get(database.name, ()))
+        if masks is not None:
+            yield from _of_database(database.name, masks)
 
 
-def _catalog(config: Config, database: Database) -> Catalog:
+def _masks(config: Config, database: Database, moves: Sequence[Move]) -> MaskSet | None:
     limits = config.limits
     workers = Workers(1, limits.judging_worker_bytes, limits.judging_s)
     target = DIALECTS[database.dialect].target(database, config, os.urandom(32), workers)
-    return trio.run(target.bench, NOBODY).catalog
+    catalog = trio.run(target.refresh)
+    return target.masks(NOBODY, catalog, config.policies[database.policy], moves)
 
 
 def _inherited(socket: Path) -> dict[str, Sequence[Move]]:
@@ -65,34 +62,17 @@ def _inherited(socket: Path) -> dict[str, Sequence[Move]]:
     return {name: [each.move for each in found if each.database == name] for name in {each.database for each in found}}
 
 
-def _of_database(config: Config, database: Database, catalog: Catalog, moves: Sequence[Move]) -> Iterator[LiveFinding]:
-    name = database.name
-    for rule in rules_for(config.masks, name, NOBODY):
-        if not _matches(rule.column, catalog):
-            suggestion = "names are compared as the server has them, with their schema"
-            yield LiveFinding("warning", name, f"the mask {rule.column!r} matches no column", suggestion)
-    policy = config.policies[database.policy]
-    masks = compile_masks(config.masks, name, NOBODY, catalog, policy, os.urandom(32), moves)
-    if masks is None:
-        return
+def _of_database(name: str, masks: MaskSet) -> Iterator[LiveFinding]:
+    for column in masks.unmatched:
+        suggestion = "names are compared as the server has them, with their schema"
+        yield LiveFinding("warning", name, f"the mask {column!r} matches no column", suggestion)
     namesakes = 0
-    for found in copies(masks.world):
+    for found in masks.copies():
         namesakes += found.kind == "same name"
         if found.kind != "same name" or namesakes <= _SHOWN:
             yield LiveFinding("warning", name, *_words(found))
     if namesakes > _SHOWN:
         yield LiveFinding("warning", name, f"{namesakes - _SHOWN} more columns have the name of a masked one")
-
-
-def _matches(column: str, catalog: Catalog) -> bool:
-    pattern = glob(column)
-    anywhere = pattern.pattern.startswith(".")  # means the users' tables
-    return any(
-        pattern.fullmatch(f"{relation.schema}.{relation.name}.{each.name}")
-        for relation in catalog.relations.values()
-        if not (anywhere and relation.schema in SYSTEM_SCHEMAS)
-        for each in relation.columns
-    )
 
 
 def _words(found: Copies) -> tuple[str, str]:

@@ -6,6 +6,7 @@ that no statement of the session can reach either. Relations get numbers here, s
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import pymysql
 
-from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.masking.mysql.domains import type_of
 from rules.model import Volatility
 from wireproxy.catalog import CatalogError, in_thread
@@ -25,6 +26,7 @@ from wireproxy.tls import TlsError, verifies
 STATEMENT_TIMEOUT_S: Final = 20
 _SYSTEM: Final = "('information_schema', 'performance_schema', 'mysql', 'sys')"
 
+_EVENT: Final = re.compile("INSERT|UPDATE|DELETE")  # a trigger of a newer MariaDB has several
 TRANSACTIONAL: Final = frozenset({"innodb", "rocksdb", "ndbcluster"})
 RELATIONS: Final = """
 SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, v.VIEW_DEFINITION, t.ENGINE
@@ -45,6 +47,12 @@ PARAMETERS: Final = f"""
 SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, COUNT(*) FROM information_schema.PARAMETERS
 WHERE ORDINAL_POSITION > 0 AND SPECIFIC_SCHEMA NOT IN {_SYSTEM} GROUP BY SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE
 """  # noqa: S608
+
+TRIGGERS: Final = f"""
+SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME, EVENT_MANIPULATION, ACTION_STATEMENT
+FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA NOT IN {_SYSTEM}
+ORDER BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME
+"""  # noqa: S608  constants of this file
 
 
 async def load_mysql(database: Database, password: str | None, version: int = 1) -> tuple[Catalog, str]:
@@ -118,7 +126,7 @@ def read(connection: Any, version: int) -> Catalog:
 
         ((server,),) = rows("SELECT VERSION()")
         found = Catalog(server_version=version_number(server), version=version)
-        _add_relations(found, rows(RELATIONS), rows(COLUMNS))
+        _add_relations(found, rows(RELATIONS), rows(COLUMNS), _triggers(rows(TRIGGERS)))
         counts = {(schema, name, kind): count for schema, name, kind, count in rows(PARAMETERS)}
         _add_routines(found, rows(ROUTINES), counts)
     return found
@@ -129,7 +137,19 @@ def _text(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else value
 
 
-def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: list[tuple[Any, ...]]) -> None:
+def _triggers(rows: list[tuple[Any, ...]]) -> dict[tuple[str, str], list[CatalogTrigger]]:
+    found: dict[tuple[str, str], list[CatalogTrigger]] = defaultdict(list)
+    for schema, table, name, events, body in rows:
+        found[schema, table].append(CatalogTrigger(name, frozenset(_EVENT.findall(events)), body=body or ""))
+    return found
+
+
+def _add_relations(
+    catalog: Catalog,
+    relations: list[tuple[Any, ...]],
+    columns: list[tuple[Any, ...]],
+    triggers: dict[tuple[str, str], list[CatalogTrigger]],
+) -> None:
     by_relation: dict[tuple[str, str], list[CatalogColumn]] = defaultdict(list)
     for schema, table, name, position, kind, whole, generated, extra in columns:
         by_relation[schema, table].append(
@@ -151,6 +171,7 @@ def _add_relations(catalog: Catalog, relations: list[tuple[Any, ...]], columns: 
             number,
             tuple(by_relation[schema, name]),
             definition if view else None,
+            triggers=tuple(triggers.get((schema, name), ())),
             transactional=engine is None or engine.lower() in TRANSACTIONAL,
         )
         catalog.relations[schema, name] = relation

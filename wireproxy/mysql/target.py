@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import trio
@@ -12,7 +12,7 @@ from attrs import frozen
 from rules.catalog import Catalog
 from rules.classify.mysql.lexer import Unreadable, lex
 from rules.classify.mysql.statements import lexing_of
-from rules.masking import MaskSet
+from rules.masking import MaskSet, Move
 from rules.masking.mysql.mask_set import compile_mysql_masks
 from rules.masking.pseudonyms import NoPseudonym
 from rules.model import Access, Effect, Identity, Namespace, Statement
@@ -61,11 +61,16 @@ class MySqlTarget(Target):
         self._benches.clear()
         return catalog
 
-    def _masks(self, identity: Identity, catalog: Catalog, policy: Policy) -> MaskSet | None:
-        name = self.database.name
-        return compile_mysql_masks(
-            self._config.masks, name, identity, catalog, policy, self._mask_key, self._moves(), self._shown_to(identity)
-        )
+    def masks(
+        self,
+        identity: Identity,
+        catalog: Catalog,
+        policy: Policy,
+        moves: Sequence[Move] = (),
+        unmasked: Sequence[str] = (),
+    ) -> MaskSet | None:
+        rules, name = self._config.masks, self.database.name
+        return compile_mysql_masks(rules, name, identity, catalog, policy, self._mask_key, moves, unmasked)
 
     async def namespace_at_start(self) -> Namespace:
         try:

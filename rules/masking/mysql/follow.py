@@ -19,7 +19,7 @@ from rules.masking.mysql.domains import TEXT as TEXT_DOMAIN
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.mysql.names import folded
 from rules.masking.mysql.reading import Node, Read, names_missing, names_written, nodes, read
-from rules.masking.mysql.routines import Body, Routines
+from rules.masking.mysql.routines import Body, Routines, words_of
 from rules.masking.mysql.scope import Scope, Source
 from rules.masking.pseudonyms import token_in
 from rules.masking.values import CLEAN, Columns, FindingKind, MaskFinding, NamedValue, Origin, Unsure, Value, union
@@ -103,6 +103,7 @@ class Follow:
     absent: set[str] = field(factory=set)  # names of such columns
     literal: bool = False  # what was found may be otherwise where another constant stands
     moves: list[Move] = field(factory=list)  # masked values that it writes into other columns
+    brought: set[Origin] = field(factory=set)  # masked columns whose values it puts into others
     told: set[str] = field(factory=set)  # where parameters stand that a masked text is compared with
     noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
     compared: dict[int, Compared] = field(factory=dict)
@@ -228,6 +229,18 @@ class MySqlWorld:
     def anywhere(self, name: str) -> Iterable[CatalogRelation]:
         """Every relation of that name in any database."""
         return self._by_name.get(name.casefold(), ())
+
+    def written_through(self, relation: CatalogRelation) -> Iterable[CatalogRelation]:
+        """The relation, and what is beneath a view."""
+        waiting, seen = [relation], {relation.oid}
+        while waiting:
+            found = waiting.pop()
+            yield found
+            beneath = words_of(found.definition or "") if found.kind == "v" else ()
+            for each in (one for word in beneath for one in self.anywhere(word)):
+                if each.oid not in seen:
+                    seen.add(each.oid)
+                    waiting.append(each)
 
     def marked(self, relation: CatalogRelation) -> bool:
         """Whether anything that it shows is masked."""

@@ -15,7 +15,7 @@ from attrs import define, field
 from rules.catalog import Catalog, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS, telling
 from rules.masking.inheriting import EVERY_COLUMN, Move, inherited
-from rules.masking.marks import REDACT, UNKNOWN, glob
+from rules.masking.marks import REDACT, UNKNOWN, glob, unmatched
 from rules.masking.mysql.names import folded, same
 from rules.masking.values import Mark, Origin, Value
 from rules.policy import MaskRule
@@ -100,6 +100,16 @@ class MySqlMarks:
                     found[folded(column.name)] = mark
                     break
         return found
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The rules' patterns that no column has."""
+        names = [
+            (f"{relation.schema}.{relation.name}.{column.name}".lower(), relation.schema.lower() in SYSTEM_SCHEMAS)
+            for relation in self.catalog.relations.values()
+            for column in relation.columns
+        ]
+        return unmatched(self.rules, names, str.lower)
 
     @property
     def in_use(self) -> frozenset[Mark]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, evolve
 
 from rules.catalog import Catalog
 from rules.classify.mysql.lexer import STRING, string_value
 from rules.classify.mysql.statements import lexing_of
-from rules.masking import MaskSet
+from rules.masking import Copies, MaskSet
 from rules.masking.inheriting import Move
 from rules.masking.marks import rules_for
 from rules.masking.maskers import check_masker
+from rules.masking.mysql.copies import copies
 from rules.masking.mysql.diagnostics import scrub
 from rules.masking.mysql.exchange import exchanged, may_echo
 from rules.masking.mysql.expressions import value
@@ -94,6 +95,9 @@ class MySqlMaskSet(MaskSet):
     @property
     def world(self) -> MySqlWorld:  # type: ignore[override]
         return self.planner.world
+
+    def copies(self) -> Iterator[Copies]:
+        return copies(self.world)
 
     def examine(
         self, text: str, statements: tuple[Statement, ...], namespace: Namespace

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from rules.catalog import Catalog, CatalogFunction
+from rules.catalog import Catalog, CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.classify.mysql.lexer import NAME, QUOTED, Lexing, Token, Unreadable, identifier, lex
+from rules.masking.mysql.bodies import cut, without_targets, writes
 from rules.masking.mysql.marks import MySqlMarks
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
 from rules.model import Namespace
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[^\W\d][\w$]*|`((?:[^`]|``)+)`", re.UNICODE)
 # A body that makes its statements of text, reads files, or asks the server about others.
-_DYNAMIC = re.compile(r"\b(?:prepare|execute|load_file|handler|diagnostics|resignal)\b", re.IGNORECASE)
+DYNAMIC = re.compile(r"\b(?:prepare|execute|load_file|handler|diagnostics|resignal)\b", re.IGNORECASE)
 _SYSTEM = re.compile(r"\b(?:information_schema|performance_schema|mysql|sys)\b|\bshow\b", re.IGNORECASE)
 
 
@@ -114,6 +116,9 @@ class Routines:
             (found[1] or found[2]).replace("``", "`") for body in bodies for found in _TEMPORARY.finditer(body)
         )
 
+    def named(self, name: str) -> Iterable[CatalogFunction]:
+        return self._by_name.get(name.casefold(), ())
+
     def called(self, schema: str | None, name: str, kind: str, namespace: Namespace) -> Called:
         """The function ("f") or procedure ("p") of that name: of any database, where none is given."""
         if namespace.holds_masked:
@@ -164,11 +169,11 @@ class Routines:
 
     def text_shows(self, body: str | None) -> Value:
         """All that the relations and routines named by any word of a body can reveal."""
-        if not body or _DYNAMIC.search(body) or _SYSTEM.search(body):
+        if not body or DYNAMIC.search(body) or _SYSTEM.search(body):
             return self.marks.everything
         values: list[Value] = []
-        tables = tables_of(body)
-        if tables is None or not all(any(True for _ in self.world.anywhere(name)) for name in tables):
+        tables, tokens = tables_of(body), cut(body)
+        if tables is None or tokens is None or not all(any(True for _ in self.world.anywhere(name)) for name in tables):
             return self.marks.everything  # its definer may read what the catalog does not show
         for word in words_of(body):
             for relation in self.world.anywhere(word):
@@ -179,4 +184,25 @@ class Routines:
             bodies = [self.body(each) for each in self._by_name.get(word, ())]
             # whose terms it asks on is not seen here
             values += [self.marks.everything if body.asks else body.shows for body in bodies]
+        for written in writes(tokens):
+            for relation in self.world.anywhere(written.name):
+                values += self._fires(relation, written.events)
         return union(values)
+
+    def _fires(self, relation: CatalogRelation, events: frozenset[str]) -> Iterator[Value]:
+        """What the triggers show that a write fires, through a view as well: there the row is of a table that is not named."""
+        for each in self.world.written_through(relation):
+            for trigger in each.triggers:
+                if trigger.events & events:
+                    yield self._fired(trigger)
+                    yield self.world.columns(each).everything()
+
+    def _fired(self, trigger: CatalogTrigger) -> Value:
+        """What a trigger shows that a body may fire; one that fires itself adds nothing."""
+        if id(trigger) in self._open:
+            return CLEAN
+        self._open.append(id(trigger))
+        try:
+            return self.text_shows(without_targets(trigger.body or ""))
+        finally:
+            self._open.pop()

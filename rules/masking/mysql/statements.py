@@ -14,9 +14,10 @@ from rules.masking.mysql.loading import Loading, loaded
 from rules.masking.mysql.predicates import condition
 from rules.masking.mysql.reading import Read, names_missing
 from rules.masking.mysql.scope import Scope
+from rules.masking.mysql.triggers import fired
 from rules.masking.mysql.writes import delete, insert, update
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
-from rules.model import Effect, Statement
+from rules.model import Access, Effect, Statement
 
 
 @frozen
@@ -69,6 +70,30 @@ _NOT_TEXT = frozenset({"NUMBER", "ROW_COUNT", "RETURNED_SQLSTATE", "MYSQL_ERRNO"
 
 def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
     """Total over what the classifier understood: what cannot be followed is cautiously said to show what it names."""
+    found = _understood(world, follow, read)
+    if (events := _events(read)) and any(relation.triggers for relation in world.catalog.relations.values()):
+        for each in read.statement.relations:
+            if each.access is Access.WRITE:
+                fired(follow, each.schema, each.name, events, Value(frozenset(follow.brought)))
+    return found
+
+
+def _events(read: Read) -> frozenset[str]:
+    """Of the triggers that it fires."""
+    match read.statement.root:
+        case "Insert":
+            return frozenset({"INSERT", "UPDATE"} if "DUPLICATE" in read.words else {"INSERT"})
+        case "Replace":
+            return frozenset({"INSERT", "DELETE"})
+        case "LoadData":
+            return frozenset({"INSERT", "DELETE"} if "REPLACE" in read.words else {"INSERT"})
+        case "Update" | "Delete":
+            return frozenset({read.statement.root.upper()})
+        case _:
+            return frozenset()
+
+
+def _understood(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
     try:
         _same_grammar(follow, read)
         if names_missing(read, world.marks.names):

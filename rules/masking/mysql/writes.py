@@ -222,6 +222,7 @@ def keep(follow: Follow, table: Table | None, held: Value, name: str | None, val
     """A finding unless the column that takes the value hides it as well as the one it comes from."""
     if not value.masked:
         return
+    follow.brought |= value.masked
     own = {origin.mark for origin in held.masked}
     came = {origin.mark for origin in value.masked}
     if held.plain and own == came and len(own) == 1:
