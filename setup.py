@@ -12,6 +12,7 @@ from setuptools import setup
 HOT = [
     "protocols/facts.py",
     "protocols/buffer.py",
+    "protocols/detecting.py",
     "protocols/postgres/messages.py",
     "protocols/mysql/packets.py",
     "protocols/mysql/values.py",
@@ -41,6 +42,7 @@ HOT = [
     "protocols/postgres/names.py",
     "protocols/postgres/pending.py",
     "protocols/postgres/shared.py",
+    "protocols/postgres/detecting.py",
     "protocols/postgres/rows.py",
     "protocols/postgres/copy_rows.py",
     "protocols/postgres/copy_lines.py",
@@ -58,6 +60,7 @@ HOT = [
     "protocols/postgres/extended.py",
     "protocols/postgres/frontend.py",
     "protocols/postgres/relay.py",
+    "rules/detection.py",
     "rules/judge.py",
     "rules/outline.py",
     "rules/classify/mysql/shape.py",

@@ -73,7 +73,10 @@ def constant_of(masker: Masker) -> tuple[bytes | None, bool] | None:
 
 
 def many_of(masker: Masker) -> Callable[[list[bytes]], list[bytes | None]] | None:
-    """A masker's attribute `many`: what it gives for many values, in order, sooner than one by one. NULL it leaves as NULL."""
+    """A masker's attribute `many`: what it gives for many values, in order, sooner than one by one. NULL it leaves as NULL.
+
+    No part of a value is left in what it gives.
+    """
     found: Callable[[list[bytes]], list[bytes | None]] | None = getattr(masker, "many", None)
     return found
 
@@ -204,6 +207,15 @@ class CopyRewriter(Protocol):
         """The whole CopyData messages that stand at `at` and behind it, rewritten, and where the first other one begins."""
 
     def finish(self) -> bytes: ...
+
+    searched: bool  # a detector looks at what `rewrite` gives: it keeps what the next two say
+
+    @property
+    def outside(self) -> bytes | None:
+        """What it last gave, without what it made of values that nothing is left of; None: it does not know that apart."""
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
+        """Where in `new`, which it last gave, such stands that it did not make so: by value, where the format knows values."""
 
 
 class CopyReader(Protocol):

@@ -13,16 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, final
 
-from attrs import field, frozen
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 Span = tuple[int, int]
 LONGEST: Final = 17 * 1024  # of a finding; whoever cuts a value holds back as much
 _PEM_BYTES: Final = 16 * 1024  # a private key of 16,384 bits has 12 KiB
 
 
-@frozen
+@final
 class Detector:
     """`hints`: one of these stands wherever there is something to find; none: it always looks closer.
 
@@ -30,10 +31,15 @@ class Detector:
     `look` gives the spans in one value, in order, none overlapping.
     """
 
-    name: str
-    hints: tuple[bytes, ...]
-    rough: re.Pattern[bytes]
-    look: Callable[[bytes], Iterator[Span]]
+    __slots__ = ("hints", "look", "name", "rough")
+
+    def __init__(
+        self, name: str, hints: tuple[bytes, ...], rough: re.Pattern[bytes], look: Callable[[bytes], Iterator[Span]]
+    ) -> None:
+        self.name = name
+        self.hints = hints
+        self.rough = rough
+        self.look = look
 
 
 # Bytes that are rare in text, by which hints are found: the first that a hint has is searched for, then its neighbours compared.
@@ -41,33 +47,57 @@ _RARE: Final = b"JIXK_x@/-"
 _DENSE: Final = 512  # above one in so many bytes it is quicker to search for the hints themselves
 
 
-@frozen
+@final
+class Hint:
+    """`place`: of the rare byte in the text. `step` further, which is beside it where there is more than it, stands `beside`."""
+
+    __slots__ = ("beside", "owner", "place", "step", "text")
+
+    def __init__(self, text: bytes, place: int, owner: int) -> None:
+        self.text = text
+        self.place: i64 = place
+        self.owner = owner  # the detector's place among the others
+        step = 1 if place + 1 < len(text) else -1 if place else 0
+        self.step: i64 = step
+        self.beside: i64 = text[place + step]
+
+
+@final
 class Trigger:
-    """The hints that have one rare byte, each with the place of the byte in it and whose hint it is."""
+    """The hints that have one rare byte."""
 
-    byte: bytes
-    hints: tuple[tuple[bytes, int, int], ...]
+    __slots__ = ("byte", "hints")
 
-    def look(self, data: bytes, start: int, end: int, at: int, close: set[int]) -> None:
-        """Adds the detectors that must look closer. `at`: where the byte stands first."""
-        hits = 0
+    def __init__(self, byte: bytes, hints: list[Hint]) -> None:
+        self.byte = byte
+        self.hints = hints
+
+    def look(self, data: bytes, start: i64, end: i64, first: i64, close: set[int]) -> None:
+        """Adds the detectors that must look closer. `first`: where the byte stands first."""
+        hits: i64 = 0
+        at = first
         while at >= 0 and hits <= (at - start) // _DENSE + 16:
-            for hint, place, owner in self.hints:
-                if data.startswith(hint, at - place if at >= place else end, end) and at - place >= start:
-                    close.add(owner)
+            for hint in self.hints:
+                beside = at + hint.step
+                if start <= beside < end and data[beside] == hint.beside:
+                    begin = at - hint.place
+                    if begin >= start and data.startswith(hint.text, begin, end):
+                        close.add(hint.owner)
             at = data.find(self.byte, at + 1, end)
             hits += 1
         if at >= 0:
-            close.update(owner for hint, _, owner in self.hints if data.find(hint, start, end) >= 0)
+            for hint in self.hints:
+                if hint.owner not in close and data.find(hint.text, start, end) >= 0:
+                    close.add(hint.owner)
 
 
-def triggers(detectors: Iterable[Detector]) -> tuple[Trigger, ...]:
-    by_byte: dict[int, list[tuple[bytes, int, int]]] = {}
+def triggers(detectors: Iterable[Detector]) -> list[Trigger]:
+    by_byte: dict[int, list[Hint]] = {}
     for owner, detector in enumerate(detectors):
         for hint in detector.hints:
             byte = next(each for each in _RARE if each in hint)
-            by_byte.setdefault(byte, []).append((hint, hint.index(byte), owner))
-    return tuple(Trigger(bytes((byte,)), tuple(hints)) for byte, hints in by_byte.items())
+            by_byte.setdefault(byte, []).append(Hint(hint, hint.index(byte), owner))
+    return [Trigger(bytes((byte,)), hints) for byte, hints in by_byte.items()]
 
 
 # Where a value begins and ends: not inside a word. In arrays and composites in binary, the last byte of a length stands in front of
@@ -267,30 +297,33 @@ _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ZEROS: Final = bytes.maketrans(b"0123456789" + _LETTERS, b"0" * 10 + b"*" * 52)
 
 
-@frozen
+@final
 class Finding:
-    start: int
-    end: int
-    name: str
-    new: bytes = field(repr=False)  # as many bytes, to stand in its place
+    """`new`: as many bytes, to stand in its place."""
+
+    __slots__ = ("end", "name", "new", "start")
+
+    def __init__(self, start: int, end: int, name: str, new: bytes) -> None:
+        self.start = start
+        self.end = end
+        self.name = name
+        self.new = new
 
 
 _NOTHING: Final[list[Span]] = []
 
 
-@frozen
+@final
 class Finder:
     """The detectors of a policy."""
 
-    detectors: tuple[Detector, ...]
-    overlap: int = LONGEST
-    _triggers: tuple[Trigger, ...] = field(init=False, repr=False)
-    _always: frozenset[int] = field(init=False, repr=False)
+    __slots__ = ("_always", "_triggers", "detectors", "overlap")
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_triggers", triggers(self.detectors))
-        always = (place for place, each in enumerate(self.detectors) if not each.hints)
-        object.__setattr__(self, "_always", frozenset(always))
+    def __init__(self, detectors: tuple[Detector, ...]) -> None:
+        self.detectors = detectors
+        self.overlap = LONGEST
+        self._triggers = triggers(detectors)
+        self._always = [place for place, each in enumerate(detectors) if not each.hints]
 
     def suspects(self, data: bytes, start: int, end: int) -> list[Span]:
         """Where a closer look is due, in order. Each finding in a value overlaps one, whatever stands around that value."""
@@ -320,7 +353,7 @@ class Finder:
             for start, end, name in apart
         ]
 
-    def _close(self, data: bytes, start: int, end: int) -> Iterable[int]:
+    def _close(self, data: bytes, start: int, end: int) -> list[int]:
         """The detectors that must look closer."""
         close: set[int] | None = None
         for trigger in self._triggers:

@@ -121,6 +121,8 @@ class Answers:
             assert target.kind == Owed.EXECUTE
             head = target
         head.plan = None if plan is None else RowRewriter(plan)
+        if head.plan is not None:
+            head.plan.searched = self.shared.detector is not None
         head.described = True
 
     def no_data(self) -> bool:
@@ -303,6 +305,8 @@ class Answers:
         assert head is not None
         self.asked = None
         head.copy = rewriter
+        if rewriter is not None:
+            rewriter.searched = self.shared.detector is not None
         head.described = True
 
     def copy_done(self, message: bytes) -> None:

@@ -20,7 +20,7 @@ from protocols.postgres.messages import shortened_fields
 from protocols.postgres.pending import Entry
 from protocols.postgres.rows import end_of_run, int32
 from protocols.postgres.shared import Shared
-from protocols.postgres.texts import Texts
+from protocols.postgres.texts import Rewriter, Texts
 
 _ROW: Final = ord("D")
 _PART: Final = 64 * 1024  # of a row that is looked at in parts
@@ -276,16 +276,18 @@ class Backend:
         if buffer[at] == _ROW:
             if head.plan is None:
                 raise ProtocolError("a row came before its description", peer=Peer.SERVER)
+            rewriter: Rewriter = head.plan
             new, end, rows = head.plan.rewrite(buffer, at)
             head.rows += rows
         else:
             if head.copy is None:
                 raise ProtocolError("copy data came before its plan", peer=Peer.SERVER)
+            rewriter = head.copy
             new, end = head.copy.rewrite(buffer, at)
         if new:
             head.size_bytes += len(new)
             if self.shared.detector is not None and self._texts.holds_text(head, buffer[at]):
-                new = self._texts.detected(head, new, 0, len(new)) or new
+                new = self._texts.detected_beside(head, new, rewriter) or new
             if head.record_left:
                 self._kept.keep_run(head, new)
             self.shared.to_client.append(new)

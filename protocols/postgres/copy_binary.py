@@ -17,7 +17,7 @@ _HAS_OIDS: Final = 1 << 16
 class BinaryCopy:
     """A signature, then rows of counted fields, then a count of -1."""
 
-    __slots__ = ("_buffer", "_columns", "_done", "_maximum", "_plan", "_rows", "_started")
+    __slots__ = ("_buffer", "_columns", "_done", "_maximum", "_plan", "_rows", "_started", "outside")
 
     def __init__(self, plan: Plan, maximum_row_bytes: int) -> None:
         self._plan = list(plan)
@@ -27,6 +27,18 @@ class BinaryCopy:
         self._buffer = bytearray()
         self._started = False
         self._done = False
+        self.outside: bytes | None = None
+
+    @property
+    def searched(self) -> bool:
+        return self._rows.searched
+
+    @searched.setter
+    def searched(self, searched: bool) -> None:
+        self._rows.searched = searched
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
+        return self._rows.places(new, columns)
 
     def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
         """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
@@ -36,7 +48,9 @@ class BinaryCopy:
             except ProtocolError:
                 pass  # not one row in each message: the trailer is among them, or the server cuts them elsewhere
             else:
+                self.outside = self._rows.outside
                 return rows, at
+        self.outside = None
         out: list[bytes] = []
         while end := end_of_frame(buffer, at):
             data = self.feed(buffer[at + HEADER_BYTES : end])

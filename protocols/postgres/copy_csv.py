@@ -82,22 +82,21 @@ class CsvCopy(LineCopy):
             elif data and data.find(b"\n") == len(data) - 1:
                 fields = data[:-1].split(self._delimiter)
                 if len(fields) == self._columns:
-                    return self._plain_row(fields)
+                    return self._joined(fields)
         return self.feed(data)  # not one row in one message, as servers send them
-
-    def _plain_row(self, fields: list[bytes]) -> bytes:
-        for change in self._changes:
-            fields[change.place] = self._changed(change, fields[change.place])
-        fields[-1] += b"\n"
-        return self._delimiter.join(fields)
 
     def _quoted_row(self, data: bytes, match: re.Match[bytes]) -> bytes:
         parts: list[bytes] = []
-        kept = 0
+        at = kept = 0
         for number, change in enumerate(self._changes, 1):
             start, end = match.span(number)
+            cell = self._changed(change, data[start:end])
             parts.append(data[kept:start])
-            parts.append(self._changed(change, data[start:end]))
+            parts.append(cell)
+            at += start - kept
+            if change.own:
+                self._own.append((at, at + len(cell)))
+            at += len(cell)
             kept = end
         parts.append(data[kept:])
         return b"".join(parts)
@@ -148,8 +147,8 @@ class CsvCopy(LineCopy):
             raise broken(f"a row of {len(fields)} fields for a plan of {self._columns}")
         if self._header:
             self._header = False
-            return line + b"\n"
-        return self._plain_row(fields)
+            return self._passed(line + b"\n")
+        return self._joined(fields)
 
     def _cut(self, line: bytes) -> list[bytes]:
         """The fields as they are written."""

@@ -46,21 +46,73 @@ class LineCopy:
         self._later = any(change.many is not None for change in self._changes)
         self._quoting: i64 = -1  # with which a cell begins that is not its value
         self._escaping: i64 = -1  # a byte that is written in a way of its own
+        self.searched = False
+        self.outside: bytes | None = None
+        self._out: list[bytes] = []  # what was given last, in parts: header and contents of each message,
+        self._scanned: list[tuple[int, int]] = []  # but in these stretches, rows as `_scan` puts them
+        self._owned: list[
+            list[tuple[int, int]]
+        ] = []  # where in the contents of each message the cells are that were made here
+        self._own: list[tuple[int, int]] = []  # of the message that is being made, of which there are
+        self._given = 0  # so many bytes
 
     def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
         """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
         out: list[bytes] = []
+        scanned: list[tuple[int, int]] = []
+        owned: list[list[tuple[int, int]]] = []
+        for change in self._changes:
+            change.values = []
         while True:
             if self._scans and self._at_row():
+                first = len(out)
                 at = self._scan(buffer, at, out)
+                scanned.append((first, len(out)))
             end = end_of_frame(buffer, at)
             if not end:
-                return b"".join(out), at
+                break
+            self._own, self._given = [], 0
             data = self._message(buffer[at + HEADER_BYTES : end])
             if data:
                 out.append(encode_header(b"d", len(data) + 4))
                 out.append(data)
+                owned.append(self._own)
             at = end
+        if self.searched:
+            self._out, self._scanned, self._owned = out, scanned, owned
+            self.outside = b"".join(out) if self._later else None
+        if self._later:
+            self._fill(out, scanned)
+        return b"".join(out), at
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:  # noqa: ARG002
+        """The contents of each message, without the cells that were made here."""
+        places: list[tuple[int, int]] = []
+        owned = iter(self._owned)
+        at = number = 0
+        for first, last in [*self._scanned, (len(self._out), 0)]:
+            while number < first:
+                start = begin = at + HEADER_BYTES
+                for low, high in next(owned):
+                    places.append((start, begin + low))
+                    start = begin + high
+                at = begin + len(self._out[number + 1])
+                places.append((start, at))
+                number += 2
+            while number < last:
+                start = at = at + HEADER_BYTES
+                number += 1
+                for change in self._changes:
+                    at += len(self._out[number])
+                    if change.own:
+                        places.append((start, at))
+                        start = at + len(self._out[number + 1])
+                    at += len(self._out[number + 1])
+                    number += 2
+                at += len(self._out[number])
+                places.append((start, at))
+                number += 1
+        return places
 
     def _scan(self, buffer: bytes, start: int, out: list[bytes]) -> int:
         """Put the messages from `start` on that are a row each, rewritten, into `out`. Gives where the first other one begins.
@@ -72,9 +124,6 @@ class LineCopy:
         columns: i64 = self._columns
         changes = self._changes
         later = self._later
-        first = len(out)
-        for change in changes:
-            change.values = []
         while size - begin >= HEADER_BYTES and buffer[begin] == _COPY_DATA:
             length: i64 = buffer[begin + 4]
             if buffer[begin + 3] or buffer[begin + 2] or buffer[begin + 1]:
@@ -111,8 +160,6 @@ class LineCopy:
             if not later:
                 put_header(out, header, len(out))
             begin = end
-        if later:
-            self._fill(out, first)
         return begin
 
     def _cell(self, change: Change, buffer: bytes, kept: i64, at: i64, until: i64, out: list[bytes]) -> i64:
@@ -150,11 +197,10 @@ class LineCopy:
                 change.values.pop()
         del out[header:]
 
-    def _fill(self, out: list[bytes], first: i64) -> None:
-        """The values that were put aside, masked together; then the headers of the rows, the first of which is at `first`."""
+    def _fill(self, out: list[bytes], scanned: list[tuple[int, int]]) -> None:
+        """The values that were put aside, masked together; then the headers of the rows in these stretches."""
         width: i64 = 2 + 2 * len(self._changes)
-        size: i64 = len(out)
-        cell = first
+        cell: i64 = 0
         for change in self._changes:
             cell += 2
             if change.many is None:
@@ -164,16 +210,38 @@ class LineCopy:
                 raise AssertionError("a masker gave another number of values than it got")
             change.values = []
             taken: i64 = 0
-            at = cell
-            while at < size:
-                if out[at] is _LATER:
-                    out[at] = self._written(new[taken])
-                    taken += 1
-                at += width
-        header = first
-        while header < size:
-            put_header(out, header, header + width)
-            header += width
+            for first, last in scanned:
+                at: i64 = first + cell
+                size: i64 = last
+                while at < size:
+                    if out[at] is _LATER:
+                        out[at] = self._written(new[taken])
+                        taken += 1
+                    at += width
+        for first, last in scanned:
+            header: i64 = first
+            while header < last:
+                put_header(out, header, header + width)
+                header += width
+
+    def _joined(self, fields: list[bytes]) -> bytes:
+        """The row of these fields, as they are written, with those that change changed."""
+        at = self._given
+        place = 0
+        for change in self._changes:
+            cell = fields[change.place] = self._changed(change, fields[change.place])
+            if self.searched:
+                at += sum([len(field) + 1 for field in fields[place : change.place]])
+                if change.own:
+                    self._own.append((at, at + len(cell)))
+                at += len(cell) + 1
+                place = change.place + 1
+        fields[-1] += b"\n"
+        return self._passed(self._delimiter.join(fields))
+
+    def _passed(self, row: bytes) -> bytes:
+        self._given += len(row)
+        return row
 
     def _changed(self, change: Change, cell: bytes) -> bytes:
         """What stands in a cell's place."""

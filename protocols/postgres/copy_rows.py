@@ -45,6 +45,7 @@ class Change:
         if constant is not None:
             self.constant = written(constant[0])
             self.keeps_null = constant[1]
+        self.own = constant is not None or self.many is not None  # nothing of a value is left in what it becomes
 
 
 def changes_of(plan: Plan, written: Callable[[bytes | None], bytes]) -> list[Change]:

@@ -96,16 +96,13 @@ class TextCopy(LineCopy):
     def _row(self, line: bytes) -> bytes:
         if self._header:
             self._header = False
-            return line + b"\n"
+            return self._passed(line + b"\n")
         if line == b"\\.":  # the end marker of old protocols; a value of this form is written as \\.
-            return line + b"\n"
+            return self._passed(line + b"\n")
         fields = self._fields(line)
         if len(fields) != self._columns:
             raise broken(f"a row of {len(fields)} fields for a plan of {self._columns}")
-        for change in self._changes:
-            fields[change.place] = self._changed(change, fields[change.place])
-        fields[-1] += b"\n"
-        return self._delimiter.join(fields)
+        return self._joined(fields)
 
     def _value(self, cell: bytes) -> bytes:
         return unescape(cell)

@@ -37,13 +37,18 @@ def overwritten(
     suspects = detector.suspects(data, start, end)
     if not suspects:
         return None
-    return hidden(data, start, end, values(data, start, end, columns, binary_copy), suspects, detector)
+    # what COPY's columns hold nobody says
+    kept = None if binary_copy else columns
+    return hidden(data, start, end, values(data, start, end, kept, binary_copy), suspects, detector)
 
 
 def values(
     data: bytes, start: int, end: int, columns: tuple[bool, ...] | None, binary_copy: bool
 ) -> list[tuple[int, int]]:
-    """Where the values of DataRow frames stand, and of CopyData frames those in binary, else the contents."""
+    """Where the values of DataRow frames stand, and of CopyData frames those in binary, else the contents.
+
+    `columns`: whose values; None, all.
+    """
     places: list[tuple[int, int]] = []
     at = start
     while at < end:
@@ -55,7 +60,7 @@ def values(
         else:
             header = _COPY_HEADER_BYTES if data.startswith(_COPY_SIGNATURE, at + 5) else 0
             before = len(places)
-            if not _fields(data, at + 5 + header, frame_end, None, places):
+            if not _fields(data, at + 5 + header, frame_end, columns, places):
                 places[before:] = [(at + 5, frame_end)]
         at = frame_end
     return places

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
 from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, many_of
+from protocols.postgres.detecting import values
 from protocols.shortening import shortening_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class MaskedColumn:
 class RowRewriter:
     """Replaces the fields of masked columns, for one plan."""
 
-    __slots__ = ("_columns", "_headers", "_kind", "_later", "_masked", "_rest")
+    __slots__ = ("_columns", "_headers", "_kind", "_later", "_masked", "_own", "_rest", "outside", "searched")
 
     def __init__(self, plan: RowPlan, kind: bytes = b"D") -> None:
         self._kind = kind
@@ -91,6 +92,10 @@ class RowRewriter:
                 self._masked.append(MaskedColumn(gap, masker))
                 gap = 0
         self._rest = gap  # behind the last masked column
+        # whose fields nothing of the value is left in
+        self._own = [each is not None and (constant_of(each) is not None or many_of(each) is not None) for each in plan]
+        self.searched = False  # as `CopyRewriter` has these
+        self.outside: bytes | None = None
         self._later = any(column.many is not None for column in self._masked)
         if self._later:
             for column in self._masked:
@@ -210,8 +215,15 @@ class RowRewriter:
             begin = end
             rows += 1
         if later:
+            if self.searched:
+                self.outside = b"".join(parts)
             self._fill(parts, rows)
         return b"".join(parts), begin, rows
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
+        """`columns`: which hold text; None, not known."""
+        looked_at = tuple([not own and (columns is None or columns[place]) for place, own in enumerate(self._own)])
+        return values(new, 0, len(new), looked_at, self._kind == b"d") if any(looked_at) else []
 
     def _fill(self, parts: list[bytes], rows: i64) -> None:
         """The values that were put aside, masked together, and then the headers of all rows."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from protocols.base import Detected, Fields
-from protocols.detecting import cleaned
+from protocols.detecting import cleaned, hidden
 from protocols.postgres.detecting import overwritten, textual
 from protocols.postgres.messages import decode_row_description
 from protocols.postgres.pending import Entry, Owed
@@ -13,6 +13,15 @@ from protocols.postgres.shared import Shared
 
 _ROW: Final = ord("D")
 _DESCRIPTIONS_KEPT: Final = 256
+
+
+class Rewriter(Protocol):
+    """As `CopyRewriter` has these."""
+
+    @property
+    def outside(self) -> bytes | None: ...
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]: ...
 
 
 class Texts:
@@ -48,6 +57,22 @@ class Texts:
         detector = self.shared.detector
         assert detector is not None
         found = overwritten(data, start, end, head.textual, head.binary_copy, detector)
+        if found is None:
+            return None
+        self.shared.effects.append(Detected(head.ticket, found[1]))
+        return found[0]
+
+    def detected_beside(self, head: Entry, new: bytes, rewriter: Rewriter) -> bytes | None:
+        """The same for what a rewriter gave, but for what it made: a pseudonym looks as mixed as a key, and must stay whole."""
+        detector = self.shared.detector
+        assert detector is not None
+        outside = rewriter.outside
+        if outside is not None and not detector.suspects(outside, 0, len(outside)):
+            return None
+        suspects = detector.suspects(new, 0, len(new))
+        if not suspects:
+            return None
+        found = hidden(new, 0, len(new), rewriter.places(new, head.textual), suspects, detector)
         if found is None:
             return None
         self.shared.effects.append(Detected(head.ticket, found[1]))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.base import Detected, Forward, Rows
-from protocols.postgres.copy import SIGNATURE
+from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import frame
 from rules.detection import finder
@@ -159,6 +159,70 @@ def test_what_is_masked_is_looked_at_beside_it() -> None:
     assert p.row(b"***", STARS) in made.to_client()
     recorded = [effect.frames for effect in made.effects if isinstance(effect, Rows)]
     assert recorded[-1] == p.row(b"***", STARS)
+
+
+class Token:
+    """A masker of many that gives what looks like a key, as a pseudonym may."""
+
+    def __call__(self, data: bytes | None) -> bytes | None:
+        return None if data is None else AWS
+
+    def many(self, values: list[bytes]) -> list[bytes | None]:
+        return [AWS for _ in values]
+
+
+def last_bytes(data: bytes | None) -> bytes | None:
+    return data and data[-20:]
+
+
+@pytest.mark.parametrize("scans", [False, True])
+@pytest.mark.parametrize("style", ["rows", "text", "csv", "quoted", "cut", "binary"])
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_pseudonym_stays_whole_and_what_stands_beside_it_or_is_left_of_a_value_does_not(
+    style: str, secret: bool, scans: bool
+) -> None:
+    """In COPY however its rows are cut: a message each, or not, scanned or split."""
+    made = session()
+    asked(made, look=True)
+    plan = [None, Token(), None, last_bytes, replaced(AWS), None]
+    beside, hidden = (AWS, STARS) if secret else (b"plain", b"plain")
+
+    def of(*values: bytes, quoted: tuple[int, ...] = (0, 5)) -> bytes:
+        if style == "rows":
+            return p.row(*values)
+        if style == "binary":
+            return b"d" + p.row(*values)[1:]
+        quote = b'"' if style == "quoted" else b""
+        cells = [quote + value + quote if place in quoted else value for place, value in enumerate(values)]
+        return frame(b"d", (b"\t" if style == "text" else b",").join(cells) + b"\n")
+
+    read = of(beside, b"a", b"", b"key " + beside, b"b", beside, quoted=(0, 1, 5))
+    expected = of(hidden, AWS, b"", (b"key " + beside)[-20:].replace(AWS, STARS), AWS, hidden)
+    if style == "rows":
+        made.server(head(*[TEXT] * 6))
+        made.relay.plan(plan)
+    else:
+        made.server(frame(b"H", struct.pack("!bH6h", style == "binary", 6, *[style == "binary"] * 6)))
+        rewriter = copy_rewriter(
+            CopyFormat("csv", b",") if style in ("csv", "quoted", "cut") else CopyFormat(style), plan
+        )  # type: ignore[arg-type]
+        if style != "binary":
+            rewriter._scans = scans  # type: ignore[union-attr]
+        made.relay.plan_copy(rewriter)
+    made.advance()
+    made.to_client()
+    if style == "binary":
+        made.server(frame(b"d", SIGNATURE + bytes(8)))
+        made.to_client()
+    if style == "cut":
+        body = read[5:]
+        made.server(read + frame(b"d", body[:9]) + frame(b"d", body[9:] + body + body[:3]) + frame(b"d", body[3:]))
+        assert made.to_client() == expected + frame(b"d", expected[5:] * 2) + expected
+    else:
+        made.server(read * 3)
+        assert made.to_client() == expected * 3
+    counts = counted(made.effects).get("aws-key", 0)
+    assert counts == (3 * (4 if style == "cut" else 3) if secret else 0)
 
 
 def extended(made: Session, *client: bytes) -> None:
