@@ -70,6 +70,8 @@ HOT = [
     "wireproxy/weighed.py",
     "rules/masking/lanes.py",
     "rules/masking/network.py",
+    "rules/masking/decimals.py",
+    "rules/masking/moments.py",
     "rules/masking/hashing.py",
     "rules/masking/pseudonyms.py",
     "rules/masking/formats.py",

@@ -19,7 +19,7 @@ from rules.masking.bound import real_parameters, sent_types, texts_of
 from rules.masking.exchange import LiteralSite, ParameterSite, replacement_of
 from rules.masking.literals import Constant, Positions, Replacement, replaced
 from rules.masking.mysql.mask_set import MySqlMaskSet
-from rules.masking.pseudonyms import TEXTS, NoPseudonym, token_in
+from rules.masking.pseudonyms import RECOGNIZED, NoPseudonym, token_in
 from rules.model import Decision, Deny, Hold, Namespace
 from rules.policy import worst
 from wireproxy.mysql.exchanging import mysql_exchange
@@ -85,12 +85,12 @@ def executed(
 def _argument(argument: Constant | None, site: ParameterSite, found: list[LiteralSite]) -> str | None:
     """Adds the place of an argument that is translated; the problem with one that cannot be."""
     if argument is None or site.elsewhere:
-        if site.type_oid not in TEXTS or (argument is not None and token_in(argument.value)):
+        if site.type_oid not in RECOGNIZED or (argument is not None and token_in(argument.value)):
             return "an argument of EXECUTE that is compared with a pseudonymised column cannot be translated"
         return None
-    if argument.kind == "number" and site.type_oid in TEXTS:
+    if argument.kind == "number" and site.type_oid in RECOGNIZED:
         return None
-    found.append(LiteralSite(argument, site.type_oid, site.many))
+    found.append(LiteralSite(argument, site.element, site.array))
     return None
 
 

@@ -24,7 +24,6 @@ from protocols.mysql.messages import (
     decode_err,
     encode_err,
     error_of,
-    fields_of,
 )
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame, packet_count
 from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
@@ -107,11 +106,9 @@ class Backend:
         payload = buffer[at + HEADER_BYTES : end]
         if payload[:1] != b"\xff":
             raise bad("the server sent a packet that nobody asked for")
-        err = decode_err(payload)
-        fields = self._answers.heard(0, err)
-        full = None if fields.get("M", b"") == err.message else fields_of(err)
+        fields = self._answers.heard(0, decode_err(payload))
         self.shared.to_client.append(frame(encode_err(error_of(fields)), buffer[at + 3]))
-        self.shared.effects.append(Failed(None, fields, None, full))
+        self.shared.effects.append(Failed(None, fields, None))
         return end, 0
 
     def _number(self, exchange: Exchange, sequence: int) -> None:

@@ -4,21 +4,33 @@ Following a statement notes each pair of a pseudonymised column and a constant t
 constants become replacements in the client's text, and the parameters sites whose values are translated when they are bound.
 The client's own text is what is judged, shown and recorded; what is sent is a function of it and of the key.
 
-A text that is no pseudonym stands for itself, as under any other masker. Of numbers, dates and UUIDs every value is the pseudonym
-of some value, so a constant that cannot be translated there must not be compared as it is: it is held, or refused when it is bound.
+A text that is no pseudonym stands for itself, as under any other masker. Of numbers, dates, times and UUIDs every value is the
+pseudonym of some value, so a constant that cannot be translated there must not be compared as it is: it is held, or refused when
+it is bound.
 A parameter that stands anywhere else as well is not translated, or the other place would show the real value.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen
 from pglast import ast
 
+from rules.masking.arrays import array_elements, array_text
+from rules.masking.formats import NUMERIC
 from rules.masking.literals import Constant, Constants, Replacement, written
-from rules.masking.pseudonyms import INTEGER_BITS, KEEPS, TEXTS, NoPseudonym, Pseudonyms, token_in
+from rules.masking.pseudonyms import (
+    ARRAYS,
+    ELEMENTS,
+    INTEGER_BITS,
+    KEEPS,
+    RECOGNIZED,
+    TEXTS,
+    NoPseudonym,
+    Pseudonyms,
+    token_in,
+)
 from rules.masking.trees import Node, isa
 from rules.masking.values import Value
 from rules.model import Namespace
@@ -30,22 +42,25 @@ _CASTS = {
     **dict.fromkeys(INTEGER_BITS, frozenset({"int2", "int4", "int8", "oid"})),
     2950: frozenset({"uuid"}),
     1082: frozenset({"date"}),
+    1700: frozenset({"numeric"}),
+    1114: frozenset({"timestamp"}),
+    1184: frozenset({"timestamptz"}),
+    1083: frozenset({"time"}),
 }
 # The type that a parameter gets: the column's own, so that what it stands for is always one of its values.
 _SENT = {1043: 25}
-ARRAY_OF = {25: 1009, 1042: 1014, 19: 1003, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 2950: 2951, 1082: 1182}
 # What a client may declare in its place.
 _DECLARED = {
     **dict.fromkeys(TEXTS, frozenset({0, 25, 1043, 1042, 19, 705})),
     **dict.fromkeys(INTEGER_BITS, frozenset({0, 20, 21, 23, 26, 705})),
-    2950: frozenset({0, 2950, 705}),
-    1082: frozenset({0, 1082, 705}),
+    **{each: frozenset({0, each, 705}) for each in (2950, 1082, 1114, 1184, 1083)},
+    1700: frozenset({0, 1700, 20, 21, 23, 701, 705}),
 }
 
 
 @frozen
 class Compared:
-    """A pseudonymised column beside what it is compared with. `many`: = ANY, so the constant may be an array."""
+    """A pseudonymised column, or its elements, beside what it is compared with. `many`: = ANY, so the constant may be an array."""
 
     type_oid: int  # 0: not known
     node: Node
@@ -56,24 +71,31 @@ class Compared:
 class ParameterSite:
     """A parameter that pseudonymised columns are compared with."""
 
-    type_oid: int
+    type_oid: int  # of the column, or of the elements that are compared
     many: bool = False
     elsewhere: bool = (
         False  # its value may be seen or stored in other places, or is compared with columns of several types
     )
 
     @property
+    def element(self) -> int:
+        """The type of what is translated one by one."""
+        return ELEMENTS.get(self.type_oid, self.type_oid)
+
+    @property
+    def array(self) -> bool:
+        return self.many or self.type_oid in ELEMENTS
+
+    @property
     def sent_type(self) -> int:
         """The type of the parameter on the server."""
         scalar = _SENT.get(self.type_oid, self.type_oid)
-        return ARRAY_OF[scalar] if self.many else scalar
+        return ARRAYS[scalar] if self.many else scalar
 
     def takes(self, declared: int) -> bool:
         """Whether a client may declare the parameter so, and still mean a value of the column's type."""
-        known = _DECLARED[self.type_oid]
-        if not self.many:
-            return declared in known
-        return declared in {0, 705} or declared in {ARRAY_OF.get(_SENT.get(each, each)) for each in known} | {1015}
+        known = _DECLARED[self.element]
+        return declared in known if not self.array else declared in {0, 705, *(ARRAYS.get(each) for each in known)}
 
 
 @frozen
@@ -155,18 +177,21 @@ class Translation:
     def _pair(self, pair: Compared) -> None:
         if not pair.type_oid:
             raise NoPseudonym("a pseudonymised column of several types is compared with a constant")
+        if pair.many and pair.type_oid in ELEMENTS:
+            raise NoPseudonym("a pseudonymised array is compared with the elements of an array")
         self._constant(pair.node, pair.type_oid, pair.many)
 
     def _constant(self, node: Node, type_oid: int, many: bool) -> None:
-        inner = self._within_casts(node, type_oid, many)
+        element, array = ELEMENTS.get(type_oid, type_oid), many or type_oid in ELEMENTS
+        inner = self._within_casts(node, element, array)
         if isa(inner, ast.A_Const):
-            self._literal(inner, type_oid, many)
+            self._literal(inner, element, array)
         elif isa(inner, ast.ParamRef):
             self._parameter(inner, type_oid, many)
-        elif isa(inner, ast.A_ArrayExpr) and many:
+        elif isa(inner, ast.A_ArrayExpr) and array:
             for each in inner.elements or ():
-                self._constant(each, type_oid, False)
-        elif type_oid not in TEXTS or holds_token(node):
+                self._constant(each, element, False)
+        elif type_oid not in RECOGNIZED or holds_token(node):
             raise NoPseudonym("a pseudonymised column is compared with something else than a plain constant")
 
     def _within_casts(self, node: Node, type_oid: int, many: bool) -> Node:
@@ -192,8 +217,9 @@ class Translation:
         constant = self._constants.of(node)
         if constant is None:
             raise NoPseudonym("a pseudonymised column is compared with a constant that is not written plainly")
-        if constant.kind == "number" and type_oid not in INTEGER_BITS:
-            raise NoPseudonym("a pseudonymised column is compared with a number")
+        whole = type_oid in INTEGER_BITS
+        if constant.kind == "number" and (not (whole or type_oid == NUMERIC) or (whole and "." in constant.value)):
+            raise NoPseudonym("a pseudonymised column is compared with a number of another type")
         self._literals[constant.start] = LiteralSite(constant, type_oid, many)
 
     def _parameter(self, node: Node, type_oid: int, many: bool) -> None:
@@ -251,44 +277,3 @@ def real_text(value: str, type_oid: int, many: bool, pseudonyms: Pseudonyms) -> 
         raise NoPseudonym("an array of pseudonyms has one dimension and no bounds")
     real = [None if each is None else pseudonyms.real(each, type_oid) for each in elements]
     return value if real == elements else array_text(real)
-
-
-_ELEMENT = re.compile(
-    r'\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\\s]|\\.)(?:(?:[^",{}\\]|\\.)*(?:[^",{}\\\s]|\\.))?))\s*', re.DOTALL
-)
-
-
-def array_elements(text: str) -> list[str | None] | None:
-    """The elements of a one-dimensional array in its text form. Spec: PostgreSQL, "Array Input and Output Syntax"."""
-    text = text.strip()
-    if text[:1] != "{" or text[-1:] != "}":
-        return None
-    body = text[1:-1]
-    if not body.strip():
-        return []
-    found: list[str | None] = []
-    at = 0
-    while True:
-        match = _ELEMENT.match(body, at)
-        if match is None:
-            return None
-        quoted, bare = match.groups()
-        if quoted is None and bare.upper() == "NULL":
-            found.append(None)
-        else:
-            found.append(re.sub(r"\\(.)", r"\1", bare if quoted is None else quoted, flags=re.DOTALL))
-        at = match.end()
-        if at == len(body):
-            return found
-        if body[at] != ",":
-            return None
-        at += 1
-
-
-def array_text(elements: Sequence[str | None]) -> str:
-    def one(element: str | None) -> str:
-        if element is None:
-            return "NULL"
-        return '"' + element.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    return "{" + ",".join(one(element) for element in elements) + "}"

@@ -13,6 +13,7 @@ from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.masking.exchange import Compared, pseudonymised
 from rules.masking.inheriting import Move
 from rules.masking.marks import Marks
+from rules.masking.pseudonyms import ELEMENTS
 from rules.masking.routines import Routines, words_of
 from rules.masking.scope import Scope, Source
 from rules.masking.trees import Node, isa
@@ -57,7 +58,7 @@ class Follow:
         self.find("predicate", action, f"{what} would reveal {listed(masked)}")
 
     def equated(self, one: Value, left: Node, two: Value, right: Node, *, many: bool = False) -> None:
-        """`left = right` passes as a condition: where one side is pseudonymised, the other may be a pseudonym."""
+        """`left = right` passes as a condition: where one side is pseudonymised, the other may be a pseudonym. `many`: = ANY."""
         if not self.noting:
             return
         for column, value, node in ((one, two, right), (two, one, left)):
@@ -65,6 +66,8 @@ class Follow:
                 continue
             type_oid = pseudonymised(column)
             if type_oid is not None:
+                if many and node is left:  # with the elements of the column
+                    type_oid = ELEMENTS.get(type_oid, 0)
                 self.compared.append(Compared(type_oid, node, many and node is right))
 
     def asks(self, routine: str) -> None:

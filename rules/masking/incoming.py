@@ -10,8 +10,8 @@ from attrs import evolve
 
 from rules.classify.postgres.text import decode, encode
 from rules.masking import formats
+from rules.masking.arrays import array_elements
 from rules.masking.copying import Incoming
-from rules.masking.exchange import array_elements
 from rules.masking.pseudonyms import token_in
 from rules.masking.writeback import MaskForms
 from rules.model import Namespace

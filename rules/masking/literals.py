@@ -7,6 +7,7 @@ side, and where they differ nothing is said of what is below: whoever needs a po
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from rules.masking.trees import Node, isa
 from rules.model import Namespace
 
 NUMBERS = frozenset({"ICONST", "FCONST"})
+_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 COMMENTS = frozenset({"C_COMMENT", "SQL_COMMENT"})
 
 
@@ -28,7 +30,7 @@ class Constant:
     start: int
     end: int
     kind: Literal["string", "number"]
-    value: str  # of a string its content, of a number its digits
+    value: str  # of a string its content, of a number its digits and its point
 
 
 @frozen
@@ -75,7 +77,7 @@ class Constants:
         if isa(value, ast.Integer | ast.Float):
             last = self._tokens[place + 1] if token.name == "ASCII_45" and place + 1 < len(self._tokens) else token
             digits = self._text[last.start : last.end + 1]
-            if last.name not in NUMBERS or not (digits.isascii() and digits.isdigit()):
+            if last.name not in NUMBERS or not _DIGITS.fullmatch(digits):
                 return None
             return Constant(token.start, last.end + 1, "number", digits if last is token else "-" + digits)
         return None

@@ -13,13 +13,13 @@ from pglast import ast, enums
 
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.hashing import HASHED
-from rules.masking.pseudonyms import KEEPS
+from rules.masking.pseudonyms import SCALARS
 from rules.masking.scope import Scope
 from rules.masking.values import Value, union
 
 EQUALITY = frozenset({"=", "<>"})
 # Types under which equal values have equal masked values and others others, by masker.
-EQUALITY_KEPT = {"pseudonym": KEEPS, "hash": HASHED}
+EQUALITY_KEPT = {"pseudonym": SCALARS, "hash": HASHED}  # of arrays with several dimensions all are shown as empty
 A = enums.A_Expr_Kind
 PLAIN_KINDS = frozenset(
     {A.AEXPR_OP, A.AEXPR_IN, A.AEXPR_OP_ANY, A.AEXPR_OP_ALL, A.AEXPR_DISTINCT, A.AEXPR_NOT_DISTINCT}

@@ -1,9 +1,10 @@
 """Pseudonyms: keyed stand-ins that keep their type and can be turned back, so that what was read masked can be asked for again.
 
 Text becomes a token, `wp_` and the base64url form of AES-SIV (RFC 5297): equal values give equal tokens, and a token that was
-not made here is recognized as none. Integers, dates and UUIDs are permuted within their type (a Feistel network, a block of AES),
+not made here is recognized as none. Numbers, dates, times and UUIDs are permuted within their type (a Feistel network, or AES),
 so that every value is the pseudonym of some value. A UUID keeps its version, which programs check, and what MariaDB can store
-becomes what it can store. Nothing is stored here: the key alone translates both ways.
+becomes what it can store; `decimals` and `moments` say what the others keep. Of an array each element has its pseudonym. Nothing
+is stored here: the key alone translates both ways.
 
 Spec: RFC 5297 for AES-SIV. The Feistel network is that of Luby and Rackoff, ten rounds, with AES as its round function; values
 outside a domain that is no power of two are walked back into it (Black and Rogaway, "Ciphers with Arbitrary Finite Domains").
@@ -26,7 +27,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from rules.masking import formats
+from rules.masking import decimals, formats, moments
+from rules.masking.arrays import array_elements, array_of_binary, array_text, binary_array
 from rules.masking.lanes import BITS, BLOCK, MOST, Siv, repeated
 from rules.masking.network import DOMAIN, Network
 
@@ -48,7 +50,12 @@ _EPOCH: Final = datetime.date(2000, 1, 1)
 _LOW_62: Final = (1 << 62) - 1  # of a UUID: all behind its variant
 INTEGER_BITS: Final = {21: 16, 23: 32, 20: 64, 26: 32}
 
-KEEPS: Final = frozenset((*TEXTS, *INTEGER_BITS, formats.UUID, formats.DATE))  # every other type is redacted
+SCALARS: Final = frozenset((*TEXTS, *INTEGER_BITS, formats.UUID, formats.DATE, formats.NUMERIC, *moments.TYPES))
+ELEMENTS: Final = {array: element for array, element in formats.ARRAYS.items() if element in SCALARS}
+ARRAYS: Final = {element: array for array, element in ELEMENTS.items()}
+KEEPS: Final = SCALARS.union(ELEMENTS)  # every other type is redacted
+# What is written so is a pseudonym only if a token says it; of all others every value is the pseudonym of some value.
+RECOGNIZED: Final = TEXTS.union([array for array, element in ELEMENTS.items() if element in TEXTS])
 
 
 class NoPseudonym(Exception):
@@ -137,6 +144,15 @@ class Pseudonyms:
         self._days[day, back] = found + _FIRST_DAY  # there are 73,049
         return found + _FIRST_DAY
 
+    def number(self, number: decimals.Number, back: bool = False) -> decimals.Number:
+        rank, size, domain = decimals.placed(number)
+        return decimals.number_at(self._network.within(rank, size, domain, back), domain)
+
+    def moment(self, microseconds: int, type_oid: int, back: bool = False) -> int:
+        """As `moments` counts them. Raises ValueError for one that has no pseudonym."""
+        rank, size, domain = moments.placed(microseconds, type_oid)
+        return moments.microseconds_at(self._network.within(rank, size, domain, back), domain)
+
     def block(self, data: bytes, back: bool = False) -> bytes:
         """The 16 bytes of a UUID."""
         if len(data) != 16:
@@ -171,6 +187,9 @@ class Pseudonyms:
             return lambda data: self.token((data.decode().rstrip(" ") if padded else data.decode()), mail).encode()
         if type_oid not in KEEPS:
             return None
+        if type_oid in ELEMENTS:
+            arrays = self._arrays(ELEMENTS[type_oid], binary, mail)
+            return lambda data: arrays([data])[0]
         if binary:
             return lambda data: self.binary(data, type_oid)
         return lambda data: self.plain(data.decode(), type_oid).encode()
@@ -183,7 +202,70 @@ class Pseudonyms:
             return lambda values: self._integers(values, type_oid, binary)
         if type_oid == formats.UUID:
             return self._uuids if binary else lambda values: texts_of_uuids(self._uuids(uuids_of_texts(values)))
+        if type_oid == formats.NUMERIC:
+            return lambda values: self._numbers(values, binary)
+        if type_oid in moments.TYPES:
+            return lambda values: self._moments(values, type_oid, binary)
+        if type_oid in ELEMENTS:
+            return self._arrays(ELEMENTS[type_oid], binary, mail)
         return None
+
+    def _arrays(self, element_type: int, binary: bool, mail: bool) -> Callable[[list[bytes]], list[bytes]]:
+        one, many = self.field(element_type, binary, mail), self.fields(element_type, binary, mail)
+
+        def change(values: list[bytes]) -> list[bytes]:
+            arrays = [_elements(value, element_type, binary) for value in values]
+            old = [element for array in arrays for element in array if element is not None]
+            new = iter(
+                [] if not old else many(old) if many is not None else [one(value) for value in old] if one else []
+            )
+            return [
+                _array([None if element is None else next(new) for element in array], element_type, binary)
+                for array in arrays
+            ]
+
+        return change
+
+    def _numbers(self, values: list[bytes], binary: bool) -> list[bytes]:
+        ranks: list[int] = []
+        sizes: list[int] = []
+        domains: list[int] = []
+        shown: list[int] = []
+        for value in values:
+            number, its_decimals = decimals.number_of_binary(value) if binary else decimals.number_of(value)
+            rank, size, domain = decimals.placed(number)
+            ranks.append(rank)
+            sizes.append(size)
+            domains.append(domain)
+            shown.append(its_decimals)
+        found: list[bytes] = []
+        for place, rank in enumerate(self._network.all_within(ranks, sizes, domains)):
+            number = decimals.number_at(rank, domains[place])
+            written = decimals.binary_of if binary else decimals.text_of
+            found.append(written(number, shown[place]))
+        return found
+
+    def _moments(self, values: list[bytes], type_oid: int, binary: bool) -> list[bytes]:
+        ranks: list[int] = []
+        sizes: list[int] = []
+        domains: list[int] = []
+        for value in values:
+            if binary:
+                microseconds = moments.of_binary(struct.unpack("!q", value)[0], type_oid)
+            else:
+                microseconds = moments.microseconds_of(value.decode(), type_oid)
+            rank, size, domain = moments.placed(microseconds, type_oid)
+            ranks.append(rank)
+            sizes.append(size)
+            domains.append(domain)
+        found: list[bytes] = []
+        for place, rank in enumerate(self._network.all_within(ranks, sizes, domains)):
+            microseconds = moments.microseconds_at(rank, domains[place])
+            if binary:
+                found.append(struct.pack("!q", moments.to_binary(microseconds, type_oid)))
+            else:
+                found.append(moments.text_of(microseconds, type_oid).encode())
+        return found
 
     def _uuids(self, values: list[bytes]) -> list[bytes]:
         """As `block` has each: those of RFC 9562 with a version below 8 together, which are all but a few."""
@@ -226,7 +308,7 @@ class Pseudonyms:
         return formats.fields_of(found, form, binary)
 
     def plain(self, text: str, type_oid: int, back: bool = False) -> str:
-        """A number, date or UUID in its text form. Raises ValueError."""
+        """A number, date, time or UUID in its text form. Raises ValueError."""
         if type_oid in INTEGER_BITS:
             if not _INTEGER.fullmatch(text):
                 raise ValueError("not a whole number")
@@ -236,6 +318,12 @@ class Pseudonyms:
                 raise ValueError("not an ISO date")
             found = self.day((datetime.date.fromisoformat(text) - _EPOCH).days, back)
             return (_EPOCH + datetime.timedelta(days=found)).isoformat()
+        if type_oid == formats.NUMERIC:
+            number, shown = decimals.constant_of(text)
+            return decimals.text_of(self.number(number, back), shown).decode()
+        if type_oid in moments.TYPES:
+            found = self.moment(moments.microseconds_of(text, type_oid), type_oid, back)
+            return moments.text_of(found, type_oid, moments.decimals_of(text))
         return str(uuid.UUID(bytes=self.block(uuid.UUID(text).bytes, back)))
 
     def binary(self, data: bytes, type_oid: int, back: bool = False) -> bytes:
@@ -245,6 +333,12 @@ class Pseudonyms:
             return struct.pack(form, self.integer(struct.unpack(form, data)[0], type_oid, back))
         if type_oid == formats.DATE:
             return struct.pack("!i", self.day(struct.unpack("!i", data)[0], back))
+        if type_oid == formats.NUMERIC:
+            number, shown = decimals.number_of_binary(data)
+            return decimals.binary_of(self.number(number, back), shown)
+        if type_oid in moments.TYPES:
+            microseconds = moments.of_binary(struct.unpack("!q", data)[0], type_oid)
+            return struct.pack("!q", moments.to_binary(self.moment(microseconds, type_oid, back), type_oid))
         return self.block(data, back)
 
     # -- back
@@ -296,6 +390,25 @@ def texts_of_uuids(blocks: list[bytes]) -> list[bytes]:
         )
         for at in range(0, len(letters), 2 * BLOCK)
     ]
+
+
+def _elements(value: bytes, element_type: int, binary: bool) -> list[bytes | None]:
+    """Raises ValueError."""
+    if not binary:
+        texts = array_elements(value.decode())
+        if texts is None:
+            raise ValueError("an array of several dimensions")
+        return [None if text is None else text.encode() for text in texts]
+    named, elements = array_of_binary(value)
+    if named != element_type:
+        raise ValueError("an array of another type")
+    return elements
+
+
+def _array(elements: list[bytes | None], element_type: int, binary: bool) -> bytes:
+    if binary:
+        return binary_array(element_type, elements)
+    return array_text([None if element is None else element.decode() for element in elements]).encode()
 
 
 def _in_rfc_form(data: bytes) -> bool:

@@ -14,7 +14,7 @@ from rules.masking.expressions import names, value
 from rules.masking.firing import fired, redefined, run, run_named, run_text
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
-from rules.masking.pseudonyms import TEXTS
+from rules.masking.pseudonyms import RECOGNIZED
 from rules.masking.queries import first_arm, from_item, moved, query
 from rules.masking.scope import Scope, member
 from rules.masking.trees import nodes
@@ -191,7 +191,7 @@ def copied_in(follow: Follow, tree: Node) -> Incoming | None:
     named = tuple(names([each])[0] for each in tree.attlist) if tree.attlist else tuple(name for name, _ in stored)
     for name in named:
         held = None if name is None else member(columns, name)
-        if held is not None and pseudonymised(held) not in (None, 0, *TEXTS):
+        if held is not None and pseudonymised(held) not in (None, 0, *RECOGNIZED):
             follow.find(
                 "writeback",
                 "hold",

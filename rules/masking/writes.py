@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from pglast import ast, enums
 
-from rules.masking.exchange import pseudonymised
+from rules.masking.exchange import pseudonymised, uncast
 from rules.masking.expressions import names, stars
 from rules.masking.firing import fired, ruled
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.inheriting import move
 from rules.masking.predicates import condition
-from rules.masking.pseudonyms import TEXTS
+from rules.masking.pseudonyms import RECOGNIZED
 from rules.masking.scope import Item, Scope, Source, member
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, union
 
@@ -84,6 +84,9 @@ def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
     target = target_of(follow, node.relation)
     source = Columns() if node.selectStmt is None else follow.query(node.selectStmt, Scope(outer=scope))
     into = [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
+    for row in rows_of(node.selectStmt):
+        for name, cell in zip(into, row, strict=False):
+            returned(follow, node.relation, target, name, cell)
     if source.rest is not None or len(source.named) > len(into):
         stored(follow, node.relation, CLEAN, None, source.everything())
     else:
@@ -133,6 +136,7 @@ def merge_into(follow: Follow, node: Node, scope: Scope) -> Columns:
         if when.values is not None:
             into = [column.name for column in when.targetList or ()] or [name for name, _ in target.named]
             for column, cell in zip(into, when.values, strict=False):
+                returned(follow, into_table, target, column, cell)
                 assign(follow, into_table, target, column, follow.value(cell, scope))
         else:
             assignments(follow, into_table, when.targetList, target, scope)
@@ -147,6 +151,7 @@ def assignments(follow: Follow, table: Node, nodes: Iterable[Node] | None, targe
                 value = value.fields[node.val.colno - 1][1]
         else:
             value = follow.value(node.val, scope)
+            returned(follow, table, target, node.name, node.val)
         assign(follow, table, target, node.name, value if not node.indirection else value.derived())
 
 
@@ -154,13 +159,35 @@ def assign(follow: Follow, table: Node, target: Columns, name: str | None, value
     held = CLEAN if name is None else member(target, name)
     if held is None:
         raise Unsure(f"no column {name} in {table.relname}")
-    if value.constant and pseudonymised(held) not in (None, 0, *TEXTS):
+    stored(follow, table, held, name, value)
+
+
+def returned(follow: Follow, table: Node, target: Columns, name: str | None, cell: Node) -> None:
+    """A finding where a constant goes into a column of which a client sees pseudonyms, and cannot tell them from its values."""
+    cell = uncast(cell)
+    if isa(cell, ast.A_ArrayExpr):
+        for element in cell.elements or ():
+            returned(follow, table, target, name, element)
+    if not isa(cell, ast.ParamRef) and (not isa(cell, ast.A_Const) or cell.isnull):
+        return
+    held = None if name is None else member(target, name)
+    if held is not None and pseudonymised(held) not in (None, 0, *RECOGNIZED):
         follow.find(
             "writeback",
             "hold",
             f"what is written into {table.relname}.{name} may be a pseudonym: of its type every value is one",
         )
-    stored(follow, table, held, name, value)
+
+
+def rows_of(select: Node) -> Iterator[Sequence[Node]]:
+    """What an INSERT writes out, row by row: of VALUES, and of select lists."""
+    if not isa(select, ast.SelectStmt):
+        return
+    yield from select.valuesLists or ()
+    if select.targetList:
+        yield [each.val for each in select.targetList]
+    yield from rows_of(select.larg)
+    yield from rows_of(select.rarg)
 
 
 def stored(follow: Follow, table: Node, held: Value, name: str | None, value: Value) -> None:

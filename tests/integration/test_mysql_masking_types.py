@@ -48,6 +48,7 @@ ONLY = {
     True: {"uuid": "12345678-1234-5678-1234-567812345678", "inet6": "2001:db8::1", "inet4": "192.0.2.7"},
     False: {"vector(3)": "x'0000803f0000803f0000803f'"},
 }
+LONGER = ("decimal(3, 3)", "decimal(5, 0) unsigned")  # numbers of few digits are permuted among those of six
 ARGUMENTS = {"first-n": "3", "bucket": "1000", "constant": "7"}
 
 
@@ -127,8 +128,8 @@ def test_the_server_takes_back_what_stands_in_a_columns_place(masked: Masked, ma
         values = raw(connection, masker)
     with closing(gateway.direct(masked.server, DBNAME, charset="utf8mb4")) as admin:
         for number, (kind, value) in enumerate(zip(masked.types, values, strict=True)):
-            if value is None or (masker == "pseudonym" and "char" in kind):
-                continue  # a token may be longer than its column: it is never written
+            if value is None or (masker == "pseudonym" and ("char" in kind or kind in LONGER)):
+                continue  # a pseudonym may be longer than its column: it is never written
             bytes_of_it = kind.startswith(("binary", "varbinary", "blob", "bit", "vector"))
             with admin.cursor() as cursor:
                 cursor.execute(f"UPDATE again SET c{number} = %s", (value if bytes_of_it else value.decode(),))

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import uuid
 from collections.abc import Iterator
+from decimal import Decimal
 
 import asyncpg
 import psycopg
@@ -22,10 +23,15 @@ SCHEMA = """
 CREATE DOMAIN ssn_t AS text;
 CREATE TABLE people (
     id int PRIMARY KEY, name text, ssn ssn_t UNIQUE, email varchar(60), card bigint, code int, tiny smallint, tag char(20),
-    born date, ref uuid, pay numeric, note text
+    born date, ref uuid, pay numeric, paid numeric(12,2), at timestamp, seen timestamptz(3), woke time, tags text[], parts int[],
+    days date[], rate float8, note text
 );
 INSERT INTO people SELECT i, 'name' || i, 'canaryssn' || i, 'canary' || i || '@shop.test', 7654321000000 + i, 8765432 + i,
-    12340 + i, 'canarytag' || i, '1987-06-05'::date + i, ('c0ffee00-0000-0000-0000-00000000000' || i)::uuid, 8765432.5 + i, 'n'
+    12340 + i, 'canarytag' || i, '1987-06-05'::date + i, ('c0ffee00-0000-0000-0000-00000000000' || i)::uuid, 8765432.5 + i,
+    -8765432 - i / 4.0, '1987-06-05 04:03:02'::timestamp + i * interval '1.5 s',
+    '1987-06-05 04:03:02.25+02'::timestamptz + i * interval '1 h',
+    '04:03:02'::time + i * interval '1 s', ARRAY['canarytag' || i, NULL, 'canary two ' || i], ARRAY[8765432 + i, i],
+    ARRAY['1987-06-05'::date + i], 8765432.5 + i, 'n'
     FROM generate_series(1, 6) i;
 INSERT INTO people (id, name, ssn, email) VALUES (7, 'Ö', E'canary\\\\é''7', NULL);
 CREATE TABLE visits (id int, ssn text, place text);
@@ -35,10 +41,16 @@ CREATE VIEW v_people AS SELECT id AS n, ssn AS number, name FROM people;
 MASKS = {
     "*.ssn": "pseudonym", "*.people.card": "pseudonym", "*.people.code": "pseudonym", "*.people.tiny": "pseudonym",
     "*.people.tag": "pseudonym", "*.people.born": "pseudonym", "*.people.ref": "pseudonym", "*.people.pay": "pseudonym",
+    **dict.fromkeys(("*.paid", "*.at", "*.seen", "*.woke", "*.tags", "*.parts", "*.days", "*.rate"), "pseudonym"),
 }  # fmt: skip
 EMAIL = '[[mask]]\ncolumn = "*.people.email"\nmasker = "pseudonym"\nargument = "email"\n'
-COLUMNS = ("ssn", "email", "card", "code", "tiny", "tag", "born", "ref")
-CANARIES = (b"canary", b"7654321", b"876543", b"1987-06", b"c0ffee", bytes.fromhex("c0ffee00"))
+ARRAYS = ("tags", "parts", "days")
+COLUMNS = ("ssn", "email", "card", "code", "tiny", "tag", "born", "ref", "pay", "paid", "at", "seen", "woke", *ARRAYS)
+CASTS = {
+    "born": "date", "ref": "uuid", "pay": "numeric", "paid": "numeric", "at": "timestamp", "seen": "timestamptz", "woke": "time",
+    "parts": "int", "days": "date",
+}  # fmt: skip
+CANARIES = (b"canary", b"7654321", b"876543", b"1987-06", b"c0ffee", bytes.fromhex("c0ffee00"), b"04:03:")
 
 
 @pytest.fixture(scope="module")
@@ -92,26 +104,71 @@ def test_a_bound_pseudonym_finds_its_row(agent: psycopg.Connection, column: str,
             for number, value in rows:
                 cursor.execute(f"SELECT id FROM people WHERE {column} = {marker}", (value,), prepare=True)
                 assert cursor.fetchall() == [(number,)]
-                cursor.execute(f"SELECT id FROM people WHERE {column} = ANY({marker})", ([value],))
+                if column in ARRAYS:
+                    cursor.execute(f"SELECT id FROM people WHERE {marker} = ANY({column})", (value[0],))
+                else:
+                    cursor.execute(f"SELECT id FROM people WHERE {column} = ANY({marker})", ([value],))
                 assert cursor.fetchall() == [(number,)]
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", [column for column in COLUMNS if column not in ARRAYS])
 def test_a_pseudonym_in_the_text_finds_its_row(agent: psycopg.Connection, column: str) -> None:
     value = str(row(agent)[column])
-    literal = value if value.lstrip("-").isdigit() else f"'{value}'"
-    cast = {"born": "::date[]", "ref": "::uuid[]"}.get(column, "")
+    literal = value if value.lstrip("-").replace(".", "").isdigit() else f"'{value}'"
+    cast = f"::{CASTS[column]}[]" if column in CASTS else ""
     for sql in (
         f"SELECT id FROM people WHERE {column} = {literal}",
         f"SELECT id FROM people WHERE {column}={literal} AND true",
         f"SELECT 'é', x.id FROM people x WHERE x.{column} IN ({literal}, {literal}) AND name = 'name3'",
         f"SELECT id FROM (SELECT id, {column} AS q FROM people) s WHERE '{value}' = q",
-        f"WITH a AS (SELECT * FROM people) SELECT id FROM a WHERE {column} = ANY('{{{value}}}')",
+        f"WITH a AS (SELECT * FROM people) SELECT id FROM a WHERE {column} = ANY('{{\"{value}\"}}')",
         f"SELECT id FROM people WHERE {column} = ANY(ARRAY[{literal}]{cast})",
         f"UPDATE people SET note = 'seen' WHERE {column} = {literal} RETURNING id",
     ):
         found = agent.execute(sql).fetchall()  # type: ignore[arg-type]
         assert [each[-1] for each in found] == [3], sql
+
+
+@pytest.mark.parametrize("column", ARRAYS)
+def test_an_array_of_pseudonyms_in_the_text_finds_its_row(agent: psycopg.Connection, column: str) -> None:
+    (text, first) = agent.execute(f"SELECT {column}, {column} FROM people WHERE id = 3").fetchone() or ("", "")  # type: ignore[arg-type]
+    assert text == first
+    elements = ["NULL" if each is None else f"'{each}'" for each in text]
+    whole = "{" + ",".join("NULL" if each is None else f'"{each}"' for each in text) + "}"
+    kind = CASTS.get(column, "text")
+    for sql in (
+        f"SELECT id FROM people WHERE {column} = '{whole}'",
+        f"SELECT id FROM people x WHERE '{whole}'::{kind}[] = x.{column}",
+        f"SELECT id FROM people WHERE {column} = ARRAY[{', '.join(elements)}]::{kind}[]",
+        f"SELECT id FROM people WHERE {elements[0]} = ANY({column})",
+        f"SELECT id FROM people WHERE {column} IN ('{whole}', '{{}}')",
+    ):
+        assert agent.execute(sql).fetchall() == [(3,)], sql  # type: ignore[arg-type]
+    nothing = "nothing" if kind == "text" else text[0]
+    others = agent.execute(f"SELECT id FROM people WHERE '{nothing}' <> ALL({column}) ORDER BY id").fetchall()  # type: ignore[arg-type]
+    assert len(others) == (0 if column == "tags" else 5)
+
+
+def test_equal_numbers_and_instants_are_found_however_they_are_written(agent: psycopg.Connection) -> None:
+    paid, seen = agent.execute("SELECT paid, seen FROM people WHERE id = 2").fetchone() or (
+        Decimal(),
+        datetime.datetime.now(),
+    )
+    assert (paid < 0, -paid.as_tuple().exponent) == (True, 2)
+    for number in (f"{paid}000", f"'{paid:e}'", f"{paid.normalize():f}", f"'{paid}'::numeric"):
+        assert agent.execute(f"SELECT id FROM people WHERE paid = {number}").fetchall() == [(2,)], number  # type: ignore[arg-type]
+    assert agent.execute("SELECT id FROM people WHERE paid = %s", (float(paid),)).fetchall() == [(2,)]
+    for zone in ("UTC", "Asia/Kolkata", "America/New_York"):
+        agent.execute(f"SET TimeZone = '{zone}'")  # type: ignore[arg-type]
+        assert agent.execute("SELECT seen FROM people WHERE id = 2").fetchone() == (seen,)
+        assert agent.execute(f"SELECT id FROM people WHERE seen = '{seen}'").fetchall() == [(2,)]  # type: ignore[arg-type]
+        assert agent.execute("SELECT id FROM people WHERE seen = %s", (seen,)).fetchall() == [(2,)]
+    agent.execute("SET DateStyle = 'German'")
+    agent.execute("SET TimeZone = 'UTC'")
+    result = agent.pgconn.exec_(b"SELECT at, seen, born, at FROM people WHERE id = 2")
+    assert [result.get_value(0, place) for place in range(4)] == [
+        b"2000-01-01 00:00:00", b"2000-01-01 00:00:00+00", b"2000-01-01", b"2000-01-01 00:00:00"
+    ]  # fmt: skip
 
 
 def test_asyncpg_asks_again_by_prepared_statement(tap: Wiretap) -> None:
@@ -120,12 +177,18 @@ def test_asyncpg_asks_again_by_prepared_statement(tap: Wiretap) -> None:
         connection = await asyncpg.connect(dsn)
         try:
             rows = await connection.fetch(f"SELECT id, {', '.join(COLUMNS)} FROM people WHERE id < 7")
-            for column in COLUMNS:
+            for column in [column for column in COLUMNS if column not in ARRAYS]:
                 statement = await connection.prepare(f"SELECT id FROM people WHERE {column} = $1")
                 many = await connection.prepare(f"SELECT id FROM people WHERE {column} = ANY($1)")
                 for found in rows:
                     assert await statement.fetchval(found[column]) == found["id"]
                     assert await many.fetchval([found[column]]) == found["id"]
+            for column in ARRAYS:
+                statement = await connection.prepare(
+                    f"SELECT id FROM people WHERE {column} = $1 AND $2 = ANY({column})"
+                )
+                for found in rows:
+                    assert await statement.fetchval(found[column], found[column][0]) == found["id"]
         finally:
             await connection.close()
 
@@ -146,7 +209,10 @@ def test_pseudonyms_keep_their_type_and_are_the_same_everywhere(agent: psycopg.C
     joined = agent.execute("SELECT v.place FROM visits v WHERE v.ssn = %s", (token,)).fetchall()
     assert joined == [("place3",)]
     assert agent.execute("SELECT number FROM v_people WHERE number = %s", (token,)).fetchall() == [(token,)]
-    assert agent.execute("SELECT pay FROM people WHERE id = 3").fetchone() == (0,)
+    assert isinstance(found["pay"], Decimal)
+    assert isinstance(found["at"], datetime.datetime)
+    assert found["parts"][0] == found["code"]  # type: ignore[index]
+    assert agent.execute("SELECT rate FROM people WHERE id = 3").fetchone() == (0,)
 
 
 def test_quotes_backslashes_and_letters_beyond_ascii_survive(agent: psycopg.Connection) -> None:
@@ -243,7 +309,20 @@ def test_a_guess_of_a_text_passes_and_a_number_is_always_a_pseudonym(agent: psyc
 
 @pytest.mark.parametrize(
     "condition",
-    ["card = 5 + 1", "card = 1.5", "card = 0x1F", "born = 'today'", "born = '1/2/1999'", "ref = 'x'", "code = E'5'"],
+    [
+        "pay = 5 + 1",
+        "at = 'now'",
+        "seen = '2024-05-31 10:00:00'",
+        "woke = 'noon'",
+        "parts = ARRAY[1 + 1]",
+        "card = 5 + 1",
+        "card = 1.5",
+        "card = 0x1F",
+        "born = 'today'",
+        "born = '1/2/1999'",
+        "ref = 'x'",
+        "code = E'5'",
+    ],
 )
 def test_what_cannot_be_translated_is_not_compared_as_it_is(agent: psycopg.Connection, condition: str) -> None:
     with pytest.raises(psycopg.Error) as raised:
@@ -258,6 +337,9 @@ def test_pseudonyms_are_not_written_into_tables(agent: psycopg.Connection) -> No
         f"UPDATE people SET note = 'was {found['ssn']}' WHERE id = 1",
         "UPDATE people SET note = '***' WHERE id = 1",
         "UPDATE people SET card = 5 WHERE id = 1",
+        "UPDATE people SET at = '2024-05-31 10:00:00' WHERE id = 1",
+        "INSERT INTO people (id, pay) VALUES (9, 5), (10, 6)",
+        f"UPDATE people SET tags = '{{{found['tags'][0]}}}' WHERE id = 1",  # type: ignore[index]
     ):
         with pytest.raises(psycopg.Error, match="pending"):
             agent.execute(sql)  # type: ignore[arg-type]

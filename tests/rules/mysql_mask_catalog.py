@@ -62,7 +62,7 @@ def shop() -> Catalog:
         relation(
             "tags",
             "id int unsigned, code smallint, twin smallint, wide int, big bigint unsigned, day date, mark uuid, at datetime,"
-            " price decimal, note",
+            " price decimal, clock time, rate double, seen timestamp, note",
         ),
         relation("tag_view", "n, c smallint, d date", definition=stored_tags("id AS `n`, code AS `c`, day AS `d`")),
         relation("clean", "id int, name", definition=stored_query("id AS `id`, name AS `name`")),

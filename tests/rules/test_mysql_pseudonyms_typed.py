@@ -18,6 +18,7 @@ RULES = (MaskRule("tags.*", "pseudonym"), MaskRule("customers.ssn", "pseudonym")
 MASKS = mask_set(rules=RULES)
 LOOSE = mask_set(Policy("loose", (), predicates="allow"), rules=RULES)
 MADE = MASKS.pseudonyms
+MOMENT, CLOCK = "1985-07-14 12:13:14.5", "12:13:14.25"
 DAY, MARK = "1985-07-14", "12345678-1234-5678-9234-567812345678"
 
 
@@ -84,7 +85,49 @@ def test_dates_and_uuids_are_translated_in_their_plain_form() -> None:
         )
 
 
+def test_decimals_and_times_are_translated_however_they_are_written() -> None:
+    price, at, clock = MADE.plain("-5.50", 1700), MADE.plain(MOMENT, 1114), MADE.plain(CLOCK, 1083)
+    assert price.startswith("-")
+    for text, meant in (
+        (price, "-5.50"),
+        (f"'{price}'", "-5.50"),
+        (price.rstrip("0"), "-5.5"),
+        (f"{price}0", "-5.500"),
+    ):
+        assert sent(f"SELECT note FROM tags WHERE price={text}") == f"SELECT note FROM tags WHERE price=({meant})"
+    assert "5.5" not in sent(f"SELECT note FROM tags WHERE price IN ({price[1:]})")
+    for text in (f"'{at}'", f"TIMESTAMP'{at}'", f"'{at.replace(' ', 'T')}'", f"TIMESTAMP '{at}'"):
+        expected = f"SELECT note FROM tags WHERE at = {text[: text.index(chr(39))]}'{MOMENT}'"
+        assert sent(f"SELECT note FROM tags WHERE at = {text}") == expected
+    whole = MADE.plain("12:13:14", 1083)
+    assert sent(f"SELECT note FROM tags WHERE clock = '{clock}'") == f"SELECT note FROM tags WHERE clock = '{CLOCK}'"
+    assert (
+        sent(f"SELECT note FROM tags WHERE clock = TIME'{whole}'")
+        == "SELECT note FROM tags WHERE clock = TIME'12:13:14'"
+    )
+
+
 UNTRANSLATABLE = [
+    "price = 5e0",
+    "price = '5,5'",
+    "price = 5 + 1",
+    "price = CAST('5.5' AS DECIMAL)",
+    "5 IN (price, code)",
+    "at = '1985-07-14'",
+    "at = '1985-07-14 12:13'",
+    "at = 19850714121314",
+    "at = DATE'1985-07-14'",
+    "at = '1985-07-14 12:13:14+02:00'",
+    "at = TIMESTAMP'1985-07-14 12:13:14+02:00'",
+    "at = CAST('1985-07-14 12:13:14.5' AS DATETIME)",
+    "at = NOW()",
+    "at = '1899-12-31 23:59:59'",
+    "clock = 121314",
+    "clock = '1 12:13:14'",
+    "clock = '25:00:00'",
+    "clock = '-12:13:14'",
+    "clock = TIME'12:13:14.5'",
+    "clock = '12:13'",
     "code = 5.0",
     "code = 5e0",
     "code = .5",
@@ -167,7 +210,7 @@ def test_inside_a_column_that_has_no_alias_it_would_be_named() -> None:
 
 
 def test_types_without_pseudonyms_and_columns_without_masks_compare_as_ever() -> None:
-    for condition in ("price = 5", "at = '1985-07-14'", "price = 5.5"):
+    for condition in ("rate = 5", "seen = '1985-07-14'", "rate = 5.5"):
         found = examine(f"SELECT note FROM tags WHERE {condition}", MASKS)
         assert (found.findings, bool(found.exchange)) == ((), False)
     for sql in ("SELECT id FROM orders WHERE id = 5", "SELECT t.note FROM tags t JOIN tags u ON t.code = u.code"):
@@ -193,6 +236,8 @@ WRITES = [
     "UPDATE tags t JOIN orders o ON o.id = 1 SET t.code = (5)",
     "INSERT INTO tags (note) VALUES ('x') ON DUPLICATE KEY UPDATE code = 5",
     "INSERT INTO tag_view (c) VALUES (5)",
+    "INSERT INTO tags (price) VALUES (5.5)",
+    "UPDATE tags SET at = '1985-07-14 12:13:14'",
 ]
 
 
@@ -203,7 +248,7 @@ def test_a_constant_that_is_written_into_such_a_column_may_be_a_pseudonym(sql: s
 
 def test_what_is_written_elsewhere_or_is_computed_is_no_pseudonym() -> None:
     for sql in (
-        "INSERT INTO tags (note, price, at) VALUES ('x', 5, '1985-07-14')",
+        "INSERT INTO tags (note, rate, seen) VALUES ('x', 5, '1985-07-14')",
         "INSERT INTO tags (code) VALUES (NULL)",
         "INSERT INTO tags (code) VALUES (DEFAULT)",
         "INSERT INTO tags (note) VALUES ('x')",
@@ -227,7 +272,7 @@ def test_a_comparison_in_a_write_or_beside_code_of_the_database_is_held_for_para
 
 
 def test_bound_values_are_sent_in_the_columns_own_type() -> None:
-    sql = "SELECT note FROM tags WHERE code = ? AND big = ? AND day = ? AND mark = ? AND note = ? AND price = ?"
+    sql = "SELECT note FROM tags WHERE code = ? AND big = ? AND day = ? AND mark = ? AND note = ? AND rate = ?"
     sites = examine(sql, MASKS, MARIADB).exchange.parameters
     assert [sites[number].type_oid for number in (1, 2, 3, 4, 5)] == [21, 1017, 1082, 2950, TEXT]
     big = 2**64 - 3
@@ -252,6 +297,29 @@ def test_a_bound_value_that_is_no_number_of_the_type_is_refused(value: bytes, ki
         sent_values({1: ParameterSite(21)}, [value], (kind,), MADE, SHOP, 1)
 
 
+@pytest.mark.parametrize(
+    ("domain", "meant", "value", "kind", "given"),
+    [(1700, "5.5", "{}", 5, 246), (1700, "5.50", "{}", 253, 246), (1700, "-5", "{}", 8, 246), (1700, "5.5", "{}", 246, 246),
+     (1114, f"{MOMENT}00000", "{}", 12, 253), (1114, MOMENT, "{}", 253, 253), (1083, f"{CLOCK}0000", "0 {}", 11, 253),
+     (1083, CLOCK, "{}", 253, 253)],
+)  # fmt: skip
+def test_bound_decimals_and_times_are_sent_as_they_stand(
+    domain: int, meant: str, value: str, kind: int, given: int
+) -> None:
+    bound = value.format(MADE.plain(meant, domain)).encode()
+    assert sent_values({1: ParameterSite(domain)}, [bound], (kind,), MADE, SHOP, 1) == ((meant.encode(),), (given,))
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "kind"),
+    [(1700, b"0.12345679104328156", 4), (1700, b"123456789012345.67", 5), (1700, b"nan", 5), (1700, b"x", 253), (1700, b"", 253),
+     (1114, b"0000-00-00", 12), (1114, b"1985-07-14", 253), (1083, b"1 10:00:00", 11), (1083, b"-0 10:00:00", 11)],
+)  # fmt: skip
+def test_a_bound_decimal_or_time_that_is_not_exact_is_refused(domain: int, value: bytes, kind: int) -> None:
+    with pytest.raises(NoPseudonym):
+        sent_values({1: ParameterSite(domain)}, [value], (kind,), MADE, SHOP, 1)
+
+
 def test_javascripts_numbers_and_dates_with_a_time_of_zero_are_understood() -> None:
     number = {1: ParameterSite(21)}
     assert sent_values(number, [f"{of(NEGATIVE)}.0".encode()], (5,), MADE, SHOP, 1)[0] == (str(NEGATIVE).encode(),)
@@ -264,5 +332,5 @@ def test_javascripts_numbers_and_dates_with_a_time_of_zero_are_understood() -> N
     with pytest.raises(NoPseudonym):
         sent_values({1: ParameterSite(TEXT, elsewhere=True)}, [MADE.token("x").encode()], (253,), MADE, SHOP, 1)
     assert sent_values({1: ParameterSite(TEXT, elsewhere=True)}, [b"x"], (253,), MADE, SHOP, 1)[0] == (b"x",)
-    assert domain_of("decimal") is None
+    assert domain_of("double") is None
     assert NO_DOMAIN == 0

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pglast import parser
 
 from rules.masking import formats
+from rules.masking.arrays import array_elements, array_text
 from rules.masking.bound import real_parameters, sent_types
-from rules.masking.exchange import ParameterSite, array_elements, array_text, replacement_of
+from rules.masking.exchange import ParameterSite, replacement_of
 from rules.masking.literals import Constants, Positions, Replacement, replaced, written
 from rules.masking.maskers import Maskers
 from rules.masking.pseudonyms import INTEGER_BITS, LONGEST_BYTES, NoPseudonym, Pseudonyms, token_in
@@ -132,7 +133,8 @@ def test_text_and_binary_of_a_value_have_one_pseudonym(type_oid: int, text: byte
 
 def test_what_has_no_pseudonym_is_redacted() -> None:
     maskers = Maskers(KEY)
-    assert maskers.field(Mark("pseudonym"), 1700, False)(b"12.5") == b"0"
+    assert maskers.field(Mark("pseudonym"), 1700, False)(b"NaN") == b"0"
+    assert maskers.field(Mark("pseudonym"), 701, False)(b"12.5") == b"0"
     assert maskers.field(Mark("pseudonym"), 1082, False)(b"0044-03-15 BC") == b"2000-01-01"
     assert maskers.field(Mark("pseudonym"), 25, False)(b"\xff") == b"***"
 
@@ -184,7 +186,7 @@ def test_only_the_compared_constant_is_replaced(sql: str) -> None:
 
 def test_an_array_in_one_constant_is_written_anew() -> None:
     found = sent(f"SELECT id FROM customers WHERE ssn = ANY('{{x,{ssn('joe')}}}')")
-    assert found == """SELECT id FROM customers WHERE ssn = ANY('{"x","joe"}')"""
+    assert found == """SELECT id FROM customers WHERE ssn = ANY('{x,joe}')"""
 
 
 def test_numbers_are_replaced_in_parentheses_with_their_sign() -> None:
@@ -249,7 +251,7 @@ def test_binary_integers_of_any_size_come_out_in_the_columns(form: str, number: 
 
 def test_arrays_are_translated_element_by_element() -> None:
     token = OURS.token('a"b').encode()
-    assert values(ParameterSite(25, True), b"{x,NULL," + token + b"}", False) == b'{"x",NULL,"a\\"b"}'
+    assert values(ParameterSite(25, True), b"{x,NULL," + token + b"}", False) == b'{x,NULL,"a\\"b"}'
     head = struct.pack("!iiIii", 1, 1, 25, 2, 1)
     data = head + b"\xff\xff\xff\xff" + struct.pack("!i", len(token)) + token
     assert values(ParameterSite(25, True), data, True) == head + b"\xff\xff\xff\xff" + b'\x00\x00\x00\x03a"b'

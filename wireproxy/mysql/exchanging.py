@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from protocols.base import Exchange, Question, Stage
+from rules.masking import moments
 from rules.masking.exchange import LiteralSite, ParameterSite
-from rules.masking.formats import DATE
+from rules.masking.formats import DATE, NUMERIC
 from rules.masking.literals import replaced
 from rules.masking.mysql.domains import BY_DOMAIN, TEXT, real
 from rules.masking.mysql.exchange import replacement
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 
 _FLOATS: Final = frozenset({4, 5})  # FLOAT, DOUBLE: all numbers of JavaScript's
 _EXACT: Final = 2**53  # beyond, a DOUBLE is not the number that was meant
+_FLOAT_TYPE, _FEWEST, _DIGITS = 4, 6, 15  # how many digits a FLOAT keeps of any number, and a DOUBLE
 _DATE_TYPE, _BIGINT, _UNSIGNED = 10, 8, 0x8000
+_TIME_TYPE, _STRING, _DECIMAL = 11, 253, 246
+_DATETIMES: Final = frozenset({7, 12})  # TIMESTAMP, DATETIME
 _WHOLE: Final = re.compile(r"-?\d+\.0")  # as `repr` writes it up to 10 ** 16
 _DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?: 00:00:00(?:\.0+)?)?")
+_CLOCK: Final = re.compile(r"0 (\d\d:\d\d:\d\d(?:\.\d+)?)")  # of no days, as a bound TIME is shown
 
 
 def mysql_exchange(question: Question, sites: Sites, made: Pseudonyms, read: Namespace, now: Namespace) -> Exchange:
@@ -84,7 +89,10 @@ def _sent_type(domain: int, declared: int) -> int:
     whole = BY_DOMAIN.get(domain)
     if whole is not None:
         return _BIGINT | (_UNSIGNED if whole.unsigned else 0)
-    return _DATE_TYPE if domain == DATE else declared
+    # a string that is compared with a time is read as one, however many decimals either has
+    return {DATE: _DATE_TYPE, NUMERIC: _DECIMAL, moments.TIMESTAMP: _STRING, moments.TIME: _STRING}.get(
+        domain, declared
+    )
 
 
 def _real(value: bytes, kind: int, site: ParameterSite, made: Pseudonyms, namespace: Namespace) -> bytes:
@@ -114,4 +122,18 @@ def _plain(text: str, kind: int, domain: int) -> str:
         return text.partition(".")[0]
     if domain == DATE and (match := _DAY.fullmatch(text)) is not None:
         return match[1]
+    if domain == NUMERIC and kind in _FLOATS:
+        return _exact(text, _FEWEST if kind == _FLOAT_TYPE else _DIGITS)
+    if domain == moments.TIMESTAMP and kind in _DATETIMES and len(text) == len("2024-05-31"):
+        return f"{text} 00:00:00"
+    if domain == moments.TIME and kind == _TIME_TYPE and (match := _CLOCK.fullmatch(text)) is not None:
+        return match[1]
     return text
+
+
+def _exact(text: str, digits: int) -> str:
+    """A float as the decimal number that was meant, which it is of so many digits; raises NoPseudonym for one of more."""
+    found = f"{float(text):.{digits}g}"
+    if float(found) != float(text):
+        raise NoPseudonym("a number of too many digits is bound as a float: bind it as a text")
+    return found

@@ -133,11 +133,8 @@ def info(data: bytes) -> bytes:
 Masker = Callable[[bytes | None], bytes | None]
 
 
-Told = Callable[[int, bytes], None]  # the number and the words of a warning that the client gets less of
-
-
-def warnings_plan(binary: bool, own: bytes = b"", told: Told | None = None) -> Sequence[Masker | None]:
-    """The plan for one result of SHOW WARNINGS or SHOW ERRORS: Level, Code, Message. `told` hears what it takes away.
+def warnings_plan(binary: bool, own: bytes = b"") -> Sequence[Masker | None]:
+    """The plan for one result of SHOW WARNINGS or SHOW ERRORS: Level, Code, Message.
 
     The fields of a row are masked in their order, so the second masker can tell the third which number the message has.
     It keeps state: make one for each result.
@@ -150,12 +147,7 @@ def warnings_plan(binary: bool, own: bytes = b"", told: Told | None = None) -> S
         return data
 
     def scrubbed(data: bytes | None) -> bytes | None:
-        if data is None:
-            return None
-        shown = message(seen, data, own)
-        if told is not None and shown != data:
-            told(seen, data)
-        return shown
+        return None if data is None else message(seen, data, own)
 
     return (None, note, scrubbed)
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from attrs import frozen
 
-from rules.masking.formats import DATE, UUID
+from rules.masking import moments
+from rules.masking.formats import DATE, NUMERIC, UUID
 from rules.masking.pseudonyms import NoPseudonym, Pseudonyms
 
 TEXT: Final = 25
@@ -55,8 +56,18 @@ _TEXTS: Final = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"
 _DOMAINS: Final = {
     **dict.fromkeys(_TEXTS, TEXT),
     **{name: whole.domain for name, whole in WHOLES.items()},
+    "decimal": NUMERIC,
     "date": DATE,
+    "datetime": moments.TIMESTAMP,
+    "time": moments.TIME,
     "uuid": UUID,
+}
+NUMBERS: Final = frozenset((*BY_DOMAIN, NUMERIC))
+# Without an offset: with one, MySQL counts in the session's time zone, which is not known here.
+_TIMES: Final = {
+    DATE: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    moments.TIMESTAMP: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"),
+    moments.TIME: re.compile(r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"),
 }
 
 
@@ -86,9 +97,13 @@ def real(made: Pseudonyms, constant: str, domain: int) -> str:
     Raises NoPseudonym.
     """
     whole = BY_DOMAIN.get(domain)
-    if whole is None:
-        return made.real(constant, domain)
     plain = constant.strip(" \t\n\r\f\v")
+    if whole is None:
+        if domain in _TIMES and not _TIMES[domain].fullmatch(plain):
+            raise NoPseudonym("the constant is no value of the column's type in its plain form")
+        if domain == moments.TIME and plain[1:2] == ":":
+            plain = f"0{plain}"
+        return made.real(plain if domain in _TIMES else constant, domain)
     try:
         if not _INTEGER.fullmatch(plain):
             raise ValueError("not a whole number")

@@ -1,7 +1,8 @@
 """Which constants of a statement of MySQL are translated before it goes out: pseudonyms that a masked column is compared with.
 
-A text that is no token of this key stands for itself. Of whole numbers, dates and UUIDs every value is the pseudonym of some value,
-so a constant that cannot be translated there is held. The parser says where a constant stands, and the text must have it there.
+A text that is no token of this key stands for itself. Of numbers, dates, times and UUIDs every value is the pseudonym of
+some value, so a constant that cannot be translated there is held. The parser says where a constant stands, and the text must have
+it there.
 
 The servers name a column of a result by the text of its expression. So nothing is translated inside of one that has no alias.
 """
@@ -18,7 +19,7 @@ from rules.classify.mysql.lexer import NUMBER, STRING, Token, string_value
 from rules.classify.mysql.statements import lexing_of
 from rules.masking.exchange import NOTHING, Exchange, LiteralSite, ParameterSite
 from rules.masking.literals import Constant, Replacement, replaced
-from rules.masking.mysql.domains import BY_DOMAIN, NO_DOMAIN, TEXT, real
+from rules.masking.mysql.domains import BY_DOMAIN, NO_DOMAIN, NUMBERS, TEXT, real
 from rules.masking.mysql.follow import VARIABLES, Follow
 from rules.masking.mysql.reading import Node, Read, nodes
 from rules.masking.mysql.standing import Quoted, Standing, lifted
@@ -26,7 +27,8 @@ from rules.masking.pseudonyms import NoPseudonym, Pseudonyms, token_in
 from rules.model import Effect
 
 _PLAIN: Final = re.compile(r"[ -&(-\[\]-~]*")  # printable ASCII without quote and backslash
-_DIGITS: Final = re.compile(r"[0-9]+")
+_WHOLE: Final = re.compile(r"[0-9]+")
+_DECIMAL: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _WRITES: Final = frozenset({"Insert", "Replace", "Update", "Delete"})
 TRANSLATED: Final = frozenset({"Select", "Do", "Set", "Call", *_WRITES})
 _NOWHERE: Final = "a pseudonymised column is compared with a constant in a definition"
@@ -88,7 +90,7 @@ def _sites(follow: Follow, found: Read) -> Iterator[LiteralSite]:
     if not every:
         return
     if any(each.domains != {TEXT} for each in every):
-        follow.literal = True  # another text of this shape has other numbers, dates or UUIDs
+        follow.literal = True  # another text of this shape has other numbers, dates, times or UUIDs
     named = {id(node) for parsed in found.trees if not parsed.bare for node in _unnamed(parsed.tree)}
     constants = _Constants(follow, found)
     for each in every:
@@ -129,17 +131,17 @@ class _Constants:
             token, value = self._tokens[place], str(node.this)
             if node.is_string and self._is_plain(token, value):
                 return Constant(token.start, token.end, "string", value)
-            if not node.is_string and domain in BY_DOMAIN and token.kind == NUMBER and token.text == value:
-                return self._signed(place, isinstance(node.parent, exp.Neg))
+            if not node.is_string and domain in NUMBERS and token.kind == NUMBER and token.text == value:
+                return self._signed(place, isinstance(node.parent, exp.Neg), domain)
         raise NoPseudonym("a pseudonymised column is compared with a constant that is not written plainly")
 
     def _is_plain(self, token: Token, value: str) -> bool:
         return token.kind == STRING and token.text[1:-1] == value == string_value(token, self._lexing)
 
-    def _signed(self, place: int, negative: bool) -> Constant:
+    def _signed(self, place: int, negative: bool, domain: int) -> Constant:
         token = self._tokens[place]
-        if not _DIGITS.fullmatch(token.text):
-            raise NoPseudonym("a pseudonymised column is compared with another than a whole number")
+        if not (_WHOLE if domain in BY_DOMAIN else _DECIMAL).fullmatch(token.text):
+            raise NoPseudonym("a pseudonymised column is compared with another number than its own are")
         if not negative:
             return Constant(token.start, token.end, "number", token.text)
         sign = self._tokens[place - 1]
@@ -168,7 +170,7 @@ def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None
     value = real(pseudonyms, constant.value, site.type_oid)
     if value == constant.value:
         return None
-    if site.type_oid in BY_DOMAIN:  # in parentheses, or a sign would make another operator of what is in front of it
+    if site.type_oid in NUMBERS:  # in parentheses, or a sign would make another operator of what is in front of it
         return Replacement(constant.start, constant.end, f"({value})")
     new = f"'{value}'" if _PLAIN.fullmatch(value) else f"_utf8mb4 x'{value.encode().hex()}'"
     return Replacement(constant.start, constant.end, new)

@@ -11,6 +11,7 @@ from sqlglot import exp
 from rules.catalog import Catalog, CatalogFunction, CatalogRelation
 from rules.classify.mysql.draft import SYSTEM_SCHEMAS
 from rules.functions.mysql import native
+from rules.masking import moments
 from rules.masking.follow import listed
 from rules.masking.formats import DATE
 from rules.masking.inheriting import Move
@@ -56,8 +57,17 @@ def constant_in(node: Node, domain: int | None) -> Node:
         return node
     if isinstance(node, exp.Neg) and not inner.is_string:
         return inner
-    dated = isinstance(node, exp.Cast) and node.args["to"].this == exp.DType.DATE and domain in (None, DATE)
-    return inner if dated else node
+    return inner if isinstance(node, exp.Cast) and _keeps(node, str(inner.this), domain) else node
+
+
+def _keeps(cast: exp.Cast, text: str, domain: int | None) -> bool:
+    """Whether a cast leaves the constant as it is. One to TIME or DATETIME rounds, and TIME '…' looks like one."""
+    into = cast.args["to"]
+    if domain in (None, DATE) and into.this == exp.DType.DATE:
+        return True
+    if domain in (None, moments.TIMESTAMP) and into.this == exp.DType.TIMESTAMPTZ:  # TIMESTAMP '…'
+        return True
+    return domain in (None, _ROUNDING.get(into.this)) and into.this in _ROUNDING and "." not in text
 
 
 def holds_token(node: Node) -> bool:
@@ -75,6 +85,9 @@ def _text_of(node: exp.Expr) -> str:
         return bytes.fromhex(str(node.this)).decode("latin-1")
     except ValueError:
         return ""
+
+
+_ROUNDING: Final = {exp.DType.TIME: moments.TIME, exp.DType.DATETIME: moments.TIMESTAMP}
 
 
 def kind_of(type_name: str) -> int:

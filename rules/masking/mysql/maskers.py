@@ -20,7 +20,7 @@ from typing import Final
 
 from attrs import define, field
 
-from rules.masking import maskers
+from rules.masking import decimals, maskers, moments
 from rules.masking.formats import uuid_of, year_of_text
 from rules.masking.hashing import Hashes, canonical
 from rules.masking.maskers import (
@@ -144,6 +144,12 @@ def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Chang
         return lambda data: made.token(data.decode(codec), mail).encode(codec)
     if facts.type == types.DATE and facts.declared == "date":
         return lambda data: types.date(_another_day(made, types.date_of(data, binary)), facts, binary)
+    if facts.type in types.DECIMALS and facts.declared == "decimal":
+        return lambda data: _another_decimal(made, data, facts)
+    if facts.type == types.DATETIME and facts.declared == "datetime":
+        return lambda data: types.date(_another_moment(made, types.moment_of(data, binary)), facts, binary)
+    if facts.type == types.TIME and facts.declared == "time":
+        return lambda data: types.clock(made.moment(types.clock_of(data, binary), moments.TIME), facts, binary)
     form = numbers(facts, binary)
     whole = domains.WHOLES.get(facts.declared)
     if form is None or whole is None or facts.type not in types.INTEGERS:
@@ -151,6 +157,21 @@ def pseudonym(made: Pseudonyms, facts: Facts, binary: bool, mail: bool) -> Chang
     if not form.low <= whole.low <= whole.high <= form.high:
         return None
     return lambda data: form.write(domains.pseudonym(made, int(form.read(data)), whole))
+
+
+def _another_decimal(made: Pseudonyms, data: bytes, facts: Facts) -> bytes:
+    """In both protocols a text, with all its decimals and, under ZEROFILL, zeros in front."""
+    number, shown = decimals.number_of(data)
+    return types.padded(decimals.text_of(made.number(number), shown), facts)
+
+
+def _another_moment(made: Pseudonyms, moment: datetime.datetime) -> datetime.datetime:
+    passed = (moment - _FIRST) // _MICROSECOND
+    return _FIRST + made.moment(passed, moments.TIMESTAMP) * _MICROSECOND
+
+
+_FIRST: Final = datetime.datetime(1900, 1, 1)
+_MICROSECOND: Final = datetime.timedelta(microseconds=1)
 
 
 def _another_day(made: Pseudonyms, day: datetime.date) -> datetime.datetime:

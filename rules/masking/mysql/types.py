@@ -8,6 +8,7 @@ Spec: MySQL, "Text Resultset Row", "Binary Protocol Value", "Column Definition".
 from __future__ import annotations
 
 import datetime
+import re
 import struct
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -133,14 +134,14 @@ def _integers(facts: Facts, binary: bool) -> Numbers:
     if binary:
         packing = struct.Struct(form.upper() if facts.unsigned else form)
         return Numbers(lambda data: int(packing.unpack(data)[0]), packing.pack, low, high)
-    return Numbers(int, lambda number: _padded(b"%d" % number, facts), low, high)
+    return Numbers(int, lambda number: padded(b"%d" % number, facts), low, high)
 
 
 def _decimals(facts: Facts) -> Numbers:
     """In both protocols a text with all its decimals."""
     high = 10**facts.digits - 1
     point = b"." + b"0" * facts.decimals if 0 < facts.decimals < ANY_DECIMALS else b""
-    return Numbers(finite, lambda number: _padded(b"%d" % number + point, facts), 0 if facts.unsigned else -high, high)
+    return Numbers(finite, lambda number: padded(b"%d" % number + point, facts), 0 if facts.unsigned else -high, high)
 
 
 def _floats(facts: Facts, binary: bool) -> Numbers:
@@ -151,10 +152,10 @@ def _floats(facts: Facts, binary: bool) -> Numbers:
             lambda data: float(packing.unpack(data)[0]), lambda number: packing.pack(float(number)), -high, high
         )
     point = b"." + b"0" * facts.decimals if 0 < facts.decimals < ANY_DECIMALS else b""
-    return Numbers(finite, lambda number: _padded(b"%d" % number + point, facts), -high, high)
+    return Numbers(finite, lambda number: padded(b"%d" % number + point, facts), -high, high)
 
 
-def _padded(text: bytes, facts: Facts) -> bytes:
+def padded(text: bytes, facts: Facts) -> bytes:
     """With ZEROFILL the server writes leading zeros to the column's width, which a client may choose: 255 at most."""
     return text.rjust(min(facts.length, 255), b"0") if facts.flags & ZEROFILL else text
 
@@ -208,6 +209,46 @@ def date_of(data: bytes, binary: bool) -> datetime.date:
     if binary:
         return datetime.date(*struct.unpack("<HBB", data[:4]))
     return datetime.date.fromisoformat(data.decode("ascii"))
+
+
+def moment_of(data: bytes, binary: bool) -> datetime.datetime:
+    """Of a DATETIME. ValueError for one with a zero in its date."""
+    if not binary:
+        return datetime.datetime.fromisoformat(data.decode("ascii"))
+    year, month, day, hour, minute, second = struct.unpack("<HBBBBB", data[:7].ljust(7, b"\0"))
+    return datetime.datetime(year, month, day, hour, minute, second, int.from_bytes(data[7:], "little"))
+
+
+_CLOCK: Final = re.compile(rb"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?")
+
+
+def clock_of(data: bytes, binary: bool) -> int:
+    """A TIME of less than a day, in microseconds. ValueError for any other."""
+    if binary:
+        if not data:
+            return 0
+        negative, days, hours, minutes, seconds = struct.unpack("<BIBBB", data[:8])
+        if negative or days:
+            raise ValueError("no time of a day")
+        behind = int.from_bytes(data[8:], "little")
+    else:
+        match = _CLOCK.fullmatch(data)
+        if match is None:
+            raise ValueError("no time of a day")
+        hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3])
+        behind = int((match[4] or b"").ljust(6, b"0"))
+    return int((hours * 3600 + minutes * 60 + seconds) * 1_000_000 + behind)
+
+
+def clock(microseconds: int, facts: Facts, binary: bool) -> bytes:
+    """A TIME of less than a day."""
+    seconds, behind = divmod(microseconds, 1_000_000)
+    parts = (seconds // 3600, seconds // 60 % 60, seconds % 60)
+    if not binary:
+        return b"%02d:%02d:%02d" % parts + fraction(behind, facts.decimals)
+    if not microseconds:
+        return b""  # midnight
+    return struct.pack("<BIBBB", 0, 0, *parts) + (behind.to_bytes(4, "little") if behind else b"")
 
 
 def first_of_year(year: int, facts: Facts, binary: bool) -> bytes:
