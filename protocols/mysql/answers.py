@@ -232,10 +232,11 @@ class Answers:
             return
         if exchange.refusal is None:
             fields = self.heard(exchange.ticket, err, exchange.own)
+            full = None if fields.get("M", b"") == err.message else fields_of(err)
             if shared.scrub is not None or shared.detector is not None:
                 payload = encode_err(Err(err.errno, err.sqlstate, fields.get("M", b"")))
             self.shared.pass_on(exchange, payload)
-            shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment))
+            shared.effects.append(Failed(exchange.ticket or None, fields, exchange.attachment, full))
         elif exchange.stopped:
             shared.effects.append(Failed(exchange.ticket or None, exchange.refusal, exchange.attachment))
         if exchange.command is Command.STMT_PREPARE:

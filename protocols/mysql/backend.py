@@ -24,6 +24,7 @@ from protocols.mysql.messages import (
     decode_err,
     encode_err,
     error_of,
+    fields_of,
 )
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, Cursor, frame, packet_count
 from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
@@ -106,9 +107,11 @@ class Backend:
         payload = buffer[at + HEADER_BYTES : end]
         if payload[:1] != b"\xff":
             raise bad("the server sent a packet that nobody asked for")
-        fields = self._answers.heard(0, decode_err(payload))
+        err = decode_err(payload)
+        fields = self._answers.heard(0, err)
+        full = None if fields.get("M", b"") == err.message else fields_of(err)
         self.shared.to_client.append(frame(encode_err(error_of(fields)), buffer[at + 3]))
-        self.shared.effects.append(Failed(None, fields, None))
+        self.shared.effects.append(Failed(None, fields, None, full))
         return end, 0
 
     def _number(self, exchange: Exchange, sequence: int) -> None:

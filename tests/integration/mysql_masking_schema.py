@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 DBNAME = "wp_masking"
 OTHER = "wp_masking_hr"
@@ -41,6 +41,10 @@ class Line:
 
     def is_of(self, mariadb: bool) -> bool:
         return ("mysql" if mariadb else "mariadb") not in self.marks
+
+    def of(self, number: int) -> Line:
+        """With the number of another session's connection."""
+        return evolve(self, statements=tuple(each.replace("OTHER", str(number)) for each in self.statements))
 
 
 def lines(name: str) -> list[Line]:

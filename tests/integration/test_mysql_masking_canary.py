@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from tests.integration import mysql_gateway as gateway
 from tests.integration.canary_forms import canaries
+from tests.integration.mysql_beside import others
 from tests.integration.mysql_masking_schema import DBNAME, MASKS, Line, drop, lines, make
 from tests.integration.mysql_queries import Queries
 from tests.integration.mysql_raw import Heard
@@ -70,6 +71,7 @@ def suits(line: Line, mariadb: bool, way: str, database: str = FIRM) -> bool:
 
 
 ATTEMPTS = lines("mysql_attempts.sql")
+BESIDE = lines("mysql_beside_attempts.sql")
 ORDINARY = lines("mysql_ordinary.sql")
 
 
@@ -159,6 +161,28 @@ def test_no_attempt_shows_a_canary(family: Family, database: str, way: str) -> N
     assert leaking == []
     assert silent == [], "these do not leak directly, and prove nothing"
     assert len(attempts) > (300 if way == "cursor" else 480)
+
+
+@pytest.mark.parametrize(("database", "way"), [(FIRM, "text"), (OPEN, "prepared")], ids=["text", "prepared"])
+def test_no_attempt_shows_what_another_session_runs(family: Family, database: str, way: str) -> None:
+    silent, leaking = [], []
+    with (
+        closing(gateway.direct(family.server, DBNAME)) as admin,
+        others(family.server, DBNAME) as number,
+        family.direct() as bare,
+        family.through(database) as masked,
+    ):
+        attempts = [each.of(number) for each in BESIDE if suits(each, family.mariadb, way, database)]
+        for attempt in attempts:
+            if not canaries(heard(bare, attempt, WAYS[way])):
+                silent.append(attempt)
+            tidy(admin)
+            if found := canaries(heard(masked, attempt, WAYS[way])):
+                leaking.append((attempt, found))
+            tidy(admin)
+    assert leaking == []
+    assert silent == [], "these do not leak directly, and prove nothing"
+    assert len(attempts) > 25
 
 
 def test_queries_come_back_masked_and_not_held_where_conditions_may_pass(family: Family) -> None:

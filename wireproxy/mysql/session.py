@@ -31,6 +31,7 @@ from protocols.mysql.shared import (
 )
 from protocols.postgres.messages import error_fields
 from rules.length import is_long
+from rules.masking.mysql.diagnostics import Told
 from rules.masking.mysql.mask_set import MySqlMaskSet
 from rules.masking.mysql.plan import MySqlResultMasks
 from rules.model import Allow, Effect, Judgement, Namespace, Statement
@@ -120,6 +121,7 @@ class MySqlSession(Session):
             relay, hub, arrival, upstream, target, bench, desk, log, config, metrics, namespace, clock_ns, minute_of_week
         )  # fmt: skip
         self._loaded: LoadedRows | None = None  # looks at the file that the client may send
+        self._withheld: list[tuple[int, int, bytes]] = []  # of warnings in the rows of this turn: ticket, number, words
         self._own: deque[Heard] = deque()  # who hears the answers to the gateway's own questions
         self._handlers.update(
             {
@@ -177,6 +179,8 @@ class MySqlSession(Session):
         relay = self._relay
         while not self._ended_here:
             effects = relay.advance()
+            if self._withheld:
+                self._tell_withheld()
             if not effects:
                 break
             for effect in effects:
@@ -334,10 +338,21 @@ class MySqlSession(Session):
         columns = [column_of(column, described.binary) for column in described.columns]
         if mask.unknown_origins(columns):
             self.target.missing()  # another table than the one of the catalog, or a bug of ours: masked as a whole
-        plan = mask.plan(columns)
+        told = self._hears_withheld(described.ticket) if self.log.encrypted else None
+        plan = mask.plan(columns, told) if isinstance(mask, MySqlResultMasks) else mask.plan(columns)
         if plan is not None:
             self.metrics.masked_results += 1
         return plan
+
+    def _hears_withheld(self, ticket: int) -> Told:
+        return lambda number, words: self._withheld.append((ticket, number, words))
+
+    def _tell_withheld(self) -> None:
+        """What may quote masked values is for the auditors alone."""
+        for ticket, number, words in self._withheld:
+            fields = {"errno": str(number), "M": words.decode("utf-8", "replace")}
+            self.log.event("warning_in_full", {"statement": str(ticket), **fields})
+        self._withheld.clear()
 
     def _on_completed(self, completed: Completed) -> bool:
         super()._on_completed(completed)

@@ -133,8 +133,11 @@ def info(data: bytes) -> bytes:
 Masker = Callable[[bytes | None], bytes | None]
 
 
-def warnings_plan(binary: bool, own: bytes = b"") -> Sequence[Masker | None]:
-    """The plan for one result of SHOW WARNINGS or SHOW ERRORS: Level, Code, Message.
+Told = Callable[[int, bytes], None]  # the number and the words of a warning that the client gets less of
+
+
+def warnings_plan(binary: bool, own: bytes = b"", told: Told | None = None) -> Sequence[Masker | None]:
+    """The plan for one result of SHOW WARNINGS or SHOW ERRORS: Level, Code, Message. `told` hears what it takes away.
 
     The fields of a row are masked in their order, so the second masker can tell the third which number the message has.
     It keeps state: make one for each result.
@@ -147,7 +150,12 @@ def warnings_plan(binary: bool, own: bytes = b"") -> Sequence[Masker | None]:
         return data
 
     def scrubbed(data: bytes | None) -> bytes | None:
-        return None if data is None else message(seen, data, own)
+        if data is None:
+            return None
+        shown = message(seen, data, own)
+        if told is not None and shown != data:
+            told(seen, data)
+        return shown
 
     return (None, note, scrubbed)
 

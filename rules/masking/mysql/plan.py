@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from attrs import define, evolve, field, frozen
 
 from rules.masking.maskers import FieldMasker
-from rules.masking.mysql.diagnostics import warnings_plan
+from rules.masking.mysql.diagnostics import Told, warnings_plan
 from rules.masking.mysql.exchange import ECHOES
 from rules.masking.mysql.follow import VARIABLES, MySqlWorld
 from rules.masking.mysql.loading import LoadCheck, Loading
@@ -91,13 +91,13 @@ class MySqlResultMasks(ResultMasks):
         assert isinstance(self.planner, MySqlPlanner)
         return self.planner
 
-    def plan(self, columns: Sequence[Column]) -> RowPlan | None:
-        """What to do with each field of a row described so; None: nothing.
+    def plan(self, columns: Sequence[Column], told: Told | None = None) -> RowPlan | None:
+        """What to do with each field of a row described so; None: nothing. `told` hears what SHOW WARNINGS loses.
 
         Where the description is another than what was followed, nothing is known of any column.
         """
         if self.warnings and len(columns) == 3:
-            return tuple(warnings_plan(columns[0].binary))
+            return tuple(warnings_plan(columns[0].binary, told=told))
         values = [self._with_origin(value, column) for value, column in zip(self._told(columns), columns, strict=True)]
         found = tuple(self._planner.mask(value, column) for value, column in zip(values, columns, strict=True))
         return found if any(found) else None
