@@ -47,17 +47,27 @@ class CatalogReference:
 
 
 @frozen
+class CatalogForeign:
+    """What a foreign table of postgres_fdw stands for, by the names that it has there."""
+
+    schema: str
+    table: str
+    columns: tuple[str, ...]  # one for each column here
+
+
+@frozen
 class CatalogRelation:
     schema: str
     name: str
     kind: str  # Postgres's relkind: r table, v view, m materialized view, p partitioned, f foreign, S sequence, c composite
     oid: int = 0
     columns: tuple[CatalogColumn, ...] = ()
-    definition: str | None = None  # of a view or materialized view: its SELECT
+    definition: str | None = None  # of a view, a materialized view, a foreign table over this very database: its SELECT
     parents: tuple[int, ...] = ()  # OIDs it inherits from or is a partition of
     triggers: tuple[CatalogTrigger, ...] = ()
     references: tuple[CatalogReference, ...] = ()  # foreign keys of others to this table
     partition_key: tuple[str, ...] | None = None  # columns; None: not known, or not partitioned
+    foreign: CatalogForeign | None = None  # None: none, or of another wrapper
     transactional: bool = True  # MySQL, MariaDB: whether its engine takes back what a statement that failed has written
 
 

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from rules.catalog import (
     Catalog,
     CatalogColumn,
+    CatalogForeign,
     CatalogFunction,
     CatalogReference,
     CatalogRelation,
@@ -120,6 +121,18 @@ SELECT p.partrelid::bigint,
             ELSE (SELECT pg_catalog.array_agg(a.attname) FROM pg_catalog.pg_attribute a
                   WHERE a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])) END
 FROM pg_catalog.pg_partitioned_table p
+"""
+# By its handler: a wrapper of any name can be postgres_fdw.
+FOREIGN: Final = """
+SELECT f.ftrelid::bigint, f.ftoptions::text[], s.srvoptions::text[], pg_catalog.current_database()
+FROM pg_catalog.pg_foreign_table f
+JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver
+JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+JOIN pg_catalog.pg_proc h ON h.oid = w.fdwhandler WHERE h.proname = 'postgres_fdw_handler'
+"""
+FOREIGN_COLUMNS: Final = """
+SELECT a.attrelid::bigint, a.attname, a.attfdwoptions::text[] FROM pg_catalog.pg_attribute a
+WHERE a.attfdwoptions IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped
 """
 DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
 # Bodies of the server's own functions are C: their names, results and volatility are enough.
@@ -312,6 +325,63 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation
+    add_foreign(catalog, rows)
+
+
+def add_foreign(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
+    """What foreign tables stand for. Over this very database they are views, as far as the name of the database tells.
+
+    Hosts and ports are not compared: a server has many names.
+    """
+    names = {
+        (relation, column): options(given).get("column_name", column)
+        for relation, column, given in rows(FOREIGN_COLUMNS)
+    }
+    local = []
+    for oid, given, server, here in rows(FOREIGN):
+        found = catalog.by_oid[oid]
+        told, of_server = options(given), options(server)
+        columns = tuple(names.get((oid, column.name), column.name) for column in found.columns)
+        foreign = CatalogForeign(told.get("schema_name", found.schema), told.get("table_name", found.name), columns)
+        put(catalog, evolve(found, foreign=foreign))
+        if of_server.get("dbname", here) == here or "service" in of_server:
+            local.append(oid)
+    for oid in local:
+        found = catalog.by_oid[oid]
+        assert found.foreign is not None
+        if _ends(catalog, found):
+            put(catalog, evolve(found, definition=_as_view(found, found.foreign)))
+
+
+def options(given: list[str] | None) -> dict[str, str]:
+    """Of a foreign table, column or server: name=value."""
+    return dict(each.split("=", 1) for each in given or ())
+
+
+def put(catalog: Catalog, relation: CatalogRelation) -> None:
+    catalog.relations[relation.schema, relation.name] = catalog.by_oid[relation.oid] = relation
+
+
+def _ends(catalog: Catalog, relation: CatalogRelation) -> bool:
+    """Whether something of this database stands behind it, and not foreign tables in a circle: such are of another one."""
+    seen: set[int] = set()
+    while relation.foreign is not None:
+        beneath = catalog.relations.get((relation.foreign.schema, relation.foreign.table))
+        if beneath is None or relation.oid in seen:
+            return False
+        seen.add(relation.oid)
+        relation = beneath
+    return True
+
+
+def _as_view(relation: CatalogRelation, foreign: CatalogForeign) -> str:
+    pairs = zip(foreign.columns, relation.columns, strict=True)
+    columns = ", ".join(f"{_quoted(there)} AS {_quoted(here.name)}" for there, here in pairs)
+    return f"SELECT {columns} FROM {_quoted(foreign.schema)}.{_quoted(foreign.table)}"  # noqa: S608  it is read, and runs nowhere
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def remember_views(catalog: Catalog, before: Catalog | None) -> None:

@@ -19,7 +19,7 @@ from rules.masking.follow import Follow, World
 from rules.masking.incoming import IncomingCheck
 from rules.masking.inheriting import Move
 from rules.masking.literals import Constants, Positions
-from rules.masking.marks import Marks, rules_for
+from rules.masking.marks import Marks, rules_elsewhere, rules_for
 from rules.masking.maskers import MASKERS, Maskers, check_masker
 from rules.masking.plan import OutputColumn, Planner, ResultMasks, RowPlan
 from rules.masking.pseudonyms import Pseudonyms
@@ -53,16 +53,22 @@ def compile_masks(
     moves: Sequence[Move] = (),
     unmasked: Sequence[str] = (),
 ) -> MaskSet | None:
-    """The masks of one identity in one database; None when no rule binds it. Raises ValueError on an unknown masker.
+    """The masks of one identity in one database; None when nothing is masked. Raises ValueError on an unknown masker.
+
+    Nothing is where no rule binds it there, nor one of other databases a foreign table.
 
     `moves`: what was written from masked columns into others; `unmasked`: globs of columns that the identity may see for now.
     """
     binding = rules_for(rules, database, identity)
-    if not binding:
+    elsewhere = rules_elsewhere(rules, binding, identity, catalog)
+    if not binding and not elsewhere:
         return None
-    for rule in binding:
+    for rule in (*binding, *elsewhere):
         check_masker(Mark(rule.masker, rule.argument))
-    world = World(catalog, Marks(catalog, binding, tuple(moves), tuple(unmasked)), policy, query, value, from_item)
+    marks = Marks(catalog, binding, tuple(moves), tuple(unmasked), elsewhere)
+    if not binding and not marks.any_foreign:
+        return None
+    world = World(catalog, marks, policy, query, value, from_item)
     return MaskSet(Planner(world, Maskers(key)))
 
 

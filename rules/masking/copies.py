@@ -105,7 +105,7 @@ def _namesakes(world: World) -> Iterator[Copies]:
 def _users(world: World) -> Iterator[CatalogRelation]:
     for relation in world.catalog.relations.values():
         own = relation.schema in _OWN_SCHEMAS or relation.name in SAMPLES or relation.schema.startswith("pg_temp")
-        if relation.kind in _STORED and not own:
+        if relation.kind in _STORED and not own and relation.definition is None:
             yield relation
 
 

@@ -232,7 +232,7 @@ def written(world: World, relation: CatalogRelation) -> Iterator[tuple[CatalogRe
     while waiting:
         found, same_names = waiting.pop()
         yield found, same_names
-        beneath = words_of(found.definition) if found.kind == "v" and found.definition is not None else ()
+        beneath = words_of(found.definition) if found.kind in ("v", "f") and found.definition is not None else ()
         reached = [(child, same_names) for child in world.children(found)]
         reached += [(each, False) for word in beneath for each in world.named(word)]
         for each, names in reached:

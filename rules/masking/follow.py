@@ -242,10 +242,24 @@ class World:
                 extra = self._computed(column.generated, scope, Columns(tuple(base)))
             else:
                 extra = self._composite(column.type_name)
+            extra = union([extra, self._foreign_below(relation, column.name)])
             if extra.masked:
                 value = Value(value.origins | extra.origins, False, None, value.type_oid)
             named.append((name, value))
         return Columns(tuple(named))
+
+    def _foreign_below(self, relation: CatalogRelation, column: str) -> Value:
+        """What foreign tables show of a column that are partitions or children of the table."""
+        found: list[Value] = []
+        waiting, seen = list(self.children(relation)), {relation.oid}
+        while waiting:
+            child = waiting.pop()
+            if child.oid not in seen:
+                seen.add(child.oid)
+                waiting.extend(self.children(child))
+                if child.definition is not None:
+                    found.extend(value for name, value in self.columns(child).named if name == column)
+        return union(found)
 
     def _stored(self, relation: CatalogRelation, column: str, type_oid: int) -> Value:
         mark = self.marks.column(relation, column)
@@ -286,7 +300,7 @@ class World:
             if mark is not None:
                 own = Origin(relation.schema, relation.name, column.name, mark)
                 value = Value(value.origins | {own}, not value.masked, None, column.type_oid)
-            elif not value.type_oid:
+            elif not value.type_oid or relation.foreign is not None:  # which may declare another type
                 value = Value(value.origins, value.plain, value.fields, column.type_oid, value.constant)
             named.append((column.name, value))
         return Columns(tuple(named))

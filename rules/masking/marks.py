@@ -79,8 +79,31 @@ def rules_for(rules: Sequence[MaskRule], database: str, identity: Identity) -> t
     return tuple(rule for rule in rules if named(rule.databases) and not (rule.except_groups & identity.groups))
 
 
+def rules_elsewhere(
+    rules: Sequence[MaskRule], binding: Sequence[MaskRule], identity: Identity, catalog: Catalog
+) -> tuple[MaskRule, ...]:
+    """The rules for other databases that may reach foreign tables of this one: which database is behind them, names do not tell."""
+    if all(relation.foreign is None for relation in catalog.relations.values()):
+        return ()
+    return tuple(rule for rule in rules if rule not in binding and not (rule.except_groups & identity.groups))
+
+
 def _simple(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in pattern))
+
+
+def _patterns(rules: Iterable[MaskRule]) -> tuple[tuple[re.Pattern[str], Mark], ...]:
+    return tuple((glob(rule.column), Mark(rule.masker, rule.argument)) for rule in rules)
+
+
+def _first(patterns: Iterable[tuple[re.Pattern[str], Mark]], schema: str, relation: str, column: str) -> Mark | None:
+    """The mark of the first rule that matches. `*.name` means the users' tables; a rule must name a system schema to reach it."""
+    name = f"{schema}.{relation}.{column}"
+    system = schema in SYSTEM_SCHEMAS
+    for pattern, mark in patterns:
+        if pattern.fullmatch(name) and not (system and pattern.pattern.startswith(".")):
+            return mark
+    return None
 
 
 @define
@@ -91,12 +114,17 @@ class Marks:
     rules: tuple[MaskRule, ...]
     moves: tuple[Move, ...] = ()  # what was written from masked columns into others
     unmasked: tuple[str, ...] = ()  # globs: columns that the identity may see for a time
+    elsewhere: tuple[
+        MaskRule, ...
+    ] = ()  # that bind the identity in other databases, over whose tables there may be foreign ones
     _open: set[tuple[str, str, str]] = field(init=False, factory=set)
     _patterns: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
+    _elsewhere: tuple[tuple[re.Pattern[str], Mark], ...] = field(init=False)
     _by_relation: dict[tuple[str, str], dict[str, Mark]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._patterns = tuple((glob(rule.column), Mark(rule.masker, rule.argument)) for rule in self.rules)
+        self._patterns = _patterns(self.rules)
+        self._elsewhere = _patterns(self.elsewhere)
         self._by_relation = {}
         self._open = self._opened()
         for relation in self.catalog.relations.values():
@@ -165,13 +193,25 @@ class Marks:
         for column in relation.columns:
             if (relation.schema, relation.name, column.name) in self._open:
                 continue
-            name = f"{relation.schema}.{relation.name}.{column.name}"
-            for pattern, mark in self._patterns:
-                if relation.schema in SYSTEM_SCHEMAS and pattern.pattern.startswith("."):
-                    continue  # `*.name` means the users' tables; a rule must name a system schema to reach it
-                if pattern.fullmatch(name):
-                    found[column.name] = mark
-                    break
+            mark = _first(self._patterns, relation.schema, relation.name, column.name)
+            if mark is not None:
+                found[column.name] = mark
+        return {**self._foreign(relation), **found}
+
+    def _foreign(self, relation: CatalogRelation) -> dict[str, Mark]:
+        """Of a foreign table, by the names of what it stands for. One over this database is followed as a view is."""
+        foreign = relation.foreign
+        if foreign is None:
+            return {}
+        patterns = self._elsewhere if relation.definition is not None else (*self._patterns, *self._elsewhere)
+        samples = SAMPLES.get(foreign.table, frozenset())
+        found: dict[str, Mark] = {}
+        for column, there in zip(relation.columns, foreign.columns, strict=True):
+            mark = _first(patterns, foreign.schema, foreign.table, there)
+            if mark is None and (there in samples or foreign.schema == "pg_toast"):
+                mark = REDACT
+            if mark is not None and (relation.schema, relation.name, column.name) not in self._open:
+                found[column.name] = mark
         return found
 
     def _through_inheritance(self) -> None:
@@ -217,9 +257,13 @@ class Marks:
         return unmatched(self.rules, names, lambda pattern: pattern)
 
     @property
+    def any_foreign(self) -> bool:
+        return any(self._foreign(relation) for relation in self.catalog.relations.values())
+
+    @property
     def in_use(self) -> frozenset[Mark]:
         """Every mark that the rules name."""
-        return frozenset(mark for _, mark in self._patterns)
+        return frozenset(mark for _, mark in (*self._patterns, *self._elsewhere))
 
     def of(self, relation: CatalogRelation) -> dict[str, Mark]:
         return self._by_relation.get((relation.schema, relation.name), {})

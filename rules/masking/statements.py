@@ -49,6 +49,9 @@ FOREIGN = (
     ast.CreateForeignTableStmt,
     ast.ImportForeignSchemaStmt,
     ast.CreateForeignServerStmt,
+    ast.AlterForeignServerStmt,
+    ast.CreateUserMappingStmt,
+    ast.AlterUserMappingStmt,
     ast.CreateSubscriptionStmt,
 )
 
@@ -240,12 +243,18 @@ def defined(world: World, follow: Follow, tree: Node) -> Followed:
         shown = union([shown, *(world.columns(each).everything() for each in world.in_schema(tree.subname))])
     run_named(follow, routines)
     made_to_write(follow, tree)
-    if isa(tree, FOREIGN):
+    if isa(tree, FOREIGN) or turned(tree):
         follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
         follow.moves.extend(renamed(world, follow, tree))
     return Followed(Columns((), shown), follow)
+
+
+def turned(tree: Node) -> bool:
+    """Whether a foreign table may stand for another one from here on."""
+    kinds = (enums.AlterTableType.AT_GenericOptions, enums.AlterTableType.AT_AlterColumnGenericOptions)
+    return isa(tree, ast.AlterTableStmt) and any(each.subtype in kinds for each in tree.cmds or ())
 
 
 def made_to_write(follow: Follow, tree: Node) -> None:

@@ -155,6 +155,25 @@ PARTS = {
         INSERT INTO virtuals VALUES (1, 'l', 'canaryvirtual');
     """,
 }  # fmt: skip
+# No rule names these: they are masked as what they stand for.
+STANDING_FOR = (
+    "CREATE FOREIGN TABLE stands (no int OPTIONS (column_name 'id'), label text OPTIONS (column_name 'ssn'), "
+    "note text OPTIONS (column_name 'name')) SERVER far OPTIONS (schema_name 'public', table_name 'customers')",
+    """CREATE FOREIGN TABLE "Far Away"."Stands ""Too" ("a""b" text OPTIONS (column_name 'Weird.Col'), label text) SERVER far """
+    """OPTIONS (schema_name 'public', table_name 'Odd "Table')""",
+    "CREATE FOREIGN TABLE of_view (id int, number text, label text) SERVER far "
+    "OPTIONS (schema_name 'public', table_name 'v_customers')",
+    "CREATE FOREIGN TABLE of_stands (what text OPTIONS (column_name 'label')) SERVER far "
+    "OPTIONS (schema_name 'public', table_name 'stands')",
+    "CREATE FOREIGN TABLE of_stats (tablename text, vals text OPTIONS (column_name 'most_common_vals')) SERVER far "
+    "OPTIONS (schema_name 'pg_catalog', table_name 'pg_stats')",
+    "CREATE TABLE spread (id int, label text) PARTITION BY LIST (id)",
+    "CREATE FOREIGN TABLE spread_1 PARTITION OF spread FOR VALUES IN (1) SERVER far "
+    "OPTIONS (schema_name 'public', table_name 'get_label')",
+    "CREATE VIEW get_label AS SELECT id, ssn::text AS label FROM customers WHERE id = 1",
+    "CREATE FOREIGN TABLE turning (id int, ssn text OPTIONS (column_name 'note')) SERVER far OPTIONS (table_name 'orders')",
+    "CREATE VIEW v_stands AS SELECT label AS word FROM stands",
+)
 RULES = tuple(
     MaskRule(column, masker)
     for column, masker in {
@@ -230,6 +249,7 @@ def foreign(
         yield sql.SQL(
             "CREATE FOREIGN TABLE far (id int, name text, ssn text) SERVER far OPTIONS (table_name 'customers')"
         )
+        yield from (sql.SQL(each) for each in STANDING_FOR)
     if "file_fdw" in has:
         row = connection.execute("SELECT current_setting('data_directory') || '/canary.csv'").fetchone()
         assert row is not None

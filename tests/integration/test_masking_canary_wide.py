@@ -98,3 +98,12 @@ def test_a_write_that_reaches_none_of_those_triggers_passes(through: Line, sql: 
     with psycopg.connect(through.dsn, sslmode="disable") as connection:
         connection.execute(sql)
         connection.rollback()
+
+
+def test_a_foreign_table_that_no_rule_names_is_read_masked(database: tuple[Server, wide.Wide], through: Line) -> None:
+    if "postgres_fdw" in database[1].features:
+        with psycopg.connect(through.dsn, sslmode="disable") as connection:
+            assert connection.execute("SELECT no, label, note FROM stands WHERE no = 1").fetchall() == [
+                (1, "***", "name1")
+            ]
+            assert connection.execute("SELECT id, label FROM spread").fetchall() == [(1, "***")]

@@ -390,3 +390,32 @@ CREATE TEMP TABLE lv (id int) ;; CREATE TRIGGER lv AFTER INSERT ON lv FOR EACH R
 CREATE TABLE ru (id int) ;; CREATE RULE ru AS ON INSERT TO ru DO ALSO DELETE FROM houses ;; INSERT INTO ru VALUES (1) ;; SELECT what FROM trail
 CREATE FUNCTION pg_temp.atomically() RETURNS int LANGUAGE sql BEGIN ATOMIC DELETE FROM houses RETURNING 1; END ;; SELECT pg_temp.atomically() ;; SELECT what FROM trail
 CREATE TABLE hs (id int PRIMARY KEY) ;; INSERT INTO hs VALUES (1) ;; ALTER TABLE floors ADD FOREIGN KEY (id) REFERENCES hs ON DELETE CASCADE ;; DELETE FROM hs ;; SELECT what FROM trail
+-- Through foreign tables that no rule names.
+@postgres_fdw SELECT label FROM stands
+@postgres_fdw SELECT s FROM stands s
+@postgres_fdw SELECT upper(label), no FROM public."stands"
+@postgres_fdw SELECT to_jsonb(s) FROM stands s
+@postgres_fdw COPY (TABLE stands) TO STDOUT
+@postgres_fdw UPDATE stands SET note = note RETURNING label
+@postgres_fdw UPDATE stands SET note = label RETURNING note
+@postgres_fdw INSERT INTO stands (no, note) SELECT no + 10, label FROM stands RETURNING note
+@postgres_fdw SELECT "a""b" FROM "Far Away"."Stands ""Too"
+@postgres_fdw SET search_path = "Far Away" ;; SELECT * FROM "Stands ""Too"
+@postgres_fdw SELECT number FROM of_view
+@postgres_fdw SELECT what FROM of_stands
+@postgres_fdw SELECT max(what) FROM of_stands
+@postgres_fdw SELECT vals FROM of_stats WHERE tablename = 'common'
+@postgres_fdw SELECT label FROM spread
+@postgres_fdw SELECT label FROM spread_1
+@postgres_fdw SELECT s FROM spread s
+@postgres_fdw COPY (SELECT * FROM spread) TO STDOUT
+@postgres_fdw SELECT word FROM v_stands
+@postgres_fdw SELECT word::text || '' FROM v_stands
+@postgres_fdw CREATE TEMP TABLE st AS SELECT label FROM stands ;; TABLE st
+@postgres_fdw ALTER FOREIGN TABLE turning OPTIONS (SET table_name 'customers') ;; ALTER FOREIGN TABLE turning ALTER ssn OPTIONS (SET column_name 'ssn') ;; SELECT ssn FROM turning
+@postgres_fdw ALTER FOREIGN TABLE turning ALTER COLUMN ssn OPTIONS (DROP column_name), OPTIONS (SET table_name 'customers') ;; SELECT ssn::text FROM turning
+@dblink SELECT dblink_connect('«dsn»') ;; SELECT dblink_exec('DO $$ BEGIN RAISE EXCEPTION ''%'', (SELECT ssn FROM customers LIMIT 1); END $$')
+@dblink SELECT dblink_connect('f', '«dsn»') ;; SELECT dblink_open('f', 'c', 'SELECT ssn FROM customers') ;; SELECT * FROM dblink_fetch('f', 'c', 5) AS t(s text) ;; SELECT dblink_disconnect('f')
+@dblink SELECT dblink_connect('g', '«dsn»') ;; SELECT dblink_send_query('g', 'SELECT ssn::int FROM customers') ;; SELECT pg_sleep(0.1) ;; SELECT * FROM dblink_get_result('g', false) AS t(s text) ;; SELECT dblink_error_message('g') ;; SELECT dblink_disconnect('g')
+@dblink SELECT dblink_build_sql_insert('badges', '1', 1, '{1}', '{2}')
+@dblink SELECT public.dblink_build_sql_update('badges', '1', 1, '{1}', '{2}')
