@@ -144,7 +144,7 @@ def _text(data: bytes, change: Callable[[str], str], namespace: Namespace) -> by
 def texts_of(value: bytes, binary: bool, namespace: Namespace) -> tuple[str, ...]:
     """The texts that a parameter writes: itself, or the elements of an array in its text form."""
     text = decode(value, namespace)
-    if text is None:
-        return ()
+    if text is None:  # in binary an array with NULLs is no text, but the letters of a token stand in it
+        return (value.decode("latin-1"),) if binary else ()
     elements = array_elements(text) if not binary and text[:1] == "{" else None
     return (text, *(each for each in elements or () if each is not None))

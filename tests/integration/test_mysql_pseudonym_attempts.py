@@ -25,8 +25,8 @@ from tests.support.servers import Server
 
 pytestmark = pytest.mark.integration
 DBNAME = "wp_pseudonym_attempts"
-COLUMNS = ("ssn", "mail", "code", "card", "born")
-NUMBERS = frozenset({"code", "card"})
+COLUMNS = ("ssn", "mail", "code", "card", "born", "price", "at")
+NUMBERS = frozenset({"code", "card", "price"})
 MASKS = "".join(
     f"\n[[mask]]\ncolumn = '*.{column}'\nmasker = 'pseudonym'{extra}"
     for column, extra in [
@@ -36,7 +36,7 @@ MASKS = "".join(
 )
 SCHEMA = (
     "CREATE TABLE people (id int PRIMARY KEY, name varchar(40), ssn varchar(60) UNIQUE, mail varchar(80), code int, card bigint,"
-    " born date, note varchar(200){ref})",
+    " born date, price decimal(12, 2), at datetime(2), note varchar(200){ref})",
     "CREATE TABLE visits (id int PRIMARY KEY, ssn varchar(60), place varchar(200))",
 )
 ATTEMPTS = lines("mysql_pseudonym_attempts.sql")
@@ -127,6 +127,8 @@ def fill(cursor: Any, mariadb: bool) -> None:
             8765432 + n,
             7654321000000 + n,
             f"1917-03-1{n}",
+            8765432.5 + n,
+            f"1917-03-1{n} 04:05:06.25",
             "note",
         ]
         row += [REF.format(n)] if mariadb else []

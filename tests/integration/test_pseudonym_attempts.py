@@ -23,7 +23,8 @@ from tests.support.servers import Server
 pytestmark = pytest.mark.integration
 DBNAME = "pseudonym_attempts"
 ATTEMPTS = lines("pseudonym_attempts.sql")
-COLUMNS = ("ssn", "email", "code", "card", "born", "ref")
+COLUMNS = ("ssn", "email", "code", "card", "born", "ref", "pay", "at", "seen", "woke", "tags", "parts")
+NUMBERS = frozenset({"code", "card", "pay"})
 
 
 def shown(data: bytes) -> list[bytes]:
@@ -40,7 +41,7 @@ class Filled:
         values = [result.get_value(0, place) for place in range(len(COLUMNS))]
         assert None not in values
         quoted = [
-            value.decode() if name in ("code", "card") else f"'{value.decode()}'"
+            value.decode() if name in NUMBERS else f"'{value.decode()}'"
             for name, value in zip(COLUMNS, values, strict=True)
             if value is not None
         ]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from rules.masking import decimals, moments
 from rules.masking.arrays import array_elements, array_of_binary, array_text, binary_array
-from rules.masking.bound import real_parameters
+from rules.masking.bound import real_parameters, texts_of
 from rules.masking.exchange import ParameterSite, replacement_of
 from rules.masking.literals import replaced
 from rules.masking.maskers import Maskers, Together
 from rules.masking.network import Network
-from rules.masking.pseudonyms import ELEMENTS, NoPseudonym, Pseudonyms
+from rules.masking.pseudonyms import ELEMENTS, NoPseudonym, Pseudonyms, token_in
 from rules.masking.values import Mark
 from rules.model import Namespace
 from rules.policy import MaskRule
@@ -392,6 +392,11 @@ def test_arrays_are_bound_to_columns_of_arrays_and_one_by_one() -> None:
     }  # fmt: skip
     with pytest.raises(NoPseudonym):
         value(ParameterSite(1007), b"{{1}}", False)
+
+
+def test_a_token_is_seen_in_a_binary_array_with_a_null() -> None:
+    (text,) = texts_of(binary_array(25, [None, OURS.token("a").encode()]), True, Namespace())
+    assert token_in(text)
 
 
 def test_every_array_of_a_type_with_pseudonyms_has_them() -> None:

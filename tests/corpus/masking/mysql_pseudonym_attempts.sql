@@ -1,5 +1,5 @@
--- Ways to make the gateway show what a pseudonym stands for, in MySQL and MariaDB, with {ssn}, {mail}, {code}, {card}, {born}, {ref} in
--- the place of values. With the real values on a direct connection each shows one; with pseudonyms through the gateway none may.
+-- Ways to make the gateway show what a pseudonym stands for, in MySQL and MariaDB, with {ssn}, {mail}, {code}, {card}, {born}, {ref},
+-- {price}, {at} in the place of values. With the real values on a direct connection each shows one; with pseudonyms through the gateway none may.
 -- [mariadb] and [mysql]: only one server has the syntax, or only there it shows. [text]: in the text protocol alone.
 SELECT {ssn}
 SELECT {ssn} AS ssn FROM people WHERE ssn = {ssn}
@@ -125,3 +125,16 @@ EXPLAIN FORMAT=JSON SELECT id FROM people WHERE note > '' AND born = {born}
 [mariadb] SELECT ref = {ref} FROM people
 [mariadb] SELECT HEX(CAST({ref} AS uuid)) AS r FROM people WHERE ref = {ref}
 [mariadb] EXPLAIN FORMAT=JSON SELECT id FROM people WHERE note > '' AND ref = {ref}
+SELECT {price} AS p FROM people WHERE price = {price}
+SELECT price = {price} FROM people
+SELECT {price} + 0 AS p FROM people WHERE price IN ({price}, 1)
+SELECT CONCAT('', {price}) AS p FROM people WHERE price = {price}
+SELECT CASE price WHEN {price} THEN {price} END AS p FROM people
+SELECT v.x FROM (SELECT {price} AS x) v JOIN people ON price = v.x
+EXPLAIN FORMAT=JSON SELECT id FROM people WHERE note > '' AND price = {price}
+SELECT {at} AS a FROM people WHERE at = {at}
+SELECT at = {at} FROM people
+SELECT DATE({at}) AS a FROM people WHERE at = TIMESTAMP {at}
+SELECT DATE_FORMAT({at}, '%Y-%m-%d') AS a FROM people WHERE at IN ({at})
+EXPLAIN FORMAT=JSON SELECT id FROM people WHERE note > '' AND at = {at}
+PREPARE q FROM "SELECT at = {at}, price = {price} FROM people" ;; EXECUTE q ;; DEALLOCATE PREPARE q

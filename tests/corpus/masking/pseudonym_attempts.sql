@@ -1,4 +1,5 @@
--- Ways to make the gateway show what a pseudonym stands for, with {ssn}, {email}, {code}, {card}, {born}, {ref} in the place of values.
+-- Ways to make the gateway show what a pseudonym stands for, with {ssn}, {email}, {code}, {card}, {born}, {ref}, {pay}, {at}, {seen},
+-- {woke}, {tags}, {parts} in the place of values.
 -- With the real values on a direct connection each shows one; with pseudonyms through the gateway none may.
 SELECT {ssn}::text
 SELECT {ssn} AS ssn FROM people WHERE ssn = {ssn}
@@ -75,3 +76,40 @@ SELECT {ref}::uuid FROM people WHERE ref = {ref}
 SELECT uuid_send({ref}::uuid) FROM people WHERE ref = {ref}
 COPY (SELECT {ssn} FROM people WHERE ssn = {ssn}) TO STDOUT
 COPY (SELECT v.x FROM (VALUES ({ssn})) v(x) JOIN people ON ssn = v.x) TO STDOUT (FORMAT csv)
+SELECT {pay} AS p FROM people WHERE pay = {pay}
+SELECT pay = {pay}, {pay} + 0 FROM people
+SELECT {pay}::text FROM people WHERE pay IN ({pay}, 1)
+SELECT CASE pay WHEN {pay} THEN {pay} END FROM people
+SELECT v.x FROM (VALUES ({pay})) v(x) JOIN people ON pay = v.x
+SELECT width_bucket({pay}, 0, 10000000, 100000000)::text, {pay} FROM people WHERE pay = {pay}
+SELECT id FROM people WHERE pay = {pay} AND {pay}::text::date IS NULL
+EXPLAIN VERBOSE SELECT id FROM people WHERE pay = {pay}
+PREPARE q7(numeric) AS SELECT $1 FROM people WHERE pay = $1 ;; EXECUTE q7({pay}) ;; DEALLOCATE q7
+SELECT {at}::timestamp::text FROM people WHERE at = {at}
+SELECT at = {at}, {at}::text FROM people
+SELECT ({at}::timestamp + interval '0 s')::text FROM people WHERE at = {at}
+SELECT u::text FROM people, unnest(ARRAY[{at}::timestamp]) u WHERE at = u
+SELECT to_char({at}::timestamp, 'YYYY-MM-DD') FROM people WHERE at = TIMESTAMP {at}
+EXPLAIN VERBOSE SELECT id FROM people WHERE at = {at}
+SELECT date_trunc('day', {at}::timestamp)::text, id FROM people WHERE at = {at}
+SELECT ({seen}::timestamptz AT TIME ZONE 'UTC')::text FROM people WHERE seen = {seen}
+SELECT nullif(seen, {seen})::text, {seen} FROM people
+EXPLAIN VERBOSE SELECT id FROM people WHERE seen = ANY (ARRAY[{seen}::timestamptz])
+PREPARE q8(timestamptz) AS SELECT id FROM people WHERE seen = $1 ;; EXPLAIN EXECUTE q8({seen}) ;; DEALLOCATE q8
+SELECT {woke}::time::text FROM people WHERE woke = {woke}
+SELECT woke = {woke}, {woke} FROM people
+SELECT {tags}::text[] FROM people WHERE tags = {tags}
+SELECT tags = {tags}, {tags} FROM people
+SELECT unnest({tags}::text[]) FROM people WHERE tags = {tags}
+SELECT array_to_string({tags}::text[], ',') FROM people WHERE tags = {tags}
+SELECT ({tags}::text[])[1] FROM people WHERE ({tags}::text[])[1] = ANY (tags)
+SELECT x FROM unnest({tags}::text[]) x JOIN people ON x = ANY (tags)
+SELECT tags && {tags}, {tags} FROM people
+SELECT array_position(tags, ({tags}::text[])[1]), {tags} FROM people
+EXPLAIN VERBOSE SELECT id FROM people WHERE tags = {tags}
+UPDATE people SET note = {tags}::text WHERE tags = {tags} RETURNING note
+UPDATE people SET tags = {tags} RETURNING tags
+SELECT {parts}::int[]::text FROM people WHERE parts = {parts}
+SELECT parts = {parts}, {parts} FROM people
+SELECT parts[1], {parts}::text FROM people WHERE parts = {parts}
+COPY (SELECT {pay}, {at}, {tags} FROM people WHERE pay = {pay} AND at = {at} AND tags = {tags}) TO STDOUT
