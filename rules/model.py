@@ -259,6 +259,7 @@ class Column:
     length: int = 0  # MySQL: column length in bytes
     flags: int = 0  # MySQL: UNSIGNED_FLAG and others
     decimals: int = 0
+    codec: str = ""  # MySQL: in which its text comes, where the description does not say so
 
 
 @frozen

@@ -47,4 +47,7 @@ ENCODED: Final = [
 def canaries(data: bytes) -> list[bytes]:
     """Every form of a masked value that is in there."""
     lower = data.lower()
-    return [form for form in FORMS if form in lower] + [form for form in (*BINARY, *ENCODED) if form in data]
+    bare = lower.replace(b"\0", b"")  # what comes in UTF-16 or UTF-32 is ASCII then
+    return [form for form in FORMS if form in lower or form in bare] + [
+        form for form in (*BINARY, *ENCODED) if form in data
+    ]

@@ -17,11 +17,13 @@ import pymysql
 import pytest
 from attrs import frozen
 
+from protocols.mysql.packets import encode_lenenc
 from rules.masking.maskers import MASKERS
 from rules.masking.mysql.maskers import MySqlMaskers
 from rules.masking.mysql.types import Facts
 from rules.masking.values import Mark
 from tests.integration import mysql_gateway as gateway
+from tests.integration.mysql_raw import Heard
 from tests.support import programs
 from tests.support.servers import Server
 
@@ -202,6 +204,64 @@ def _plain(value: Any) -> Any:
     return (
         value % 2**64 if isinstance(value, int) else value
     )  # of a prepared BIGINT it does not heed that it is unsigned
+
+
+CODECS = {"utf16": "utf_16_be", "utf16le": "utf_16_le", "ucs2": "utf_16_be", "utf32": "utf_32_be"}
+
+
+def fields(connection: Any, masker: str, charset: str) -> list[bytes | None]:
+    """The bytes of the text protocol, in results of that character set."""
+    connection.decoders, connection.use_unicode = {}, False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET character_set_results = {charset}")
+        cursor.execute(f"SELECT * FROM {table(masker)}")
+        (found,) = cursor.fetchall()
+        cursor.execute("SET character_set_results = utf8mb4")
+    return list(found[1:])
+
+
+@pytest.mark.parametrize("charset", CODECS)
+def test_what_stands_in_a_columns_place_comes_in_the_character_set_of_results(masked: Masked, charset: str) -> None:
+    """Whatever the server converts comes converted, and what it does not as it is: as a driver that asked for it expects."""
+
+    def wide(value: bytes | None) -> bytes | None:
+        return None if value is None else value.decode().encode(CODECS[charset])
+
+    with closing(gateway.direct(masked.server, DBNAME)) as admin, closing(gateway.connect(masked.port)) as connection:
+        plain, there = (fields(admin, "redact", each) for each in ("utf8mb4", charset))
+        converted = [one != other for one, other in zip(plain, there, strict=True)]
+        assert sum(converted) > 10
+        for masker in MASKERS:
+            wanted, got = (fields(connection, masker, each) for each in ("utf8mb4", charset))
+            for kind, one, other, converts in zip(masked.types, wanted, got, converted, strict=True):
+                assert other == (wide(one) if converts else one), f"{masker} of {kind}"
+
+
+def test_prepared_statements_heed_the_character_set_of_results(masked: Masked) -> None:
+    """In binary that of JSON in MySQL, and in MariaDB of DECIMAL."""
+    kind, value = ("decimal(8, 3)", "0.000") if masked.mariadb else ("json", '"***"')
+    with closing(gateway.connect(masked.port)) as connection:
+        session = Heard(connection)
+        session.text("SET character_set_results = utf16le")
+        session.take()
+        session.prepared(f"SELECT c{list(masked.types).index(kind)} FROM {table('redact')}")
+        data = session.take()
+    assert encode_lenenc(value.encode("utf_16_le")) + b"\xfe\x00\x00" in data
+
+
+def test_a_session_with_results_in_utf16_is_judged_and_warned_as_any(masked: Masked) -> None:
+    with closing(gateway.connect(masked.port)) as connection:
+        session = Heard(connection)
+        session.text("SET character_set_results = utf16")
+        session.text(f"SELECT c0 FROM {table('redact')} WHERE c0 > 3")
+        assert b"pending" in session.take(), "held for its condition, and for nothing else"
+        session.text("SELECT CAST('x y' AS signed)")
+        session.text("SHOW WARNINGS")
+        data = session.take()
+        assert "Truncated incorrect INTEGER value: '***'".encode("utf_16_be") in data
+        session.text("SET character_set_results = utf8mb4")
+        session.text("SELECT 'it goes on'")
+        assert b"it goes on" in session.take()
 
 
 def test_pymysql_decodes_every_type(masked: Masked) -> None:

@@ -34,7 +34,7 @@ def test_the_answer_says_what_the_session_is() -> None:
         ROW[:7],
         (None, *ROW[1:]),
         (ROW[0], None, *ROW[2:]),
-        # results in UTF-16, or a name that nobody has
+        # an answer in UTF-16, or a name that nobody has
         (ROW[0].decode().encode("utf-16"), *ROW[1:]),
         (ROW[0], b"utf8mb4'; ", *ROW[2:]),
     ],

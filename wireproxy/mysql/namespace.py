@@ -25,10 +25,12 @@ _SETUP_DESCRIBED = (
 )
 _READ_ONLY = (b"SET SESSION TRANSACTION READ ONLY",)
 DESCRIBE = f"SET SESSION {VARIABLE} = FULL".encode()
-PROBE = (
-    b"SELECT @@SESSION.sql_mode, @@SESSION.character_set_client, DATABASE(), @@SESSION.time_zone, @@SESSION.autocommit,"
-    b" @@SESSION.character_set_results, VERSION(), CURRENT_USER()"
-)
+_ASKED = (
+    "@@SESSION.sql_mode", "@@SESSION.character_set_client", "DATABASE()", "@@SESSION.time_zone", "@@SESSION.autocommit + 0",
+    "@@SESSION.character_set_results", "VERSION()", "CURRENT_USER()",
+)  # fmt: skip
+# bytes come as they are, whatever character set the client has asked results in
+PROBE = f"SELECT {', '.join(f'CAST(CONVERT({each} USING utf8mb4) AS BINARY)' for each in _ASKED)}".encode()
 _WORDS = re.compile(r"[A-Za-z0-9_,]*\Z")
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
 
@@ -52,6 +54,7 @@ class MySqlNamespace:
         self._now = Namespace(search_path=(), lexing_known=False)
         self._then: Namespace | None = None
         self.values_read_by: dict[str, str] = {}  # settings that change what a value means, for what is approved
+        self.results_in = ""  # character_set_results
         self.unsettled = False  # nothing is in flight when a statement is judged
         self.in_transaction = False
         self.answered(row)
@@ -96,7 +99,6 @@ class MySqlNamespace:
             or texts[1] is None
             or not (_WORDS.match(texts[0]) and _WORDS.match(texts[1]))
         ):
-            # results in a character set that is not ASCII's, perhaps: it is not guessed at
             self.lose()
             return
         version, user = texts[6] or "", texts[7] or ""
@@ -112,6 +114,7 @@ class MySqlNamespace:
         if told != self._now:
             self._now = told
         self._use(texts[2])
+        self.results_in = (texts[5] or "").lower()
         self.values_read_by = {"time_zone": texts[3] or "", "sql_mode": texts[0], "autocommit": texts[4] or ""}
 
     def lose(self) -> None:
@@ -127,6 +130,8 @@ class MySqlNamespace:
                 self._now = evolve(self._now, sql_mode=_modes(value))
             case "character_set_client":
                 self._now = evolve(self._now, charset=value.lower())
+            case "character_set_results":
+                self.results_in = value.lower()
         if name in self.values_read_by:
             self.values_read_by[name] = value
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from protocols.mysql.messages import MySqlColumn
 from rules.masking import ResultMasks
+from rules.masking.mysql.charsets import WIDE
 from rules.masking.mysql.plan import MySqlResultMasks
+from rules.masking.mysql.types import codec_beside
 from rules.model import Column
 from wireproxy.log.writer import ColumnHead
 from wireproxy.weighed import Weighed
@@ -30,17 +32,20 @@ def _gives_several(mask: ResultMasks) -> bool:
     return not isinstance(mask, MySqlResultMasks) or mask.several
 
 
-def column_of(column: MySqlColumn, binary: bool) -> Column:
-    table, name = column.org_table.decode("utf-8", "replace"), column.org_name.decode("utf-8", "replace")
+def column_of(column: MySqlColumn, binary: bool, results_in: str = "", *, mariadb: bool = False) -> Column:
+    """`results_in`: the charset that the client has asked results in, names of columns too."""
+    codec = WIDE.get(results_in, "utf-8")
+    table, name = column.org_table.decode(codec, "replace"), column.org_name.decode(codec, "replace")
     return Column(
-        name=column.name.decode("utf-8", "replace"),
+        name=column.name.decode(codec, "replace"),
         type_oid=column.type,
-        origin=(column.schema.decode("utf-8", "replace"), table, name) if table and name else None,
+        origin=(column.schema.decode(codec, "replace"), table, name) if table and name else None,
         binary=binary,
         charset=column.charset,
         length=column.length,
         flags=column.flags,
         decimals=column.decimals,
+        codec=codec_beside(column.type, binary, results_in, mariadb=mariadb),
     )
 
 

@@ -335,7 +335,8 @@ class MySqlSession(Session):
             if self.bench.masks is None:
                 return None
             mask = self.bench.masks.unknown()
-        columns = [column_of(column, described.binary) for column in described.columns]
+        results_in, mariadb = self._namespace.results_in, self._namespace.current.mariadb
+        columns = [column_of(each, described.binary, results_in, mariadb=mariadb) for each in described.columns]
         if mask.unknown_origins(columns):
             self.target.missing()  # another table than the one of the catalog, or a bug of ours: masked as a whole
         told = self._hears_withheld(described.ticket) if self.log.encrypted else None

@@ -61,7 +61,10 @@ async def settings_at_start(database: Database, password: str | None) -> list[by
     def work() -> list[bytes | None]:
         with side_connection(database, password) as connection, connection.cursor() as cursor:
             cursor.execute(PROBE.decode())
-            return [None if value is None else str(value).encode() for value in cursor.fetchone()]
+            return [
+                value if value is None or isinstance(value, bytes) else str(value).encode()
+                for value in cursor.fetchone()
+            ]
 
     return await in_thread(work, database.connect_timeout_s + ESTIMATE_TIMEOUT_MS / 1000)
 

@@ -65,6 +65,10 @@ utf8mb4 utf_8 4 45-46 224-247 255-323 608-610 1069-1070 1248 1270 2304-2559
 """
 
 
+# Those of results in which ASCII comes otherwise than as ASCII.
+WIDE: Final = {"ucs2": "utf_16_be", "utf16": "utf_16_be", "utf16le": "utf_16_le", "utf32": "utf_32_be"}
+
+
 def _read() -> dict[int, Charset]:
     found = {}
     for line in _TABLE.strip().splitlines():

@@ -3,8 +3,8 @@
 The same maskers as for Postgres (`rules.masking.maskers`), and equal values give equal hashes there and here. What cannot be
 masked in its type becomes NULL, in a column that is NOT NULL as well: clients tell NULL by the row, not by the column's flag.
 
-What it misses: MariaDB writes numbers in the charset of results, and MySQL JSON; where a client has asked for UTF-16, what stands
-in their place comes in ASCII. MariaDB's JSON is a text on the wire: a LONGTEXT with a binary collation is masked as JSON would be.
+MariaDB writes numbers and dates in the charset of results, and MySQL JSON: `in_codec` masks those of a client that has asked for
+UTF-16. MariaDB's JSON is a text on the wire: a LONGTEXT with a binary collation is masked as JSON would be.
 """
 
 from __future__ import annotations
@@ -83,6 +83,16 @@ class MySqlMaskers:
             case "last4" | "first-n" | "email":
                 return shortened(mark, facts, binary)
         return None
+
+
+def in_codec(masker: FieldMasker, codec: str) -> FieldMasker:
+    """The same for a field whose text comes in that codec. What cannot be read in it is nothing that the masker can read."""
+
+    def mask(data: bytes | None) -> bytes | None:
+        found = masker(None if data is None else data.decode(codec, "replace").encode())
+        return None if found is None else found.decode().encode(codec)
+
+    return mask
 
 
 def in_words(facts: Facts, change: Change) -> Change | None:

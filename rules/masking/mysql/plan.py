@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from attrs import define, evolve, field, frozen
 
 from rules.masking.maskers import FieldMasker
+from rules.masking.mysql.charsets import CHARSETS, WIDE
 from rules.masking.mysql.diagnostics import Told, warnings_plan
 from rules.masking.mysql.exchange import ECHOES
 from rules.masking.mysql.follow import VARIABLES, MySqlWorld
 from rules.masking.mysql.loading import LoadCheck, Loading
-from rules.masking.mysql.maskers import MySqlMaskers
+from rules.masking.mysql.maskers import MySqlMaskers, in_codec
 from rules.masking.mysql.names import folded, is_word
 from rules.masking.mysql.scope import member
 from rules.masking.mysql.types import Facts
@@ -46,8 +47,10 @@ class MySqlPlanner(Planner):
         )
         if value.plain and len(marks) == 1:
             (mark,) = marks
-            return self.maskers.field(mark, facts, column.binary)
-        return self.maskers.derived(facts, column.binary)
+            found = self.maskers.field(mark, facts, column.binary)
+        else:
+            found = self.maskers.derived(facts, column.binary)
+        return in_codec(found, column.codec) if column.codec else found
 
     def _declared(self, value: Value) -> str:
         """The type of the stored columns that are shown as they are; on the wire some are strings."""
@@ -97,7 +100,13 @@ class MySqlResultMasks(ResultMasks):
         Where the description is another than what was followed, nothing is known of any column.
         """
         if self.warnings and len(columns) == 3:
-            return tuple(warnings_plan(columns[0].binary, told=told))
+            wide = CHARSETS.get(columns[2].charset)
+            codecs = ("", columns[1].codec, wide.codec if wide is not None and wide.codec in WIDE.values() else "")
+            found = warnings_plan(columns[0].binary, told=told)
+            return tuple(
+                in_codec(masker, codec) if masker is not None and codec else masker
+                for masker, codec in zip(found, codecs, strict=True)
+            )
         values = [self._with_origin(value, column) for value, column in zip(self._told(columns), columns, strict=True)]
         found = tuple(self._planner.mask(value, column) for value, column in zip(values, columns, strict=True))
         return found if any(found) else None

@@ -17,18 +17,32 @@ from typing import Final
 from attrs import frozen
 
 from rules.masking.formats import STARS, year_of_text
-from rules.masking.mysql.charsets import BINARY, CHARSETS, Charset
+from rules.masking.mysql.charsets import BINARY, CHARSETS, WIDE, Charset
 
 FLOAT, DOUBLE, BIT, JSON, VECTOR, GEOMETRY, YEAR = 4, 5, 16, 245, 242, 255, 13
 DATE, TIME, DATETIME, TIMESTAMP = 10, 11, 12, 7
 INTEGERS: Final = {1: ("<b", 7), 2: ("<h", 15), 3: ("<i", 31), 8: ("<q", 63), 9: ("<i", 23)}  # form, bits without sign
 DECIMALS: Final = frozenset({0, 246})
 STRINGS: Final = frozenset({15, 247, 248, 249, 250, 251, 252, 253, 254})
+_WRITTEN: Final = frozenset({FLOAT, DOUBLE, DATE, TIME, DATETIME, TIMESTAMP, YEAR})
 UNSIGNED, ZEROFILL, ENUM, SET = 0x20, 0x40, 0x100, 0x800  # flags of a column
 _BLOB, _BINARY_FLAG, _LONGTEXT_BYTES = 252, 0x80, 0xFFFFFFFF
 ANY_DECIMALS: Final = 31  # of a FLOAT without a fixed number of them, and more in expressions
 
 NO_JSON: Final = '"***"'
+
+
+def codec_beside(kind: int, binary: bool, results_in: str, *, mariadb: bool) -> str:
+    """The codec of a field whose description names none, though it comes in the charset of results; "": bytes, or ASCII.
+
+    MariaDB converts every number and date that it writes as text, MySQL its JSON.
+    """
+    codec = WIDE.get(results_in, "")
+    if not mariadb:
+        return codec if kind == JSON else ""
+    written = kind in DECIMALS or (not binary and (kind in INTEGERS or kind in _WRITTEN))
+    return codec if written else ""
+
 
 # Types that only the catalog knows: on the wire they are strings.
 DECLARED: Final = {"uuid": b"00000000-0000-0000-0000-000000000000", "inet6": b"::", "inet4": b"0.0.0.0"}
