@@ -37,6 +37,9 @@ STARRED = [
      "Incorrect datetime value: '***' for function str_to_date"),
     (1526, "Table has no partition for value canary", "Table has no partition for value ***"),
     (1139, "Got error 'canary' from regexp", "Got error '***' from regexp"),
+    (1139, "Regex error 'canary at offset 3'", "Regex error '***'"),
+    (3141, 'Invalid JSON text in argument 1 to function json_type: "canary" at position 0.',
+     'Invalid JSON text in argument 1 to function json_type: "***" at position 0.'),
     (1231, "Variable 'sql_mode' can't be set to the value of 'canary'", "Variable '***' can't be set to the value of '***'"),
     (1146, "Table 'shop.canary' doesn't exist", "Table '***' doesn't exist"),
     (1054, "Unknown column 'canary' in 'field list'", "Unknown column '***' in 'field list'"),
@@ -44,6 +47,9 @@ STARRED = [
      'Invalid JSON text: "***" at position 0 in value for column \'t.doc\'.'),
 ]  # fmt: skip
 PASSING = [
+    (1139, "Regex error 'missing closing parenthesis at offset 3'"),
+    (3141, 'Invalid JSON text in argument 1 to function json_type: "Invalid value." at position 0.'),
+    (4038, "Syntax error in JSON text in argument 1 to function 'json_extract' at position 9"),
     (1213, "Deadlock found when trying to get lock; try restarting transaction"),
     (1205, "Lock wait timeout exceeded; try restarting transaction"),
     (1048, "Column 'ssn' cannot be null"),
@@ -67,6 +73,9 @@ WRITTEN = [
     (1054, "Unknown column 'c.nope' in 'where clause'", "SELECT 1 FROM customers c WHERE c.nope = 1"),
     (1064, "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the right"
      " syntax to use near 'FROM\n x' at line 1", "SELECT FROM\n x"),
+    (1064, "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the right"
+     " syntax to use near '(SELECT total FROM orders o WHERE o.person_id = p.id ORDER BY total DESC LIMI...' at line 1",
+     "SELECT 1 FROM p, LATERAL (SELECT total FROM orders o WHERE o.person_id = p.id ORDER BY total DESC LIMIT 1) x"),
     (1305, "FUNCTION shop.nope does not exist", "SELECT nope(1)"),
     (1049, "Unknown database 'nope'", "USE nope"),
     (1066, "Not unique table/alias: 't'", "SELECT 1 FROM t, t"),

@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from protocols.base import Completed, Failed, ParameterChanged, Question, RowPlan, Rows, Stage
+from protocols.base import Completed, Failed, Fields, ParameterChanged, Question, RowPlan, Rows, Stage
 from protocols.mysql.cutting import quoted
 from protocols.mysql.describing import VARIABLE
 from protocols.mysql.handshake import HandshakeResponse
@@ -52,6 +52,7 @@ from wireproxy.mysql.killing import (
     unclear,
 )
 from wireproxy.mysql.loading import LoadedRows, loaded_rows
+from wireproxy.mysql.mistaken import may_be_wrong, understood
 from wireproxy.mysql.namespace import DESCRIBE, PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor, Reentry
 from wireproxy.mysql.results import column_of, head_of, mask_of
@@ -230,6 +231,14 @@ class MySqlSession(Session):
         with trio.move_on_after(ESTIMATE_S):
             return await target.estimate_in(statements[0].text.encode(), parameters, meaning)
         return None
+
+    async def wrong_names(self, question: Question, weighed: Weighed) -> Fields | None:
+        target = self.target
+        if not isinstance(target, MySqlTarget) or not may_be_wrong(question, weighed, self._namespace.current):
+            return None
+        text, masks = question.text or b"", self.bench.masks
+        found = await target.wrong_text(text, self._namespace.current, may_write=understood(weighed))
+        return found if found is None or masks is None else masks.scrub_diagnostic({**found, "text": text})
 
     def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
         statements = weighed.judgement.statements

@@ -1,6 +1,8 @@
 """What an approver may want to know of a statement for MySQL or MariaDB: the optimizer's estimate, or what it does when tried.
 
-Both run over a side connection, in a transaction that is rolled back, with timeouts. The values go in as user variables of the type
+And whether there is anything to decide: a statement that is only prepared does not run.
+
+All run over a side connection, in a transaction that is rolled back, with timeouts. The values go in as user variables of the type
 that the client bound: neither server explains a statement with parameters otherwise. What a rollback would not undo is not tried:
 tables of another engine than InnoDB, and tables with triggers, which may write to such.
 """
@@ -15,6 +17,7 @@ from typing import Any, Final
 import pymysql
 from attrs import frozen
 
+from protocols.base import Fields
 from protocols.mysql.values import DOUBLE, FLOAT
 from rules.model import Namespace
 from wireproxy.catalog import CatalogError, in_thread
@@ -29,6 +32,25 @@ TRIGGERS: Final = (
     "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s"
 )
 MOST_PARAMETERS: Final = 1_000
+# Errors about the text of a statement alone, with their SQLSTATE.
+WRONG: Final = {
+    1049: b"42000",  # unknown database
+    1052: b"23000",  # a column that may be of two tables
+    1054: b"42S22",  # unknown column
+    1064: b"42000",  # no SQL
+    1066: b"42000",  # a table or alias twice
+    1109: b"42S02",  # a table that is not in FROM
+    1111: b"HY000",  # an aggregate where none may stand
+    1136: b"21S01",  # another number of values than of columns
+    1146: b"42S02",  # unknown table
+    1193: b"HY000",  # unknown variable of the server
+    1222: b"21000",  # arms of a UNION with different numbers of columns
+    1241: b"21000",  # a subquery with several columns
+    1248: b"42000",  # a derived table without an alias
+    1305: b"42000",  # unknown function or procedure
+    1318: b"42000",  # another number of arguments than of parameters, of a stored one
+    1582: b"42000",  # the same, of the server's own
+}
 _INTEGERS: Final = frozenset({1, 2, 3, 8, 9, 13})
 _DECIMALS: Final = frozenset({0, 246})
 _BLOBS: Final = frozenset({249, 250, 251, 252})
@@ -83,6 +105,31 @@ async def estimate_rows(
     return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
 
 
+async def wrong_text(
+    database: Database, password: str | None, text: bytes, meaning: Meaning, may_write: bool
+) -> Fields | None:
+    """The server's own error where one statement is no SQL, or names something that is not there. Raises CatalogError.
+
+    The statement is prepared, and not run: what such an error quotes, the client wrote. `may_write`: the servers prepare nothing
+    that writes in a transaction that may not.
+    """
+
+    def work() -> Fields | None:
+        access = "READ WRITE" if may_write else "READ ONLY"
+        with _tried(database, password, meaning, ESTIMATE_TIMEOUT_MS, access) as cursor:
+            cursor.execute(f"SET @wireproxy = _utf8mb4 x'{text.hex()}'")
+            try:
+                cursor.execute("PREPARE wireproxy FROM @wireproxy")
+            except pymysql.err.MySQLError as error:
+                number, message = error.args[:2] if len(error.args) > 1 else (0, "")
+                if number not in WRONG:
+                    return None
+                return {"S": b"ERROR", "C": WRONG[number], "M": str(message).encode(), "errno": b"%d" % number}
+            return None
+
+    return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)
+
+
 def rows_of(plan: Sequence[dict[str, Any]]) -> float | None:
     """Of the plan's first SELECT, UPDATE or DELETE: tables that are joined multiply, and what is filtered out does not count."""
     total: float | None = None
@@ -133,13 +180,15 @@ def _check_undone(cursor: Any, schema: str, name: str) -> None:
 
 
 @contextmanager
-def _tried(database: Database, password: str | None, meaning: Meaning, timeout_ms: int) -> Iterator[Any]:
+def _tried(
+    database: Database, password: str | None, meaning: Meaning, timeout_ms: int, access: str = "READ WRITE"
+) -> Iterator[Any]:
     """A cursor in a transaction that is rolled back, whatever happens."""
     with side_connection(database, password) as connection:
         number = connection.thread_id()
         with connection.cursor() as cursor:
             try:
-                _begin(cursor, meaning, timeout_ms)
+                _begin(cursor, meaning, timeout_ms, access)
                 yield cursor
             except (pymysql.err.OperationalError, OSError):
                 _end(
@@ -156,7 +205,7 @@ def _end(database: Database, password: str | None, number: int) -> None:
         other.kill(number)
 
 
-def _begin(cursor: Any, meaning: Meaning, timeout_ms: int) -> None:
+def _begin(cursor: Any, meaning: Meaning, timeout_ms: int, access: str) -> None:
     if not _WORDS.match(meaning.sql_mode) or not _ZONE.match(meaning.time_zone):
         raise CatalogError("its settings are not known")
     cursor.execute(f"SET SESSION sql_mode = '{meaning.sql_mode}', time_zone = '{meaning.time_zone}'")
@@ -168,7 +217,7 @@ def _begin(cursor: Any, meaning: Meaning, timeout_ms: int) -> None:
         cursor.execute(f"SET SESSION max_execution_time = {timeout_ms}")
     if meaning.database is not None:
         cursor.connection.select_db(meaning.database)
-    cursor.execute("START TRANSACTION")
+    cursor.execute(f"START TRANSACTION {access}")
 
 
 def _runs(parameters: Parameters, places: int) -> list[Parameters]:

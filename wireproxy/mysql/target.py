@@ -9,6 +9,7 @@ from typing import Final
 import trio
 from attrs import frozen
 
+from protocols.base import Fields
 from rules.catalog import Catalog
 from rules.classify.mysql.lexer import Unreadable, lex
 from rules.classify.mysql.statements import lexing_of
@@ -25,7 +26,7 @@ from wireproxy.holding import ATTRIBUTE
 from wireproxy.mysql.catalog import load_mysql
 from wireproxy.mysql.exchanging import sent_text, sent_values
 from wireproxy.mysql.namespace import MySqlNamespace, version_number
-from wireproxy.mysql.side import Meaning, estimate_rows, preview, settings_at_start
+from wireproxy.mysql.side import Meaning, estimate_rows, preview, settings_at_start, wrong_text
 from wireproxy.side import Parameters
 from wireproxy.target import ATTEMPTS, PAUSE_S, ROLLED_BACK, CatalogError, Target, split_words
 
@@ -82,6 +83,13 @@ class MySqlTarget(Target):
         """Rows that the optimizer expects a statement to look at; None when it cannot say."""
         try:
             return await estimate_rows(self.database, await self.password(), text, parameters, meaning)
+        except (CatalogError, CredentialError):
+            return None
+
+    async def wrong_text(self, text: bytes, namespace: Namespace, *, may_write: bool) -> Fields | None:
+        """What the server says of a statement that is no SQL, or names what is not there; None when it says nothing of the kind."""
+        try:
+            return await wrong_text(self.database, await self.password(), text, Meaning.of(namespace), may_write)
         except (CatalogError, CredentialError):
             return None
 

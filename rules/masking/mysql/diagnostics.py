@@ -39,6 +39,8 @@ _MARKS: Final = re.compile("|".join(map(re.escape, _PLACES)))
 _INFO: Final = re.compile(
     rb"(?:(?:Records|Duplicates|Warnings|Rows matched|Changed|Deleted|Skipped): \d{1,20} {0,2})*|Statement prepared"
 )
+CUT: Final = "..."  # MariaDB puts it behind as much of a text as it shows
+MINIMUM_CUT: Final = 60  # letters; it shows no fewer of a longer text
 _QUALIFIER: Final = re.compile(r"(?:[\w$-]{1,64}\.){0,2}")
 
 
@@ -63,7 +65,7 @@ class Form:
 def _written(value: str, own: str) -> bool:
     """Whether the client wrote it; the server puts the schema, and the table, before a name."""
     folded = value.casefold()
-    if folded in own:
+    if folded in own or (folded.endswith(CUT) and len(folded) > MINIMUM_CUT and folded.removesuffix(CUT) in own):
         return True
     match = _QUALIFIER.match(folded)
     rest = folded[match.end() :] if match is not None else ""
