@@ -44,9 +44,15 @@ COLUMNS = [
     # expressions
     ("SELECT upper(ssn), concat(ssn, ''), length(ssn), ssn + 1, -salary FROM customers", "? ? ? ? ?"),
     ("SELECT CAST(ssn AS CHAR), CONVERT(ssn USING utf8mb4), BINARY ssn, ssn COLLATE utf8mb4_bin FROM customers", "? ? ? ?"),
-    ("SELECT IF(ssn = 'x', 1, 2), CASE WHEN ssn = 'x' THEN 1 END, CASE ssn WHEN 'x' THEN name END FROM customers", "? ? ?"),
-    ("SELECT COALESCE(ssn, name), IFNULL(name, city), NULLIF(ssn, 'x'), ISNULL(ssn), ssn IS NULL FROM customers", "? - ? ? ?"),
-    ("SELECT ssn = 'x', ssn <=> 'x', ssn IN ('x'), NOT ssn = 'x', id = 1 FROM customers", "? ? ? ? -"),
+    ("SELECT IF(ssn > 'x', 1, 2), CASE WHEN ssn > 'x' THEN 1 END, CASE ssn WHEN name THEN 1 END FROM customers", "? ? ?"),
+    ("SELECT COALESCE(ssn, name), IFNULL(name, city), NULLIF(ssn, 'x'), ISNULL(ssn), upper(ssn) IS NULL FROM customers",
+     "? - ? - ?"),
+    # what a WHERE may ask may be shown as well
+    ("SELECT IF(ssn = 'x', 1, 2), CASE WHEN ssn = 'x' THEN 1 END, CASE ssn WHEN 'x' THEN name END FROM customers", "- - -"),
+    ("SELECT ssn = 'x', ssn <=> ?, ssn IN ('x'), NOT ssn = 'x', ssn IS NOT NULL FROM customers", "- - - - -"),
+    ("SELECT SUM(ssn IS NULL), SUM(CASE WHEN ssn IS NULL THEN 1 ELSE 0 END), MAX(IF(ssn = 'x', 1, 0)) FROM customers", "- - -"),
+    ("SELECT c.ssn = a.ssn FROM customers c, archive a", "-"),
+    ("SELECT ssn = name, ssn = 78, ssn = 'x' OR ssn > 'y', IF(ssn = 'x', ssn, name) FROM customers", "? ? ? ?"),
     ("SELECT (SELECT ssn), (SELECT name), EXISTS (SELECT ssn), (SELECT MAX(c.ssn)) FROM customers c", "redact - - ?"),
     ("SELECT COUNT(*), COUNT(ssn), MAX(ssn), GROUP_CONCAT(ssn), SUM(salary), MIN(name) FROM customers", "- - ? ? ? -"),
     ("SELECT GROUP_CONCAT(DISTINCT name ORDER BY name SEPARATOR ', '), GROUP_CONCAT(id, ssn) FROM customers", "- ?"),
@@ -67,7 +73,7 @@ COLUMNS = [
     ("SELECT MATCH (ssn) AGAINST ('x'), MATCH (name, city) AGAINST ('x') FROM customers", "? -"),
     ("SELECT EXTRACTVALUE(ssn, '/a'), UPDATEXML('<a/>', ssn, 'x') FROM customers", "? ?"),
     ("SELECT MD5(ssn), SHA2(ssn, 256), CRC32(ssn), HEX(ssn), TO_BASE64(ssn), REVERSE(ssn) FROM customers", "? ? ? ? ? ?"),
-    ("SELECT ROW(1, 2) = ROW(id, 3), (id, ssn) = (1, 'x') FROM customers", "- ?"),
+    ("SELECT ROW(1, 2) = ROW(id, 3), (id, ssn) = (1, 'x'), (id, ssn) = (1, name) FROM customers", "- - ?"),
     # joins
     ("SELECT o.note, c.ssn FROM orders o JOIN customers c ON c.id = o.customer_id", "- redact"),
     ("SELECT id, name FROM customers JOIN orders USING (id)", "- -"),

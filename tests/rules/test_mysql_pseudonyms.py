@@ -43,6 +43,7 @@ TRANSLATED = [
     "WITH w AS (SELECT * FROM customers) SELECT id FROM w WHERE ssn = '{}' ORDER BY id LIMIT 3",
     "SELECT id FROM v WHERE number = '{}'",
     "SELECT CASE ssn WHEN '{}' THEN 1 ELSE 2 END AS which FROM customers",
+    "SELECT ssn = '{}' AS same FROM customers",
     "SELECT IF(ssn = '{}', 1, 2) AS which FROM customers",
     "SELECT 'é', id FROM customers WHERE ssn = '{}' UNION SELECT 'ü', id FROM archive WHERE ssn = '{}'",
     "SELECT id FROM orders o WHERE EXISTS (SELECT * FROM customers c WHERE c.id = o.id AND c.ssn = '{}')",
@@ -86,6 +87,7 @@ def test_a_text_that_is_no_pseudonym_of_this_key_stands_for_itself() -> None:
 NOT_TRANSLATED = [
     "SELECT IF(ssn = '{}', 1, 2) FROM customers",
     "SELECT x.* FROM (SELECT CASE ssn WHEN '{}' THEN 1 END FROM customers) x",
+    "SELECT ssn = '{}' FROM customers",
     "SELECT (SELECT id FROM archive WHERE ssn = '{}') FROM customers",
     "SELECT id FROM customers WHERE ssn = concat('{}', '')",
     "SELECT id FROM customers WHERE ssn = _latin1'{}'",
@@ -118,8 +120,6 @@ UNTOUCHED = [
     "SELECT id FROM orders WHERE note = '{}'",
     "SELECT id FROM customers WHERE email = '{}'",
     "SELECT '{}'",
-    "SELECT ssn = '{}' AS same FROM customers",
-    "SELECT ssn = '{}' FROM customers",
     "SELECT id FROM other.customers c WHERE c.note = '{}'",
     "DO sleep(0)",
 ]
@@ -128,6 +128,45 @@ UNTOUCHED = [
 @pytest.mark.parametrize("sql", UNTOUCHED)
 def test_what_is_compared_with_something_else_stays(sql: str) -> None:
     assert not looked_at(sql.format(T)).exchange
+
+
+GROUPINGS = [
+    "SELECT ssn, COUNT(*) FROM customers GROUP BY ssn ORDER BY COUNT(*) DESC",
+    "SELECT ssn AS s, name, COUNT(*) FROM customers GROUP BY s, 2 WITH ROLLUP",
+    "SELECT DISTINCT ssn, name FROM customers",
+    "SELECT COUNT(DISTINCT ssn), COUNT(DISTINCT name, ssn) FROM customers",
+    "SELECT ssn FROM customers UNION SELECT ssn FROM archive",
+    "SELECT COUNT(*) OVER (PARTITION BY ssn) FROM customers",
+    "SELECT ROW_NUMBER() OVER w FROM customers WINDOW w AS (PARTITION BY ssn ORDER BY id)",
+    "SELECT COUNT(*) FROM v GROUP BY number",
+]
+MORE = [
+    "SELECT email, COUNT(*) FROM customers GROUP BY email",
+    "SELECT DISTINCT ssn, email FROM customers",
+    "SELECT ssn FROM customers UNION SELECT 'm'",
+    "SELECT ssn FROM customers UNION SELECT name FROM customers",
+    "SELECT s FROM (SELECT ssn AS s FROM customers UNION ALL SELECT 'm') x GROUP BY s",
+    "SELECT COUNT(*) FROM customers GROUP BY upper(ssn)",
+    "SELECT ssn, COUNT(*) FROM customers GROUP BY ssn ORDER BY ssn",
+    "SELECT COUNT(*) OVER (PARTITION BY ssn ORDER BY ssn) FROM customers",
+]
+
+
+@pytest.mark.parametrize("sql", GROUPINGS)
+def test_grouping_by_what_stands_for_the_values_passes(sql: str) -> None:
+    assert not looked_at(sql).findings
+    strict = mask_set(Policy("strict", (), predicates="hold"), rules=RULES)
+    assert [finding.kind for finding in examine(sql, strict, SHOP).findings] == ["predicate"]
+
+
+@pytest.mark.parametrize("sql", MORE)
+def test_grouping_by_anything_else_that_is_masked_is_held(sql: str) -> None:
+    assert "predicate" in [finding.kind for finding in looked_at(sql).findings]
+
+
+def test_what_a_window_tells_of_partitions_by_pseudonyms_is_shown() -> None:
+    found = looked_at("SELECT MAX(id) OVER (PARTITION BY ssn), MAX(id) OVER (PARTITION BY ssn, email) FROM customers")
+    assert [bool(value.masked) for _, value in found.columns.named] == [False, True]
 
 
 def test_an_ordinary_read_of_a_view_that_calls_a_function_is_followed_beside_a_masked_table() -> None:

@@ -15,7 +15,7 @@ from rules.functions.mysql import NATIVE
 from rules.masking.follow import listed
 from rules.masking.mysql.absent import surely_absent
 from rules.masking.mysql.follow import NUMBER, Follow
-from rules.masking.mysql.predicates import condition
+from rules.masking.mysql.predicates import answers, asks_for_null, condition, equality, stands_for, told_apart
 from rules.masking.mysql.reading import Node
 from rules.masking.mysql.scope import NoColumn, Scope, members
 from rules.masking.values import CLEAN, CONSTANT, Unsure, Value, union
@@ -72,7 +72,7 @@ _SAFE_NAMES = frozenset(
 # Functions of dates fail on a date only where it is none.
 _OF_DATES = (
     exp.TimeToStr, exp.Year, exp.Month, exp.Day, exp.DayOfMonth, exp.DayOfWeek, exp.DayOfYear, exp.Week, exp.Quarter,
-    exp.Hour, exp.Minute, exp.Second, exp.Dayname, exp.LastDay, exp.DateDiff, exp.Extract, exp.TsOrDsToDate,
+    exp.Hour, exp.Minute, exp.Second, exp.Dayname, exp.LastDay, exp.DateDiff, exp.TimestampDiff, exp.Extract, exp.TsOrDsToDate,
     exp.TsOrDsToTimestamp,
 )  # fmt: skip
 _TEXT_TYPES = frozenset({"CHAR", "NCHAR", "VARCHAR", "NVARCHAR", "TEXT", "BINARY", "VARBINARY", "CHARACTER_SET"})
@@ -107,6 +107,8 @@ def value(follow: Follow, node: Node, scope: Scope) -> Value:
     if isinstance(node, exp.Query):
         return scalar(follow, node, scope)
     found = parts(follow, node, scope)
+    if found.masked and _answered(follow, node, scope):
+        return found.unmasked()
     if found.masked and _may_tell(follow, node, scope):
         follow.oracle(found, f"{_title(node)}, which fails, warns or answers for some values,")
     return found
@@ -116,12 +118,30 @@ def parts(follow: Follow, node: exp.Expr, scope: Scope) -> Value:
     return union([value(follow, part, scope) for part in node.args.values()])
 
 
+def _answered(follow: Follow, node: exp.Expr, scope: Scope) -> bool:
+    """Whether it is a condition that passes: a WHERE would give its answer by which rows come."""
+    if not answers(follow):
+        return False
+    if asks_for_null(node):
+        return value(follow, node.this, scope).plain
+    return isinstance(node, exp.EQ | exp.NEQ | exp.NullSafeEQ | exp.In) and equality(follow, node, scope)
+
+
+def _divides_by_number(follow: Follow, node: exp.Expr) -> bool:
+    """`masked / 12`: a division that cannot be one by zero. It looks at a constant."""
+    divisor = node.expression if isinstance(node, exp.Div | exp.IntDiv | exp.Mod) else None
+    if not isinstance(divisor, exp.Literal) or divisor.is_string:
+        return False
+    follow.literal = True
+    return any(digit in "123456789" for digit in str(divisor.this).lower().partition("e")[0])
+
+
 def _may_tell(follow: Follow, node: exp.Expr, scope: Scope) -> bool:
     if isinstance(node, COMPARING):
         return True
     if isinstance(node, _OF_DATES):
         return False
-    if isinstance(node, _ARITHMETIC + _NUMERIC):
+    if isinstance(node, _ARITHMETIC + _NUMERIC) or _divides_by_number(follow, node):
         return not numeric(follow, node, scope)
     return not isinstance(node, _SAFE)
 
@@ -135,7 +155,8 @@ def numeric(follow: Follow, node: Node, scope: Scope) -> bool:
     if isinstance(node, exp.Column):
         found = value(follow, node, scope)
         return not found.masked or (found.type_oid == NUMBER and found.plain)
-    if isinstance(node, (*_ARITHMETIC, *_NUMERIC, exp.Paren, exp.Max, exp.Min, exp.Coalesce, exp.Distinct, exp.Count)):
+    parted = (*_ARITHMETIC, *_NUMERIC, exp.Paren, exp.Max, exp.Min, exp.Coalesce, exp.Distinct, exp.Count)
+    if isinstance(node, parted) or _divides_by_number(follow, node):
         return all(numeric(follow, each, scope) for each in _children(node))
     return not value(follow, node, scope).masked
 
@@ -231,9 +252,9 @@ def count(follow: Follow, node: exp.Count, scope: Scope) -> Value:
 
 
 def distinct(follow: Follow, node: exp.Distinct, scope: Scope) -> Value:
-    found = value(follow, node.expressions, scope)
-    follow.oracle(found, "DISTINCT in an aggregate")
-    return found
+    each = [value(follow, part, scope) for part in node.expressions]
+    told_apart(follow, each, "DISTINCT in an aggregate")
+    return union(each)
 
 
 def order(follow: Follow, node: exp.Order, scope: Scope) -> Value:
@@ -251,8 +272,9 @@ def ordered(follow: Follow, node: Node, scope: Scope, what: str) -> Value:
 
 def window(follow: Follow, node: exp.Window, scope: Scope) -> Value:
     """What a window depends on beside the arguments of its function."""
-    partition = value(follow, node.args.get("partition_by"), scope)
-    follow.oracle(partition, "the PARTITION BY of a window")
+    keys = [value(follow, key, scope) for key in node.args.get("partition_by") or ()]
+    told_apart(follow, keys, "the PARTITION BY of a window")
+    partition = union(key.unmasked() if stands_for(follow, key) else key for key in keys)
     found = ordered(follow, node.args.get("order"), scope, "the ORDER BY of a window")
     frame = value(follow, node.args.get("spec"), scope)
     follow.oracle(frame, "the frame of a window")
@@ -280,13 +302,10 @@ def case(follow: Follow, node: exp.Case, scope: Scope) -> Value:
     found = [value(follow, node.args.get("default"), scope)]
     for when in node.args["ifs"]:
         test = when.this
-        if subject is None:
-            condition(follow, test, scope, "a CASE")
-        else:
-            condition(follow, exp.EQ(this=subject, expression=test), scope, "a CASE")
+        if subject is not None:
+            test = exp.EQ(this=subject, expression=test)
+        condition(follow, test, scope, "a CASE")
         found += [value(follow, test, scope), value(follow, when.args.get("true"), scope)]
-    if subject is not None:
-        found.append(value(follow, subject, scope))
     return union(found)
 
 

@@ -6,8 +6,11 @@ alone: so equality passes only between things of one kind.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlglot import exp
 
+from rules.masking.mysql.domains import NO_DOMAIN
 from rules.masking.mysql.follow import NUMBER, TEXT, Follow
 from rules.masking.mysql.reading import Node, nodes
 from rules.masking.mysql.scope import Scope
@@ -35,7 +38,7 @@ def condition(follow: Follow, node: Node, scope: Scope, where: str) -> None:
         condition(follow, node.expression, scope, where)
     elif isinstance(node, exp.Where | exp.Having | exp.Paren | exp.Not):
         condition(follow, node.this, scope, where)
-    elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null) and follow.value(node.this, scope).plain:
+    elif asks_for_null(node) and follow.value(node.this, scope).plain:
         if follow.predicates in ("hold", "deny"):
             follow.oracle(follow.value(node.this, scope), where)
     elif not equality(follow, node, scope) or follow.predicates != "equality":  # asked always: it notes pseudonyms
@@ -151,6 +154,31 @@ def _in_query(follow: Follow, subject: Node, query: Node, scope: Scope) -> bool:
         clean = not one.masked and not two.masked
         passes = passes and (clean or (bool(one.masked and two.masked) and _alike(one, two)))
     return passes
+
+
+def told_apart(follow: Follow, values: Iterable[Value], what: str) -> None:
+    """Rows are told apart, or put together, by these values: GROUP BY, DISTINCT and their kin."""
+    follow.oracle(union(value for value in values if not stands_for(follow, value)), what)
+
+
+def stands_for(follow: Follow, value: Value) -> bool:
+    """Whether equality of the values is what their masked forms show anyway: whoever reads them could group them himself."""
+    marks = {origin.mark for origin in value.masked}
+    if follow.predicates != "equality" or not value.plain or len(marks) != 1:
+        return False
+    (mark,) = marks
+    if mark is not None and mark.masker == "hash":
+        return value.type_oid == TEXT
+    return follow.world.pseudonymised(value) not in (None, NO_DOMAIN)
+
+
+def answers(follow: Follow) -> bool:
+    """Whether the policy lets everybody ask for equality, and so see the answer."""
+    return follow.world.policy.predicates in ("allow", "equality")
+
+
+def asks_for_null(node: Node) -> bool:
+    return isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
 
 
 def merged(follow: Follow, left: Value, right: Value, name: str) -> None:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from rules.masking.mysql.expressions import name_of, window
 from rules.masking.mysql.follow import Follow
 from rules.masking.mysql.names import folded
-from rules.masking.mysql.predicates import condition, merged
+from rules.masking.mysql.predicates import condition, merged, told_apart
 from rules.masking.mysql.reading import Node
 from rules.masking.mysql.scope import Item, Scope, Source, joined, member, one_of
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
@@ -69,11 +69,10 @@ def select(follow: Follow, node: exp.Select, scope: Scope) -> Columns:
     scope.tail = True
     if (group := node.args.get("group")) is not None:
         keys = [each for name, part in group.args.items() if name == "expressions" for each in part]
-        for key in keys:
-            follow.oracle(positional(follow, key, scope), "a GROUP BY")
+        told_apart(follow, [positional(follow, key, scope) for key in keys], "a GROUP BY")
     condition(follow, node.args.get("having"), scope, "a HAVING")
     if node.args.get("distinct") is not None:
-        follow.oracle(found.everything(), "DISTINCT")
+        told_apart(follow, found.values(), "DISTINCT")
     return behind(follow, node, found, scope)
 
 
@@ -138,7 +137,7 @@ def set_operation(follow: Follow, node: exp.SetOperation, scope: Scope) -> Colum
     else:
         found = Columns((), union([left.everything(), right.everything()]))
     if not isinstance(node, exp.Union) or node.args.get("distinct"):
-        follow.oracle(found.everything(), "a set operation that compares rows")
+        told_apart(follow, found.values(), "a set operation that compares rows")
     return found
 
 
