@@ -16,6 +16,7 @@ from attrs import evolve
 
 from rules.catalog import Catalog
 from rules.masking import MaskFinding, MaskSet, ResultMasks
+from rules.masking.values import COMPARABLE, HINTS
 from rules.model import (
     Allow,
     Decision,
@@ -256,8 +257,11 @@ class Judge:
         if self.masks is not None and masks is None:
             masks = (self.masks.unknown(),) * len(statements)
         if masks is not None:
+            equality = self.policy.predicates == "equality"
             decisions = tuple(
-                worst((decision, *map(_of_finding, found.findings))) if found.findings else decision
+                worst((decision, *(_of_finding(each, equality) for each in found.findings)))
+                if found.findings
+                else decision
                 for decision, found in zip(decisions, masks, strict=True)
             )
             if not any(found.looks or found.exchange for found in masks):
@@ -272,10 +276,11 @@ class Judge:
         )
 
 
-def _of_finding(finding: MaskFinding) -> Decision:
+def _of_finding(finding: MaskFinding, equality: bool) -> Decision:
+    hint = COMPARABLE if finding.kind == "predicate" and equality else HINTS[finding.kind]
     if finding.action == "deny":
-        return Deny(finding.rule, (finding.reason,))
-    return Hold(finding.rule, (finding.reason,))
+        return Deny(finding.rule, (finding.reason,), hint)
+    return Hold(finding.rule, (finding.reason,), hint)
 
 
 def _holds_for_shape(judgement: Judgement) -> bool:

@@ -132,10 +132,11 @@ class ResultMasks:
         return found if any(found) else None
 
     def outputs(self) -> tuple[OutputColumn, ...]:
-        named = list(self.columns.named)
         if self.columns.rest is not None:
-            named = [(None, self.columns.everything())]
-        return tuple(self._output(name, value) for name, value in named)
+            return (self._output(None, self.columns.everything()),)
+        return tuple(
+            self._output(name or f"column {place}", value) for place, (name, value) in enumerate(self.columns.named, 1)
+        )
 
     def _output(self, name: str | None, value: Value) -> OutputColumn:
         masked = sorted(str(origin) for origin in value.masked if origin.schema != "?")

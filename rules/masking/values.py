@@ -49,7 +49,7 @@ class Value:
 
     def unmasked(self) -> Value:
         """Something that tells of the masked columns no more than may be known."""
-        return Value(self.origins - self.masked)
+        return Value(frozenset(evolve(origin, mark=None) for origin in self.origins))
 
     def derived(self) -> Value:
         """The same knowledge about something computed from it."""
@@ -83,6 +83,19 @@ def merge(left: Value, right: Value) -> Value:
 
 
 FindingKind = Literal["predicate", "derived", "laundering", "source", "unfollowed", "pseudonym", "writeback"]
+
+
+# What to do instead, for the client.
+COMPARABLE = "A masked column may be compared by = and IN with values that you have; order and group by others."
+HINTS: dict[FindingKind, str] = {
+    "predicate": "Leave the masked column out of conditions, order and groups.",
+    "derived": "Select the column itself: it comes back masked.",
+    "laundering": "Leave the masked columns out of what is written.",
+    "source": "Read the tables in the statement itself: their columns are masked there.",
+    "unfollowed": "Write it as a plain query of the tables that it reads.",
+    "pseudonym": "Compare the column with the pseudonym as it was shown: a constant or a parameter of its own.",
+    "writeback": "Leave the column out, or take its value from where it is stored.",
+}
 
 
 @frozen

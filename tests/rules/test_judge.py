@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rules.catalog import Catalog
 from rules.judge import Judge, may_prepare
 from rules.masking import MaskFinding
+from rules.masking.values import COMPARABLE, HINTS
 from rules.model import Allow, Deny, Dialect, Effect, Hold, Identity, Judgement, Kind, Namespace, Statement
 from rules.outline import outline
 from rules.policy import Limit, Policy, Rule, When
@@ -275,17 +276,23 @@ def test_the_limits_of_the_rules_that_let_a_text_through() -> None:
 
 def test_what_masking_finds_is_decided_with_the_rest() -> None:
     held = judge_of(Classifier(), masks=MaskSet(Masks(findings=(finding("hold"),)))).judge(b"SELECT 1", NAMESPACE)
-    assert held.decision == Hold("mask", ("an oracle",))
+    assert held.decision == Hold("mask", ("an oracle",), COMPARABLE)
     denied = judge_of(Classifier(), masks=MaskSet(Masks(findings=(finding("hold"), finding("deny"))))).judge(
         b"SELECT 1", NAMESPACE
     )
-    assert denied.decision == Deny("mask", ("an oracle",))
+    assert denied.decision == Deny("mask", ("an oracle",), COMPARABLE)
 
 
 def test_a_finding_does_not_soften_what_the_policy_decided() -> None:
     policy = Policy("none", (), "deny")
     found = judge_of(Classifier(), policy, MaskSet(Masks(findings=(finding("hold"),)))).judge(b"SELECT 1", NAMESPACE)
     assert found.decision.rule == "default"
+
+
+def test_a_hint_speaks_of_equality_only_where_the_policy_lets_it_pass() -> None:
+    strict = evolve(READS, predicates="hold")
+    held = judge_of(Classifier(), strict, MaskSet(Masks(findings=(finding("hold"),)))).judge(b"SELECT 1", NAMESPACE)
+    assert held.decision == Hold("mask", ("an oracle",), HINTS["predicate"])
 
 
 def test_masks_are_left_out_where_nothing_masked_may_appear() -> None:

@@ -21,6 +21,7 @@ from wireproxy.cli.screen import cut, marked, neutral
 
 EXIT = {"allow": 0, "hold": 3, "deny": 4}
 STYLE = {"allow": "bold green", "hold": "bold yellow", "deny": "bold red"}
+SHOWN_ORIGINS = 6
 LONGEST_LINE = 64 * 1024 * 1024  # of a JSON Lines file
 
 
@@ -174,7 +175,10 @@ def _screen(statement: Statement, decision: Decision, columns: Sequence[OutputCo
 
 def _described(column: OutputColumn) -> str:
     name = "every column" if column.name is None else column.name
-    origins = f" from {', '.join(column.origins)}" if column.origins else ""
+    told = column.masked or column.origins
+    origins = f" from {', '.join(told[:SHOWN_ORIGINS])}" if told else ""
+    if len(told) > SHOWN_ORIGINS:
+        origins += f" and {len(told) - SHOWN_ORIGINS} more"
     return f"{name}{origins}: {column.treatment}"
 
 

@@ -358,7 +358,7 @@ SELECT MAX(MAX(ssn)) OVER () FROM customers GROUP BY city
 [mysql] SELECT JSON_ARRAYAGG(ssn) OVER () FROM customers
 [mariadb] SELECT PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY card) OVER (PARTITION BY id) FROM customers
 [mariadb] INSERT INTO notes (id, label, secret) VALUES (90, 'x', 'canaryreturned') RETURNING secret;;DELETE FROM notes WHERE id = 90
-[mariadb] DELETE FROM notes WHERE id = 91 OR id = 1 RETURNING secret;;REPLACE INTO notes (id, label, body, secret) VALUES (1, 'label1', 'body of note 1', 'canarynote1 word')
+[mariadb] DELETE FROM notes WHERE id = 91 OR id = 1 RETURNING secret;;REPLACE INTO notes (id, label, `body`, secret) VALUES (1, 'label1', 'body of note 1', CONCAT('canar', 'ynote1 word'))
 [mariadb] REPLACE INTO notes (id, label, secret) VALUES (92, 'x', 'canaryreturned') RETURNING CONCAT(secret, 1);;DELETE FROM notes WHERE id = 92
 [mariadb] START TRANSACTION;;DELETE FROM customers WHERE id = 6 RETURNING ssn;;ROLLBACK
 [mariadb] START TRANSACTION;;DELETE FROM customers RETURNING *;;ROLLBACK
