@@ -9,6 +9,7 @@ from protocols.postgres.messages import error_fields
 from rules.masking import ResultMasks
 from rules.masking.mysql.loading import Loading
 from rules.masking.mysql.plan import MySqlResultMasks
+from rules.model import Effect, Statement
 from rules.refusal import masked_load
 
 
@@ -46,3 +47,8 @@ class LoadedRows:
         column = columns[found.column] if found.column < len(columns) else str(found.column + 1)
         text = masked_load(self._loading.table, f"line {found.row}", column, found.why)
         return error_fields(text.sqlstate, text.message, detail=text.detail, hint=text.hint)
+
+
+def loads_local(statement: Statement) -> bool:
+    """LOAD DATA LOCAL reads no file of the server's: it asks the client for one."""
+    return statement.root == "LoadData" and Effect.FILE_READ not in statement.effects

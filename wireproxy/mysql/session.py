@@ -34,7 +34,7 @@ from rules.length import is_long
 from rules.masking.mysql.diagnostics import Told
 from rules.masking.mysql.mask_set import MySqlMaskSet
 from rules.masking.mysql.plan import MySqlResultMasks
-from rules.model import Allow, Effect, Judgement, Namespace, Statement
+from rules.model import Allow, Judgement, Namespace
 from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
@@ -51,7 +51,7 @@ from wireproxy.mysql.killing import (
     read_kill,
     unclear,
 )
-from wireproxy.mysql.loading import LoadedRows, loaded_rows
+from wireproxy.mysql.loading import LoadedRows, loaded_rows, loads_local
 from wireproxy.mysql.mistaken import may_be_wrong, understood
 from wireproxy.mysql.namespace import DESCRIBE, PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor, Reentry
@@ -496,8 +496,3 @@ class MySqlSession(Session):
         self._borrower = request
         self.log.event("changed_user", shown_attributes(request.attributes))
         self._guarded(lambda _: self._relay.change_allowed(), None)
-
-
-def loads_local(statement: Statement) -> bool:
-    """LOAD DATA LOCAL reads no file of the server's: it asks the client for one."""
-    return statement.root == "LoadData" and Effect.FILE_READ not in statement.effects
