@@ -127,7 +127,7 @@ class TextCopy(LineCopy):
 
 
 _ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPED: Final = re.compile(rb"\\([^0-7x]|[0-7]{1,3}|x[0-9A-Fa-f]{0,2})", re.DOTALL)
 _LETTERS: Final = {value: b"\\" + letter for letter, value in _ESCAPES.items()}
 _SPECIAL: Final = re.compile(rb"[\\\x08-\x0d]")
 _SHORT: Final = 100  # bytes: what is longer is faster searched by what is made for it
@@ -137,7 +137,17 @@ def unescape(field: bytes) -> bytes:
     """The value of a field in text form."""
     if BACKSLASH not in field:  # as a number: `bytes in bytes` first makes an exception, and takes five times as long
         return field
-    return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)
+    return _ESCAPED.sub(_meant, field)
+
+
+def _meant(match: re.Match[bytes]) -> bytes:
+    """What one escape stands for. The server cuts octal numbers to a byte."""
+    written = match[1]
+    if b"0" <= written[:1] <= b"7":
+        return bytes((int(written, 8) & 0xFF,))
+    if len(written) > 1:
+        return bytes((int(written[1:], 16),))
+    return _ESCAPES.get(written, written)
 
 
 def _plain(value: bytes, delimiter: bytes) -> bool:

@@ -17,6 +17,7 @@ import pytest
 from attrs import frozen
 from psycopg import pq
 
+from protocols.postgres.copy import unescape
 from tests.integration.test_transparency_streaming import ALLOWED, Memory
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.programs import postgres_programs
@@ -284,3 +285,45 @@ def test_an_upload_is_looked_at_in_constant_memory(place: Place) -> None:
     assert str(refused.value.diag.message_detail).startswith("Line 49001, column note: a pseudonym")
     assert memory.grown_bytes() < ALLOWED
     assert place.count("notes") == 0
+
+
+ESCAPED = [rb"\052\x2a*", rb"\*\*\*", rb"\52\x2A\052", rb"*\**"]
+
+
+@pytest.mark.parametrize("field", ESCAPED)
+def test_a_mask_that_is_written_in_escapes_is_one(place: Place, field: bytes) -> None:
+    with place.agent() as agent:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="stopped by rule") as refused:
+            write(agent, b"1\t\\N\n2\t" + field + b"\n", "", "notes")
+        assert str(refused.value.diag.message_detail).startswith("Line 2, column note: a masked value")
+        written = "".join(f"\\x{byte:x}" if byte % 2 else f"\\{byte:03o}" for byte in token(place).encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="stopped by rule"):
+            write(agent, f"1\tsee {written}\n".encode(), "", "notes")
+    assert place.count("notes") == 0
+
+
+def test_escapes_stand_for_what_the_server_takes_them_for(place: Place) -> None:
+    ends = [b"%c" % sign for sign in range(32, 127) if sign not in b"0."]  # these two are refused
+    numbers = [
+        b"1",
+        b"12",
+        b"101",
+        b"1012",
+        b"18",
+        b"177",
+        b"x",
+        b"x4",
+        b"x41",
+        b"x4g",
+        b"x410",
+        b"X41",
+        b"xg",
+        b"x\\x41",
+    ]
+    fields = [b"a\\" + each + b"z" for each in (*ends, *numbers, b"\t", b"\\052", b"\\\\x41")]
+    with psycopg.connect(place.server.dsn(DBNAME)) as direct:
+        data = b"".join(b"%d\t%s\n" % (number, field) for number, field in enumerate(fields))
+        write(direct, data, "", "notes")
+        stored = [bytes(value) for (value,) in direct.execute("SELECT convert_to(note, 'UTF8') FROM notes ORDER BY id")]
+        direct.rollback()
+    assert stored == [unescape(field) for field in fields]

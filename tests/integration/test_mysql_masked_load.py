@@ -80,6 +80,7 @@ MASKED = [
     (b"2\tb@example.org\t1\tx\n3\ta***@example.org\t1\ty\n", "", "line 2, column email"),
     (b"2\ta***@example.org\t1\ty", "", "line 1, column email"),
     (b"2\tb@example.org\t1\tx\n3\tx\t***", "", "line 2, column ssn"),
+    (b"2\t\\*\\*\\*\t1\ty\n", "", "line 1, column email"),
     (b'id,email\r\n2,"b@example.org",1,"x\r\ny"\r\n3,"x","***","z"\r\n', CSV, "line 4, column ssn"),
     (b"x;***;2|", "FIELDS TERMINATED BY ';' LINES TERMINATED BY '|' (note, ssn, id)", "line 1, column ssn"),
     (b"2\t***\n", "(id, @m) SET email = upper(@m)", "line 1, column @m"),

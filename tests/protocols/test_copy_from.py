@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.postgres.copy import SIGNATURE, CopyFormat, escape
+from protocols.postgres.copy import SIGNATURE, CopyFormat, escape, unescape
 from protocols.postgres.copy_from import FieldCheck, FieldReader, Found, ReadLimits, field_reader
 
 TOKEN = b"wp_" + b"t" * 20
@@ -88,6 +89,83 @@ def test_text(rows: Rows, cuts: list[int], limits: ReadLimits, delimiter: bytes,
     found = fed(field_reader(CopyFormat("text", delimiter), CHECK, limits), as_text(rows, delimiter, end), cuts)
     expected = first(rows)
     assert (found and (found.column, found.why)) == (expected and expected[1:])
+
+
+HOW = st.randoms(use_true_random=False)
+
+
+def escaped_anyhow(value: bytes, delimiter: bytes, random: Random) -> bytes:
+    """The value, each byte in one of the ways that the format knows."""
+    out = []
+    for place, byte in enumerate(value):
+        following = value[place + 1 : place + 2]
+        plain = escape(bytes((byte,)), delimiter)
+        ways = [plain, plain, b"\\%03o" % byte, b"\\x%02x" % byte, b"\\x%02X" % byte]
+        if not following.isdigit():
+            ways.append(b"\\%o" % byte)
+        if byte < 16 and not following.isalnum():
+            ways.append(b"\\x%x" % byte)
+        if chr(byte) not in "bfnrtvx01234567.N" or (byte == ord("N") and len(value) > 1):
+            ways.append(b"\\" + bytes((byte,)))
+        out.append(random.choice(ways))
+    return b"".join(out)
+
+
+@given(ROWS, CUTS, LIMITS, st.sampled_from([b"\t", b"|"]), HOW)
+def test_text_in_which_bytes_are_escaped_anyhow(
+    rows: Rows, cuts: list[int], limits: ReadLimits, delimiter: bytes, random: Random
+) -> None:
+    cells = [[b"\\N" if value is None else escaped_anyhow(value, delimiter, random) for value in row] for row in rows]
+    data = b"".join(delimiter.join(row) + b"\n" for row in cells)
+    found = fed(field_reader(CopyFormat("text", delimiter), CHECK, limits), data, cuts)
+    expected = first(rows)
+    assert (found and (found.column, found.why)) == (expected and expected[1:])
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (rb"\052", b"*"),
+        (rb"\52", b"*"),
+        (rb"\x2a", b"*"),
+        (rb"\x2A1", b"*1"),
+        (rb"\x9g", b"\tg"),
+        (rb"\xg", b"xg"),
+        (rb"\x", b"x"),
+        (rb"\0521", b"*1"),
+        (rb"\8", b"8"),
+        (rb"\777", b"\xff"),
+        (rb"\*\b\q", b"*\bq"),
+        (rb"\\x2a", rb"\x2a"),
+        (rb"\\\052", b"\\*"),
+    ],
+)
+def test_what_an_escape_stands_for(written: bytes, value: bytes) -> None:
+    assert unescape(written) == value
+
+
+@pytest.mark.parametrize("cut", range(1, 14))
+def test_masks_behind_escapes_are_found_wherever_the_data_is_cut(cut: int) -> None:
+    for field in (rb"\052\x2a*", rb"\*\*\*", rb"**\52", rb"w\x70_" + TOKEN[3:], rb"\167p\x5F" + TOKEN[3:]):
+        data = b"1\t\\N\n2\t" + field + b"\n"
+        assert fed(field_reader(CopyFormat("text"), CHECK, SMALL), data, [cut, cut + 7]) is not None, field
+
+
+def test_a_long_field_is_read_through_its_escapes() -> None:
+    written = b"".join(b"\\%03o" % byte for byte in TOKEN)
+    for before in range(60, 140):
+        reader = field_reader(CopyFormat("text"), CHECK, SMALL)
+        found = fed(reader, b"a\n1\t" + b"\\x41" * before + written + b"z" * 90 + b"\n", list(range(0, 900, 7)))
+        assert found == Found(2, 1, "token"), before
+
+
+@pytest.mark.parametrize("row", [b"\\N\tC:\\\\dir\\\\x41\ta\\tb\t\\\\x2a2a\n", b"\\x41\tA\\'B\\|\n"])
+def test_escapes_that_hide_nothing_are_no_reason_to_look_at_fields(row: bytes) -> None:
+    def seen(value: bytes) -> str:
+        raise AssertionError(value)
+
+    check = FieldCheck(re.compile(rb"\*\*\*"), seen, seen)
+    assert fed(field_reader(CopyFormat("text"), check), row * 9, []) is None
 
 
 @given(

@@ -43,6 +43,11 @@ def read(data: bytes, file_format: FileFormat, cut: int = 1 << 20, limits: ReadL
         (b"1\ta\n2\t***", FileFormat(), (2, 1)),
         (b"***", FileFormat(), (1, 0)),
         (b"1\t\\***\n", FileFormat(), (1, 1)),  # an escaped star is one
+        (b"\\N\t\\*\\*\\*\n", FileFormat(), (1, 1)),
+        (b"1\tto\\ken\n", FileFormat(), (1, 1)),
+        (b'1,"\\**\\*"\r\n', CSV, (1, 1)),
+        (b"1,^*^**\n", FileFormat(b",", b"\n", b'"', b"^"), (1, 1)),
+        (b"1\t" + b"x" * 500 + b"t\\o\\k\\en" + b"y" * 500 + b"\n", FileFormat(), (1, 1)),
         (b"1\ta\\\n2\\\t***\n3\t***", FileFormat(), (3, 1)),
         (b'1,"a"\r\n2,"***"\r\n', CSV, (2, 1)),
         (b'1,"a\r\n,""x"",\r\n"\r\n2,***,z\r\n', CSV, (4, 1)),
