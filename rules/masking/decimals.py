@@ -20,7 +20,6 @@ from rules.masking.formats import NUMERIC
 DIGITS: Final = 38  # of a number, at most: as many as fit into a block of the cipher
 POOLED: Final = 6  # digits: numbers of fewer are permuted among those of up to so many, 900,000 at least
 _MOST: Final = 10**DIGITS
-_TEXT: Final = re.compile(rb"(-?)([0-9]{1,40})(?:\.([0-9]{1,80}))?")
 _CONSTANT: Final = re.compile(rb"([+-]?)([0-9]{0,40})(?:\.([0-9]{0,80}))?(?:[eE]([+-]?[0-9]{1,3}))?")
 
 Number = tuple[bool, int, int]  # negative, its digits as a whole number, how many of them are decimals: none in excess
@@ -28,12 +27,13 @@ Number = tuple[bool, int, int]  # negative, its digits as a whole number, how ma
 
 def number_of(data: bytes) -> tuple[Number, int]:
     """As a server writes it, and how many decimals are shown. Raises ValueError for one that has no pseudonym."""
-    match = _TEXT.fullmatch(data)
-    if match is None:
+    head, _, tail = data.partition(b".")
+    counting = tail.rstrip(b"0")
+    negative = head.startswith(b"-")
+    digits = head[1:] + counting if negative else head + counting
+    if len(digits) > 2 * DIGITS or not digits.isdigit():  # of bytes, these are 0 to 9
         raise ValueError("not a number in its plain form")
-    sign, whole, decimals = match.groups(b"")
-    counting = decimals.rstrip(b"0")
-    return _checked(bool(sign), int(whole + counting), len(counting)), len(decimals)
+    return _checked(negative, int(digits), len(counting)), len(tail)
 
 
 def constant_of(text: str) -> tuple[Number, int]:
