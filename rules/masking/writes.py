@@ -84,9 +84,10 @@ def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
     target = target_of(follow, node.relation)
     source = Columns() if node.selectStmt is None else follow.query(node.selectStmt, Scope(outer=scope))
     into = [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
-    for row in rows_of(node.selectStmt):
-        for name, cell in zip(into, row, strict=False):
-            returned(follow, node.relation, target, name, cell)
+    indistinct = [place for place, name in enumerate(into) if is_indistinct(target, name)]
+    for row in rows_of(node.selectStmt) if indistinct else ():
+        for place in indistinct:
+            returned(follow, node.relation, target, into[place], row[place : place + 1])
     if source.rest is not None or len(source.named) > len(into):
         stored(follow, node.relation, CLEAN, None, source.everything())
     else:
@@ -136,7 +137,7 @@ def merge_into(follow: Follow, node: Node, scope: Scope) -> Columns:
         if when.values is not None:
             into = [column.name for column in when.targetList or ()] or [name for name, _ in target.named]
             for column, cell in zip(into, when.values, strict=False):
-                returned(follow, into_table, target, column, cell)
+                returned(follow, into_table, target, column, [cell])
                 assign(follow, into_table, target, column, follow.value(cell, scope))
         else:
             assignments(follow, into_table, when.targetList, target, scope)
@@ -147,11 +148,14 @@ def assignments(follow: Follow, table: Node, nodes: Iterable[Node] | None, targe
     for node in nodes or ():
         if isa(node.val, ast.MultiAssignRef):
             value = follow.value(node.val.source, scope)
-            if value.fields is not None and 0 < node.val.colno <= len(value.fields):
-                value = value.fields[node.val.colno - 1][1]
+            place = node.val.colno - 1
+            if value.fields is not None and 0 <= place < len(value.fields):
+                value = value.fields[place][1]
+            for row in rows_in(node.val.source):
+                returned(follow, table, target, node.name, row[place : place + 1])
         else:
             value = follow.value(node.val, scope)
-            returned(follow, table, target, node.name, node.val)
+            returned(follow, table, target, node.name, [node.val])
         assign(follow, table, target, node.name, value if not node.indirection else value.derived())
 
 
@@ -162,21 +166,32 @@ def assign(follow: Follow, table: Node, target: Columns, name: str | None, value
     stored(follow, table, held, name, value)
 
 
-def returned(follow: Follow, table: Node, target: Columns, name: str | None, cell: Node) -> None:
-    """A finding where a constant goes into a column of which a client sees pseudonyms, and cannot tell them from its values."""
-    cell = uncast(cell)
-    if isa(cell, ast.A_ArrayExpr):
-        for element in cell.elements or ():
-            returned(follow, table, target, name, element)
-    if not isa(cell, ast.ParamRef) and (not isa(cell, ast.A_Const) or cell.isnull):
-        return
+def is_indistinct(target: Columns, name: str | None) -> bool:
+    """Whether a client sees pseudonyms of the column, and cannot tell them from its values."""
     held = None if name is None else member(target, name)
-    if held is not None and pseudonymised(held) not in (None, 0, *RECOGNIZED):
-        follow.find(
-            "writeback",
-            "hold",
-            f"what is written into {table.relname}.{name} may be a pseudonym: of its type every value is one",
-        )
+    return held is not None and pseudonymised(held) not in (None, 0, *RECOGNIZED)
+
+
+def returned(follow: Follow, table: Node, target: Columns, name: str | None, cells: Sequence[Node]) -> None:
+    """A finding where a constant goes into such a column: it may be a pseudonym."""
+    for each in cells:
+        cell = uncast(each)
+        if isa(cell, ast.A_ArrayExpr):
+            returned(follow, table, target, name, cell.elements or ())
+        elif (isa(cell, ast.ParamRef) or (isa(cell, ast.A_Const) and not cell.isnull)) and is_indistinct(target, name):
+            follow.find(
+                "writeback",
+                "hold",
+                f"what is written into {table.relname}.{name} may be a pseudonym: of its type every value is one",
+            )
+
+
+def rows_in(source: Node) -> Iterator[Sequence[Node]]:
+    """What SET (a, b) = … writes out."""
+    if isa(source, ast.RowExpr):
+        yield source.args or ()
+    elif isa(source, ast.SubLink):
+        yield from rows_of(source.subselect)
 
 
 def rows_of(select: Node) -> Iterator[Sequence[Node]]:

@@ -14,7 +14,7 @@ from rules.masking.maskers import MASKERS, Maskers
 from rules.masking.mysql.charsets import CHARSETS
 from rules.masking.mysql.domains import domain_of, real, type_of
 from rules.masking.mysql.maskers import MySqlMaskers
-from rules.masking.mysql.types import ENUM, SET, UNSIGNED, ZEROFILL, Facts, zero
+from rules.masking.mysql.types import ENUM, SET, UNSIGNED, ZEROFILL, Facts, clock_of, moment_of, zero
 from rules.masking.values import Mark
 
 KEY = b"k" * 32
@@ -219,6 +219,9 @@ def test_a_pseudonym_is_that_of_postgres() -> None:
         (25, VARCHAR, "grüße".encode()), (23, Facts(LONG, declared="int"), b"-77"),
         (20, Facts(LONGLONG, declared="bigint"), b"7654321"), (1082, Facts(DATE, declared="date"), b"1985-07-14"),
         (2950, Facts(254, 0xA0, 45, 144, 0, "uuid"), b"12345678-1234-5678-1234-567812345678"),
+        (1700, Facts(246, declared="decimal", decimals=2), b"-5.50"),
+        (1114, Facts(DATETIME, declared="datetime"), b"1985-07-14 12:13:14"),
+        (1083, Facts(TIME, declared="time", decimals=1), b"12:13:14.5"),
     ]:  # fmt: skip
         assert masked("pseudonym", facts, data) == there.field(Mark("pseudonym"), oid, TEXT)(data)
     assert masked("pseudonym", LATIN1, "grüße".encode("latin-1")) == masked("pseudonym", VARCHAR, "grüße".encode())
@@ -262,6 +265,49 @@ def test_pseudonyms_of_dates_in_binary() -> None:
     assert masked("pseudonym", facts, struct.pack("<HBB", 1985, 7, 14), BINARY) == struct.pack("<HBB", year, month, day)
     assert masked("pseudonym", facts, b"", BINARY) == masked("redact", facts, b"", BINARY)
     assert masked("pseudonym", facts, b"0000-00-00") == masked("redact", facts, b"")
+
+
+def test_pseudonyms_of_times_are_alike_in_both_protocols_and_have_the_columns_decimals() -> None:
+    at, clock = Facts(DATETIME, declared="datetime", decimals=3), Facts(TIME, declared="time", decimals=2)
+    text = masked("pseudonym", at, b"1985-07-14 12:13:14.500")
+    assert text is not None
+    assert len(text) == len(b"1985-07-14 12:13:14.500")
+    assert text.endswith(b"00")
+    packed = struct.pack("<HBBBBBI", 1985, 7, 14, 12, 13, 14, 500_000)
+    assert moment_of(masked("pseudonym", at, packed, BINARY) or b"", True) == moment_of(text, False)
+    assert real(MAKE.pseudonyms, text.decode(), 1114) == "1985-07-14 12:13:14.500"
+    midnight = masked("pseudonym", at, struct.pack("<HBB", 1985, 7, 14), BINARY)
+    assert midnight is not None
+    assert moment_of(midnight, True) == moment_of(masked("pseudonym", at, b"1985-07-14 00:00:00.000") or b"", False)
+    of_clock = masked("pseudonym", clock, b"12:13:14.50")
+    assert of_clock is not None
+    packed = struct.pack("<BIBBBI", 0, 0, 12, 13, 14, 500_000)
+    assert clock_of(masked("pseudonym", clock, packed, BINARY) or b"", True) == clock_of(of_clock, False)
+    back = real(MAKE.pseudonyms, of_clock.decode(), 1083)
+    assert back == "12:13:14.50"
+    assert clock_of(masked("pseudonym", clock, b"", BINARY) or b"", True) == clock_of(
+        masked("pseudonym", clock, b"00:00:00.00") or b"", False
+    )
+    for facts, value in (
+        (at, b"0000-00-00 00:00:00.000"),
+        (at, b"1500-01-01 00:00:00.000"),
+        (clock, b"-12:13:14.50"),
+        (clock, b"101:02:03"),
+    ):
+        assert masked("pseudonym", facts, value) == masked("redact", facts, b"")
+    for facts in (at, evolve(at, declared="timestamp"), Facts(TIMESTAMP, declared="timestamp")):
+        shown = masked("pseudonym", facts, b"1985-07-14 12:13:14.500")
+        assert (shown == masked("redact", facts, b"")) is (facts is not at)
+
+
+def test_the_pseudonym_of_a_decimal_keeps_its_decimals_and_its_zeros_in_front() -> None:
+    facts = Facts(246, 0x60, length=12, decimals=3, declared="decimal")
+    found = masked("pseudonym", facts, b"00000012.500")
+    assert found is not None
+    assert len(found) == 12
+    assert found.endswith(b"00")
+    assert real(MAKE.pseudonyms, found.decode(), 1700) == "12.500"
+    assert masked("pseudonym", facts, b"00000012.500", BINARY) == found
 
 
 def test_a_text_that_may_have_to_be_json_gets_json() -> None:

@@ -344,6 +344,9 @@ def test_arrays_of_texts_are_written_like_texts_and_others_like_numbers() -> Non
         assert kinds(f"UPDATE typed SET {change}", MASKS) == {"writeback"}
     for rows in ("VALUES (5)", "VALUES (NULL), ($1)", "SELECT 5", "SELECT NULL UNION ALL SELECT '5'::numeric"):
         assert kinds(f"INSERT INTO typed (pay) {rows}", MASKS) == {"writeback"}
+    for change in ("(id, pay) = (1, 5)", "(id, pay) = ROW(1, $1)", "(id, pay) = (SELECT 1, 5)"):
+        assert kinds(f"UPDATE typed SET {change}", MASKS) == {"writeback"}
+        assert kinds(f"UPDATE typed SET {change.replace('pay', 'rate')}", MASKS) == set()
     for write in (
         "UPDATE typed SET at = now(), seen = CURRENT_TIMESTAMP, rate = 5, pay = NULL, clock = DEFAULT",
         "INSERT INTO typed (id, at, tags, pay) VALUES (5, now(), '{b}', NULL), (6, DEFAULT, ARRAY['b'], DEFAULT)",
