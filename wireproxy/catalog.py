@@ -137,9 +137,13 @@ WHERE a.attfdwoptions IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped
 DOMAINS: Final = "SELECT oid::bigint, typbasetype::bigint FROM pg_catalog.pg_type WHERE typtype = 'd'"
 # Bodies of the server's own functions are C: their names, results and volatility are enough.
 FUNCTIONS: Final = """
-SELECT n.nspname, p.proname, p.provolatile::text, l.lanname, p.prokind::text, p.prosecdef,
-       CASE WHEN p.prokind = 'a' THEN (SELECT concat_ws(' ', g.aggtransfn::text, nullif(g.aggfinalfn::text, '-'))
-                                       FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid = p.oid)
+SELECT n.nspname, p.proname, p.provolatile::text,
+       CASE WHEN p.oid >= 16384 AND n.nspname = 'pg_catalog' AND e.extname IS NULL THEN '?' ELSE l.lanname END,
+       p.prokind::text, p.prosecdef,
+       CASE WHEN p.prokind = 'a' THEN (
+                SELECT pg_catalog.concat_ws(' ', g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn,
+                                            g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn)
+                FROM pg_catalog.pg_aggregate g WHERE g.aggfnoid = p.oid)
             WHEN n.nspname = 'pg_catalog' THEN NULL
             WHEN p.oid = ANY (%(locked)s) THEN %(unreadable)s
             ELSE coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,

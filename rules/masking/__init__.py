@@ -23,7 +23,7 @@ from rules.masking.marks import Marks, rules_elsewhere, rules_for
 from rules.masking.maskers import MASKERS, Maskers, check_masker
 from rules.masking.plan import OutputColumn, Planner, ResultMasks, RowPlan
 from rules.masking.pseudonyms import Pseudonyms
-from rules.masking.statements import Followed, follow_statement, from_item, parsed, query, value
+from rules.masking.statements import Followed, folded, follow_statement, from_item, parsed, query, value
 from rules.masking.values import Columns, Mark, MaskFinding
 from rules.masking.writeback import MaskForms
 from rules.model import Identity, Namespace, Statement
@@ -157,7 +157,8 @@ class MaskSet:
         followed = follow_statement(self.world, follow, tree)
         self._judge_derived(followed)
         exchange = exchanged(follow, tree, source, self._forms)
-        shown = followed.columns.everything().masked
+        # what EXPLAIN of it would print counts as well: it may be prepared, and explained by its name
+        shown = followed.columns.everything().masked or folded(self.world, follow, tree).masked
         return ResultMasks(
             self.planner,
             followed.columns,

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 
 from pglast import ast, enums
 
-from rules.masking.failing import compares, divides_by_number, failing_by, may_fail
-from rules.masking.follow import Follow, Node, isa, listed
+from rules.masking.failing import BETWEEN, at_risk, compares, divides_by_number, fragile, many, may_fail, quiet
+from rules.masking.follow import Follow, Node, isa
 from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
 from rules.masking.scope import Scope, member
 from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
 
 # Nodes whose value is made of their parts' values in the same scope, and of nothing else.
 COMPOSED = (
-    ast.A_ArrayExpr, ast.A_Indices, ast.BoolExpr, ast.BooleanTest, ast.CoalesceExpr, ast.CollateClause, ast.GroupingFunc,
+    ast.A_Indices, ast.BooleanTest, ast.CollateClause, ast.GroupingFunc,
     ast.JsonAggConstructor, ast.JsonArgument, ast.JsonArrayAgg, ast.JsonArrayConstructor, ast.JsonBehavior,
     ast.JsonFuncExpr, ast.JsonIsPredicate, ast.JsonKeyValue, ast.JsonObjectAgg, ast.JsonObjectConstructor,
     ast.JsonParseExpr, ast.JsonScalarExpr, ast.JsonSerializeExpr, ast.JsonValueExpr, ast.MinMaxExpr, ast.NamedArgExpr,
@@ -58,6 +58,7 @@ def value(follow: Follow, node: Node, scope: Scope) -> Value:
 def composed(follow: Follow, node: Node, scope: Scope) -> Value:
     # Servers before 17 take some of this syntax for calls of functions that users may have defined.
     found = [follow.world.routines.shown_by_name(name) for name in SYNTAX_OF_LATER_SERVERS] if isa(node, NEWER) else []
+    follow.oracle(value(follow, fragile(node), scope), "what is an error for some values")
     for attribute in node:
         part = getattr(node, attribute)
         if attribute == "over":
@@ -75,16 +76,41 @@ def constant(_follow: Follow, _node: Node, _scope: Scope) -> Value:
     return CONSTANT
 
 
+def parameter(_follow: Follow, _node: Node, scope: Scope) -> Value:
+    return scope.parameter() or CONSTANT
+
+
 def type_cast(follow: Follow, node: Node, scope: Scope) -> Value:
     inner = value(follow, node.arg, scope)
     if inner.masked and may_fail(node, inner):
         follow.oracle(inner, "a cast that fails for some values")
+    shown = follow.converted(node.typeName.names[-1].sval, inner)
+    if shown.origins:
+        return union([inner, shown])
     return inner if inner.constant else inner.derived()
 
 
 def array(follow: Follow, node: Node, scope: Scope) -> Value:
     parts = [value(follow, each, scope) for each in node.elements or ()]
+    if any(map(many, node.elements or ())):
+        follow.oracle(union(parts), "an array whose dimensions must agree")
     return CONSTANT if parts and all(part.constant for part in parts) else union(parts)
+
+
+def coalesce(follow: Follow, node: Node, scope: Scope) -> Value:
+    parts = [value(follow, each, scope) for each in node.args]
+    for place, part in enumerate(parts[:-1], 1):
+        if part.masked and not part.plain and not quiet(node.args[place:]):
+            follow.oracle(part, "what is computed only if it is NULL")
+    return union(parts)
+
+
+def boolean(follow: Follow, node: Node, scope: Scope) -> Value:
+    """AND and OR stop at the first part that decides: what else stands there may be computed, or not."""
+    found = value(follow, node.args, scope)
+    if found.masked and len(node.args) > 1 and not quiet(node.args):
+        condition(follow, node.args, scope, "a condition")
+    return found
 
 
 def column_ref(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -124,7 +150,7 @@ def attribute_of(follow: Follow, row: Value, name: str) -> Value:
             return found
     elif not follow.world.routines.called(None, name).known:
         return row.derived()
-    return applied(follow, None, name, row)
+    return applied(follow, None, name, [row])
 
 
 def indirection(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -133,7 +159,7 @@ def indirection(follow: Follow, node: Node, scope: Scope) -> Value:
         if isa(step, ast.String):
             found = attribute_of(follow, found, step.sval)
         elif isa(step, ast.A_Indices):
-            found = union([found, value(follow, [step.lidx, step.uidx], scope)])
+            found = union([found, composed(follow, step, scope)])
         elif not isa(step, ast.A_Star):
             raise Unsure("an indirection")
     return found
@@ -168,11 +194,10 @@ def stars(follow: Follow, node: Node, scope: Scope) -> Columns | None:
 
 def operator(follow: Follow, node: Node, scope: Scope) -> Value:
     parts = [value(follow, node.lexpr, scope), value(follow, node.rexpr, scope)]
-    found = union(parts)
     name = names(node.name)[-1] or ""
-    behind = follow.world.catalog.operators.get(name, ())
-    for schema, function in behind:
-        found = union([found, follow.world.routines.called(schema, function).shows])
+    symbols = BETWEEN.get(node.kind, (name,))
+    found = union([*parts, *(follow.operated(symbol, union(parts)) for symbol in symbols)])
+    behind = any(symbol in follow.world.catalog.operators for symbol in symbols)
     if not behind and parts[1].constant and (parts[0].constant or node.lexpr is None):
         return CONSTANT
     if found.masked and not behind and answers(follow) and equality(follow, node, scope):
@@ -201,6 +226,7 @@ def case(follow: Follow, node: Node, scope: Scope) -> Value:
             found.append(value(follow, when.expr, scope))
         else:
             test = value(follow, when.expr, scope)
+            follow.operated("=", union([subject, test]))
             if subject.plain and test.constant:
                 follow.equated(subject, node.arg, test, when.expr)
             if not (subject.plain and test.constant and follow.predicates in ("allow", "equality")):
@@ -215,6 +241,8 @@ def sublink(follow: Follow, node: Node, scope: Scope) -> Value:
     test = value(follow, node.testexpr, scope)
     columns = follow.query(node.subselect, Scope(outer=scope))
     kinds = enums.SubLinkType
+    if node.testexpr is not None:
+        follow.operated(names(node.operName)[-1] or "" if node.operName else "=", union([test, columns.everything()]))
     if node.subLinkType == kinds.EXISTS_SUBLINK:
         return CLEAN  # whether a row is there; the conditions it depends on are judged in the subquery
     if node.subLinkType == kinds.EXPR_SUBLINK and columns.rest is None and len(columns.named) == 1:
@@ -244,25 +272,38 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
         if field is not None:
             return field  # column(row) is row.column
     if name == "count" and schema in (None, "pg_catalog"):
-        return called.shows  # a number of rows, whatever they hold
+        # a number of rows, whatever they hold; of an expression, of those for which it is not NULL
+        follow.oracle(union(part for part in each if not part.plain and part.fields is None), "a count")
+        return called.shows
     if called.pure and all(part.constant for part in each):
         return CONSTANT
-    if any(part.masked for part in failing_by(name, each)):
-        follow.oracle(arguments, f"{name}, which fails for some values,")
-    return applied(follow, schema, name, union([arguments, over]))
+    if name == "array_agg" and any(map(many, node.args or ())):
+        follow.oracle(arguments, "an array whose dimensions must agree")
+    risky = each if any(isa(part, ast.NamedArgExpr) for part in node.args or ()) else None
+    return applied(follow, schema, name, each, union([arguments, over]), risky)
 
 
-def applied(follow: Follow, schema: str | None, name: str, arguments: Value) -> Value:
-    """A function called with arguments that can reveal `arguments`."""
+def applied(
+    follow: Follow,
+    schema: str | None,
+    name: str,
+    each: list[Value],
+    beside: Value = CLEAN,
+    risky: list[Value] | None = None,
+) -> Value:
+    """A function called with `each` of these arguments. `beside`: what else it depends on; `risky`: arguments in another order."""
     called = follow.world.routines.called(schema, name)
+    arguments = union([*each, beside])
     if called.runs_text:
         follow.find("source", "hold", f"{name} reads what no lineage can follow, and columns are masked here")
-    if called.stores and arguments.masked:
-        follow.find("laundering", "hold", f"{name} may keep or show {listed(arguments.masked)} elsewhere")
+    if called.stores:
+        follow.handed(name, arguments)
     if called.sets:
         follow.oracle(arguments, f"the number of rows of {name}")
     if called.asks:
         follow.asks(name)
+    if called.tests or (called.supplied and union(at_risk(name, each) if risky is None else risky).masked):
+        follow.oracle(arguments, f"{name}, which fails for some values,")
     return union([arguments, called.shows])
 
 
@@ -288,10 +329,12 @@ def ordered(follow: Follow, clause: Iterable[Node] | None, scope: Scope, what: s
 Handler = Callable[[Follow, Node, Scope], Value]
 HANDLERS: dict[type, Handler] = {
     ast.A_Const: constant,
-    ast.ParamRef: constant,
+    ast.ParamRef: parameter,
     ast.SQLValueFunction: constant,
     ast.TypeCast: type_cast,
     ast.A_ArrayExpr: array,
+    ast.BoolExpr: boolean,
+    ast.CoalesceExpr: coalesce,
     ast.ColumnRef: column_ref,
     ast.A_Indirection: indirection,
     ast.RowExpr: row_expression,

@@ -14,10 +14,10 @@ from rules.masking.exchange import Compared, pseudonymised
 from rules.masking.inheriting import Move
 from rules.masking.marks import Marks
 from rules.masking.pseudonyms import ELEMENTS
-from rules.masking.routines import Routines, words_of
+from rules.masking.routines import Answered, Routines, words_of
 from rules.masking.scope import Scope, Source
 from rules.masking.trees import Node, isa
-from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, union
+from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, merge, union
 from rules.model import Namespace
 from rules.policy import Policy
 
@@ -28,6 +28,7 @@ ValueFollower = Callable[["Follow", Node, Scope], Value]
 FromFollower = Callable[["Follow", Node, Scope], Source]
 ECHOING = ("current_query", "pg_stat_activity", "pg_stat_get_activity", "pg_stat_get_backend_activity")
 EMPTY_PATH = Namespace(search_path=())
+ANY_PATH = Namespace(search_path=(), lexing_known=False)  # a routine has its own, or the caller's
 
 
 @define
@@ -76,6 +77,29 @@ class Follow:
             action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
             self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
+    def handed(self, what: str, value: Value) -> None:
+        """Code of users that may keep its arguments is given a value."""
+        if value.masked:
+            self.find("laundering", "hold", f"{what} may keep or show {listed(value.masked)} elsewhere")
+
+    def operated(self, symbol: str, operands: Value) -> Value:
+        """What the users' functions behind an operator of that name can show; they are given the operands."""
+        called = [self.world.routines.called(*key) for key in self.world.catalog.operators.get(symbol, ())]
+        if any(each.stores for each in called):
+            self.handed(f"the operator {symbol}", operands)
+        if any(each.tests for each in called):
+            self.oracle(operands, f"the operator {symbol}, which users defined,")
+        return union(each.shows for each in called)
+
+    def converted(self, type_name: str, value: Value) -> Value:
+        """What casts and checks of users show that make a value of a type of that name; they are given the value."""
+        conversions = self.world.catalog.conversions.get(type_name)
+        if conversions is None:
+            return CLEAN
+        if self.world.routines.converting_keeps([type_name]):
+            self.handed(f"the type {type_name}", value)
+        return union(map(self.world.routines.text_shows, conversions))
+
     def laundered(self, value: Value, into: str, *moves: Move) -> None:
         """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run."""
         self.moves.extend(moves)
@@ -103,9 +127,7 @@ class Follow:
         if not found:
             self.unknown.add(name if schema is None else f"{schema}.{name}")
             return Columns((), self.world.marks.everything)
-        if len(found) == 1:
-            return self.world.columns(found[0])
-        return Columns((), union(self.world.columns(each).everything() for each in found))
+        return any_of([self.world.columns(each) for each in found])
 
     def candidates(self, schema: str | None, name: str) -> Iterable[CatalogRelation]:
         catalog = self.world.catalog
@@ -130,6 +152,18 @@ class Follow:
         ):
             self.ambiguous = True
         return usual
+
+
+def any_of(found: Sequence[Columns]) -> Columns:
+    """The columns of one of these relations, nobody knows of which."""
+    first, *others = found
+    names = [name for name, _ in first.named]
+    if any(each.rest is not None or [name for name, _ in each.named] != names for each in found if others):
+        return Columns((), union(each.everything() for each in found))
+    named = first.named
+    for each in others:
+        named = tuple((name, merge(one, two)) for (name, one), (_, two) in zip(named, each.named, strict=True))
+    return Columns(named, first.rest)
 
 
 def listed(origins: Iterable[Origin]) -> str:
@@ -174,6 +208,11 @@ class World:
             if each.schema != "pg_catalog"
         )
         return any(word in body.lower() for body in bodies for word in ECHOING)
+
+    @cached_property
+    def keeping_types(self) -> frozenset[str]:
+        """Types whose values pass through code of users that may keep them, wherever one is made."""
+        return frozenset(name for name in self.catalog.conversions if self.routines.converting_keeps([name]))
 
     def children(self, relation: CatalogRelation) -> Sequence[CatalogRelation]:
         """Its partitions, and the tables that inherit from it."""
@@ -305,17 +344,18 @@ class World:
             named.append((column.name, value))
         return Columns(tuple(named))
 
-    def _sql_routine(self, function: CatalogFunction) -> tuple[Value, bool]:
-        """All that a routine in language sql returns, and whether its conditions ask more than equality.
-
-        What its arguments can reveal is the caller's business.
-        """
-        follow = Follow(self, Namespace(search_path=("public", function.schema)), "equality")
+    def _sql_routine(self, function: CatalogFunction) -> Answered:
+        """What its arguments can reveal is the caller's business; what it asks of them is looked at as if they were masked."""
+        follow, of_arguments = Follow(self, ANY_PATH, "equality"), Follow(self, ANY_PATH, "equality")
+        masked = Value(self.marks.everything.origins, plain=True)
         try:
             trees = parser.parse_sql(function.body or "")
             values = [follow.query(tree.stmt, Scope(parameters=CONSTANT)).everything() for tree in trees]
+            for tree in trees:
+                of_arguments.query(tree.stmt, Scope(parameters=masked))
         except (Unsure, parser.ParseError, RecursionError, ValueError):
             shown = self.routines.text_shows(function.body)
-            return shown, bool(shown.masked)
+            return Answered(shown, asks=bool(shown.masked))
         asks = any(finding.kind == "predicate" for finding in follow.findings)
-        return union(values[-1:]) if not follow.unknown else self.routines.text_shows(function.body), asks
+        shown = self.routines.text_shows(function.body) if follow.unknown else union(values[-1:])
+        return Answered(shown, asks, bool(of_arguments.findings))

@@ -52,6 +52,7 @@ def equality(follow: Follow, node: Node, scope: Scope) -> bool:
     if not isa(node, ast.A_Expr) or node.kind not in PLAIN_KINDS:
         return False
     operator = [part.sval for part in node.name]
+    follow.operated(operator[-1], union([follow.value(node.lexpr, scope), follow.value(node.rexpr, scope)]))
     if operator[-1] not in EQUALITY or operator[:-1] not in ([], ["pg_catalog"]):
         return False
     if isa(node.lexpr, ast.RowExpr) and isa(node.rexpr, ast.RowExpr):
@@ -95,6 +96,9 @@ def _in_query(follow: Follow, node: Node, scope: Scope) -> bool:
     if node.subLinkType not in (kinds.ANY_SUBLINK, kinds.ALL_SUBLINK) or operator not in ([], ["="], ["<>"]):
         return False
     columns = follow.query(node.subselect, Scope(outer=scope))
+    follow.operated(
+        operator[-1] if operator else "=", union([follow.value(node.testexpr, scope), columns.everything()])
+    )
     tests = node.testexpr.args if isa(node.testexpr, ast.RowExpr) else [node.testexpr]
     if columns.rest is not None or len(columns.named) != len(tests):
         return False
@@ -108,6 +112,7 @@ def merged(follow: Follow, left: Value, right: Value, name: str) -> None:
     """A column that USING or NATURAL joins on."""
     if follow.predicates != "equality" or not comparable(left, right):
         follow.oracle(union([left, right]), f"joining on {name}")
+    follow.operated("=", union([left, right]))
     follow.equated(left, None, right, None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from attrs import define, field, frozen
@@ -44,6 +44,15 @@ PURE_EXTENSIONS = frozenset(
     pg_similarity address_standardizer plpgsql pg_stat_statements tcn dict_int dict_xsyn bloom
     """.split()  # noqa: SIM905
 )
+# Volatile functions of the server that keep nothing of what they are given.
+HARMLESS = frozenset(
+    """
+    clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 nextval currval lastval txid_current
+    txid_current_if_assigned pg_current_xact_id pg_current_xact_id_if_assigned pg_sleep pg_sleep_for pg_sleep_until
+    """.split()  # noqa: SIM905
+)
+MADE_LATER = "?"  # the language by which the catalog tells what users put into pg_catalog
+READABLE = ("sql", "plpgsql", "aggregate")  # languages whose bodies name what they call
 WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 # A body that builds its statements as text, or spells names in a way that words do not show.
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
@@ -73,7 +82,18 @@ class Called:
     scalar: bool = False  # one column, named by the alias or the function
     pure: bool = False  # of the server's own: constants in, a constant out
     asks: bool = False  # its conditions over masked columns take their terms from its arguments
+    tests: bool = False  # users' code that may end in an error, or not, for some values of its arguments
+    supplied: bool = False  # some routine of that name is the server's own
     known: bool = True
+
+
+@frozen
+class Answered:
+    """What a routine's body gives away."""
+
+    shows: Value  # of its result
+    asks: bool = False  # its conditions over masked columns go beyond equality, or cannot be followed
+    tests: bool = True  # so do those over its arguments, if these are masked
 
 
 @define
@@ -83,12 +103,11 @@ class Routines:
     catalog: Catalog
     marks: Marks
     relation_shows: Callable[[str], Value]  # bare name → all that relations of that name can reveal
-    # A routine in language sql, followed: what it returns can reveal, and whether it asks more than equality of a masked column.
-    follow_sql: Callable[[CatalogFunction], tuple[Value, bool]]
+    follow_sql: Callable[[CatalogFunction], Answered]
     _by_name: dict[str, list[CatalogFunction]] = field(factory=dict)
     _called: dict[tuple[str | None, str], Called] = field(factory=dict)
-    _bodies: dict[int, Value] = field(factory=dict)
-    _asking: set[int] = field(factory=set)
+    _answered: dict[int, Answered] = field(factory=dict)
+    _keeping: dict[int, bool] = field(factory=dict)
     _relations: frozenset[str] = frozenset()
 
     def __attrs_post_init__(self) -> None:
@@ -125,7 +144,7 @@ class Routines:
 
     def shown_by_name(self, name: str) -> Value:
         """What users' routines of that name can show; of no other."""
-        return union(self.shows(each) for each in self._by_name.get(name, ()) if each.schema != "pg_catalog")
+        return union(self.shows(each) for each in self._by_name.get(name, ()) if not built_in(each))
 
     def _look(self, schema: str | None, name: str) -> Called:
         everything = self.marks.everything
@@ -137,11 +156,11 @@ class Routines:
         if not overloads:
             return Called(everything, stores=True, sets=True, known=False)
         shows = union([everything if name in SHOWS_SAMPLES else CLEAN, *(self.shows(each) for each in overloads)])
-        stores = any(each.volatility not in (Volatility.IMMUTABLE, Volatility.STABLE) for each in overloads)
+        stores = any(self.keeps(each) or self.converting_keeps(each.types) for each in overloads)
         sets = any(each.returns.startswith("SETOF") for each in overloads)
         shapes = {self._shape(each) for each in overloads}
         shape = shapes.pop() if len(shapes) == 1 else None
-        own = all(each.schema == "pg_catalog" and each.kind == "f" for each in overloads)
+        own = all(built_in(each) and each.kind == "f" for each in overloads)
         return Called(
             shows,
             stores=stores,
@@ -149,7 +168,9 @@ class Routines:
             columns=shape or None,
             scalar=shape == (),
             pure=own and not (stores or sets or shows.origins),
-            asks=any(id(each) in self._asking for each in overloads),
+            asks=any(each.arguments and self._answer(each).asks for each in overloads),
+            tests=any(not supplied(each) and self._answer(each).tests for each in overloads),
+            supplied=any(map(built_in, overloads)),
         )
 
     def _shape(self, function: CatalogFunction) -> tuple[str | None, ...] | None:
@@ -172,38 +193,105 @@ class Routines:
         return None if found is None else tuple(column.name for column in found.columns)
 
     def shows(self, function: CatalogFunction) -> Value:
-        known = self._bodies.get(id(function))
+        return self._answer(function).shows
+
+    def _answer(self, function: CatalogFunction) -> Answered:
+        known = self._answered.get(id(function))
         if known is None:
-            self._bodies[id(function)] = CLEAN  # a routine that calls itself adds nothing
-            known = self._bodies[id(function)] = self._body(function)
+            known = self._answered[id(function)] = self._body(function)
         return known
 
-    def _body(self, function: CatalogFunction) -> Value:
-        if function.extension in PURE_EXTENSIONS or (function.schema == "pg_catalog" and function.extension is None):
-            return CLEAN
+    def _body(self, function: CatalogFunction) -> Answered:
+        if function.extension in PURE_EXTENSIONS or (function.extension is None and supplied(function)):
+            return Answered(CLEAN, tests=False)
         match function.language:
-            case "internal":
-                return CLEAN
-            case "sql":
-                shown, asks = self.follow_sql(function)
-                if asks and function.arguments:
-                    self._asking.add(id(function))
-                return shown
-            case "plpgsql" | "aggregate":
-                return self.text_shows(function.body)
+            case "sql" if all(each is not function for each in self._reached(function)):
+                return self.follow_sql(function)
+            case "plpgsql" | "aggregate" | "sql":
+                # of routines that call each other, each shows what all of them do
+                shown = union(map(self._shows_itself, [function, *self._reached(function)]))
+                return Answered(shown, asks=function.language == "sql" and bool(shown.masked))
             case _:
-                return self.marks.everything
+                return Answered(self.marks.everything)
 
-    def text_shows(self, body: str | None) -> Value:
-        """All that the relations and routines named by any word of a body can reveal."""
-        if body is None or DYNAMIC.search(body):
+    def _shows_itself(self, function: CatalogFunction) -> Value:
+        """Without what it calls."""
+        legible = function.language in READABLE and not supplied(function)
+        return self._text_itself(function.body) if legible else self.shows(function)
+
+    def _reached(self, function: CatalogFunction) -> list[CatalogFunction]:
+        """The users' routines that its body may call, those that theirs may call, and so on."""
+        found: dict[int, CatalogFunction] = {}
+        waiting = [function]
+        while waiting:
+            each = waiting.pop()
+            if each.language not in READABLE or supplied(each):
+                continue
+            for other in self.users_in(each.body or ""):
+                if id(other) not in found:
+                    found[id(other)] = other
+                    waiting.append(other)
+        return list(found.values())
+
+    def users_in(self, text: str) -> Iterator[CatalogFunction]:
+        """The routines of users and extensions that a text may call: by name, behind an operator, to make a value of a type."""
+        words = words_of(text)
+        for expression in [each for word in words for each in self.catalog.conversions.get(word, ())]:
+            words |= words_of(expression)
+        for word in words:
+            yield from (each for each in self.named(word) if not built_in(each))
+        for symbol, behind in self.catalog.operators.items():
+            if symbol in text:
+                yield from (
+                    each for key in behind for each in self.catalog.functions.get(key, ()) if not supplied(each)
+                )
+
+    def keeps(self, function: CatalogFunction) -> bool:
+        """Whether it may put an argument where it can be read later, whatever volatility it was declared with.
+
+        The server does not check that: a routine that is said to be immutable may change a setting or a sequence.
+        """
+        known = self._keeping.get(id(function))
+        if known is None:
+            known = self._keeping[id(function)] = any(map(self._keeps_itself, [function, *self._reached(function)]))
+        return known
+
+    def _keeps_itself(self, function: CatalogFunction) -> bool:
+        if function.kind != "a" and function.volatility not in (Volatility.IMMUTABLE, Volatility.STABLE):
+            return True
+        if supplied(function):
+            return False
+        if function.language not in READABLE or function.body is None or DYNAMIC.search(function.body):
+            return True
+        words = words_of(function.body) - HARMLESS
+        return not words.isdisjoint(RUNS_TEXT) or any(
+            each.volatility is Volatility.VOLATILE for word in words for each in self.named(word) if built_in(each)
+        )
+
+    def converting_keeps(self, types: Iterable[str]) -> bool:
+        """Whether what runs to make a value of such a type may keep that value."""
+        expressions = [each for name in types for each in self.catalog.conversions.get(name, ())]
+        return any(self.keeps(each) for expression in expressions for each in self.users_in(expression))
+
+    def text_shows(self, text: str | None) -> Value:
+        """All that the relations and routines named by any word of a text can reveal."""
+        found = self._text_itself(text)
+        return found if text is None else union([found, *(self.shows(each) for each in self.users_in(text))])
+
+    def _text_itself(self, text: str | None) -> Value:
+        """The same without what the routines do that it names."""
+        if text is None or DYNAMIC.search(text):
             return self.marks.everything
-        words = words_of(body)
+        words = words_of(text)
         if words & RUNS_TEXT or words & SHOWS_SAMPLES or words & SAMPLES.keys():
             return self.marks.everything
-        values = [self.relation_shows(word) for word in words & self._relations]
-        for word in words:
-            for each in self._by_name.get(word, ()):
-                if each.schema != "pg_catalog":
-                    values.append(self.shows(each))
-        return union(values)
+        return union(self.relation_shows(word) for word in words & self._relations)
+
+
+def built_in(function: CatalogFunction) -> bool:
+    return function.schema == "pg_catalog" and function.language != MADE_LATER
+
+
+def supplied(function: CatalogFunction) -> bool:
+    """By the server or an extension."""
+    return built_in(function) or function.extension is not None

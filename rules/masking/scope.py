@@ -72,14 +72,20 @@ class Scope:
             return either(row, maybe)
         if name in SYSTEM_COLUMNS:
             return either(CLEAN, maybe)
-        scope = self
-        while scope is not None:
-            if scope.parameters is not None:
-                return either(scope.parameters, maybe)
-            scope = scope.outer
+        if (argument := self.parameter()) is not None:
+            return either(argument, maybe)
         if maybe:
             return union(maybe)
         raise Unsure(f"column {name}")
+
+    def parameter(self) -> Value | None:
+        """Inside a routine: what any of its arguments can reveal."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.parameters is not None:
+                return scope.parameters
+            scope = scope.outer
+        return None
 
     def item(self, alias: str, schema: str | None = None) -> Item | None:
         """The nearest FROM item of that name."""

@@ -84,9 +84,20 @@ def follow_statement(world: World, follow: Follow, tree: Node) -> Followed:
     if fires_event_triggers(tree):
         redefined(follow)
     try:
-        return statement(world, follow, tree)
+        found = statement(world, follow, tree)
     except (Unsure, RecursionError):
-        return cautious(world, follow, tree)
+        found = cautious(world, follow, tree)
+    if world.keeping_types:
+        for name in sorted(made(tree) & world.keeping_types):
+            follow.handed(f"the type {name}", mentioned(world, follow, tree))
+    return found
+
+
+def made(tree: Node) -> set[str]:
+    """The types of which values are made, but for casts: columns of JSON and of functions that return records."""
+    every = list(nodes(tree))
+    cast = {id(node.typeName) for node in every if isa(node, ast.TypeCast)}
+    return {node.names[-1].sval for node in every if isa(node, ast.TypeName) and id(node) not in cast}
 
 
 def fires_event_triggers(tree: Node) -> bool:
@@ -133,10 +144,15 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
 
 def folded(world: World, follow: Follow, tree: Node) -> Value:
     """What a plan can print: the planner runs immutable functions of constants, and one of them may read a table."""
-    found = [routine_called(world, node) for node in nodes(tree)]
-    for node in nodes(tree):
+    every = list(nodes(tree))
+    tables = {node.ctename for node in every if isa(node, ast.CommonTableExpr)}
+    found = [routine_called(world, node) for node in every]
+    for node in every:
         if isa(node, ast.RangeVar):
-            found.extend(world.folded_in(each) for each in follow.candidates(node.schemaname, node.relname))
+            known = list(follow.candidates(node.schemaname, node.relname))
+            found.extend(world.folded_in(each) for each in known)
+            if not known and not (node.schemaname is None and node.relname in tables):
+                found.append(world.marks.everything)  # a view that was made in this transaction
     return union(found)
 
 

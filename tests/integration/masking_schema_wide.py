@@ -93,6 +93,39 @@ CREATE TABLE movers_1 PARTITION OF movers FOR VALUES IN (1);
 CREATE TABLE movers_2 PARTITION OF movers FOR VALUES IN (2);
 CREATE FUNCTION keep_new() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO trail VALUES (NEW.secret); RETURN NEW; END';
 CREATE TRIGGER keeps BEFORE INSERT ON movers_2 FOR EACH ROW EXECUTE FUNCTION keep_new();
+CREATE SCHEMA odd;
+CREATE TABLE odd.kept (a text);
+CREATE FUNCTION odd.sets(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+    'BEGIN PERFORM set_config(''odd.a'', t, false); RETURN ''x''; END';
+CREATE FUNCTION odd.sets_any(anyelement) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT set_config(''odd.a'', $1::text, false)';
+CREATE FUNCTION odd.sets_rows(text) RETURNS SETOF text LANGUAGE sql STABLE AS 'SELECT set_config(''odd.a'', $1, false)';
+CREATE FUNCTION odd.calls(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN odd.sets(t); END';
+CREATE SEQUENCE odd.numbers;
+CREATE FUNCTION odd.counts(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN setval(''odd.numbers'', n); END';
+CREATE FUNCTION odd.tells(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT pg_notify(''odd'', $1)::text';
+CREATE FUNCTION odd.locks(n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT pg_advisory_lock($1)::text';
+CREATE FUNCTION odd.config(text, text, bool) RETURNS text LANGUAGE internal IMMUTABLE AS 'set_config_by_name';
+CREATE FUNCTION odd.file(text) RETURNS text LANGUAGE internal IMMUTABLE AS 'pg_read_file_all';
+CREATE FUNCTION odd.words(text) RETURNS SETOF record LANGUAGE internal AS 'ts_stat1';
+CREATE FUNCTION odd.object(oid) RETURNS bytea LANGUAGE internal AS 'be_lo_get';
+CREATE FUNCTION odd.keeps(s text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN INSERT INTO odd.kept VALUES (s); RETURN true; END';
+CREATE FUNCTION odd.keeps_two(s text, t text) RETURNS text LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO odd.kept VALUES (t); RETURN ''x''; END';
+CREATE FUNCTION odd.either(s text, t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ''x''::text';
+CREATE FUNCTION odd.same(s text, t varchar) RETURNS bool LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO odd.kept VALUES (s); RETURN true; END';
+CREATE TYPE odd.stage AS ENUM ('low');
+CREATE FUNCTION odd.to_stage(s text) RETURNS odd.stage LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO odd.kept VALUES (s); RETURN ''low''; END';
+CREATE AGGREGATE odd.keep(text) (sfunc = odd.keeps_two, stype = text, initcond = '');
+CREATE AGGREGATE odd.slide(text) (
+    sfunc = odd.either, stype = text, initcond = '', msfunc = odd.keeps_two, minvfunc = odd.keeps_two, mstype = text, minitcond = ''
+);
+CREATE OPERATOR odd.= (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.same);
+CREATE OPERATOR odd.==> (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.same);
+CREATE DOMAIN odd.spy AS text CHECK (odd.keeps(VALUE));
+CREATE FUNCTION odd.takes(s odd.spy) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ''x''; END';
+CREATE CAST (text AS odd.stage) WITH FUNCTION odd.to_stage(text);
 CREATE TABLE grand (id int, secret text, label text) PARTITION BY LIST (id);
 CREATE TABLE grand_1 PARTITION OF grand FOR VALUES IN (1, 2) PARTITION BY RANGE (id);
 CREATE TABLE grand_1_a PARTITION OF grand_1 FOR VALUES FROM (1) TO (2);

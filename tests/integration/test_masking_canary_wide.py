@@ -27,6 +27,12 @@ from tests.support.servers import Server
 pytestmark = pytest.mark.integration
 DBNAME = "masking_wide"
 ATTEMPTS = attempts("attempts_wide.sql")
+# writes pass, and conditions over masked columns: only what shows or moves a masked value is stopped
+OPEN = """
+[policy.open]
+pack = "allow-all"
+predicates = "allow"
+"""
 
 
 @pytest.fixture(scope="module", params=["postgres", "postgres18"])
@@ -55,7 +61,7 @@ def direct(database: tuple[Server, wide.Wide]) -> Iterator[Line]:
 @pytest.fixture(scope="module")
 def through(database: tuple[Server, wide.Wide], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     masks = {rule.column: rule.masker for rule in (*RULES, *wide.RULES)}
-    plan = GatewayPlan(server=database[0], dbname=DBNAME, masks=masks, wait_s=0)
+    plan = GatewayPlan(server=database[0], dbname=DBNAME, masks=masks, policy="open", extra=OPEN, wait_s=0)
     with running_gateway(plan, tmp_path_factory.mktemp("wide")) as gateway, tapped("127.0.0.1", gateway.port) as tap:
         yield Line(tap, f"postgresql://agent:agent-secret@127.0.0.1:{tap.port}/{DBNAME}")
 

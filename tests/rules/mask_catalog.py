@@ -35,8 +35,33 @@ PURE = (
     "round",
     "date_trunc",
     "timezone",
+    "strpos",
+    "substring",
+    "int4div",
+    "int4range",
+    "string_to_array",
+    "array_positions",
+    "regexp_match",
+    "num_nulls",
+    "jsonb_build_object",
+    "jsonb_path_exists",
+    "date",
+    "extract",
 )
-AGGREGATES = ("count", "sum", "avg", "min", "max", "string_agg", "array_agg", "json_agg", "rank", "row_number")
+AGGREGATES = (
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "string_agg",
+    "array_agg",
+    "json_agg",
+    "rank",
+    "row_number",
+    "json_object_agg",
+    "ntile",
+)
 
 
 def relation(

@@ -419,3 +419,44 @@ CREATE TABLE hs (id int PRIMARY KEY) ;; INSERT INTO hs VALUES (1) ;; ALTER TABLE
 @dblink SELECT dblink_connect('g', '«dsn»') ;; SELECT dblink_send_query('g', 'SELECT ssn::int FROM customers') ;; SELECT pg_sleep(0.1) ;; SELECT * FROM dblink_get_result('g', false) AS t(s text) ;; SELECT dblink_error_message('g') ;; SELECT dblink_disconnect('g')
 @dblink SELECT dblink_build_sql_insert('badges', '1', 1, '{1}', '{2}')
 @dblink SELECT public.dblink_build_sql_update('badges', '1', 1, '{1}', '{2}')
+-- Code that was there before and keeps what it is given, whatever it was declared to be.
+SELECT odd.sets(dom::text) FROM wide ;; SHOW odd.a
+SELECT odd.calls(dom::text) FROM wide ;; SELECT current_setting('odd.a')
+SELECT odd.sets_any(dom::text) FROM wide ;; SELECT setting FROM pg_settings WHERE name = 'odd.a' ;; SHOW odd.a
+SELECT odd.sets_any(w) FROM wide w ;; SHOW odd.a
+SELECT count(odd.sets(dom::text)) FROM wide ;; SHOW odd.a
+SELECT count(*) FILTER (WHERE odd.sets(dom::text) = 'x') FROM wide ;; SHOW odd.a
+SELECT id FROM wide WHERE odd.sets(dom::text) = 'x' ;; SHOW odd.a
+SELECT id FROM wide ORDER BY odd.sets(dom::text) ;; SHOW odd.a
+SELECT w.id FROM wide w, odd.sets_rows(dom::text) ;; SHOW odd.a
+SELECT odd.counts(pay) FROM hr.staff ;; SELECT last_value FROM odd.numbers
+LISTEN odd ;; SELECT odd.tells(dom::text) FROM wide ;; SELECT 1 ;; UNLISTEN odd
+SELECT odd.locks(card) FROM customers WHERE id = 1 ;; SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' ;; SELECT pg_advisory_unlock_all()
+SELECT odd.config('odd.a', dom::text, false) FROM wide ;; SHOW odd.a
+@file_fdw SELECT odd.file(current_setting('data_directory') || '/canary.csv')
+SELECT w FROM odd.words('SELECT vec FROM wide') AS t(w text, n int, d int)
+SELECT convert_from(odd.object(424242), 'UTF8')
+SELECT odd.keep(dom::text) FROM wide ;; SELECT a FROM odd.kept
+SELECT odd.keep(dom::text) OVER () FROM wide ;; SELECT a FROM odd.kept
+SELECT odd.slide(dom::text) OVER (ORDER BY id ROWS BETWEEN CURRENT ROW AND CURRENT ROW) FROM wide ;; SELECT a FROM odd.kept
+SELECT dom::text OPERATOR(odd.==>) 'x'::varchar FROM wide ;; SELECT a FROM odd.kept
+SELECT id FROM wide WHERE dom OPERATOR(odd.=) 'x'::varchar ;; SELECT a FROM odd.kept
+SET search_path = odd, public ;; SELECT id FROM customers WHERE email = 'x'::varchar ;; SELECT a FROM kept
+SET search_path = odd, public ;; SELECT id FROM customers WHERE email IN ('x'::varchar) ;; SELECT a FROM kept
+SET search_path = odd, public ;; SELECT CASE email WHEN 'x'::varchar THEN 1 END FROM customers ;; SELECT a FROM kept
+SET search_path = odd, public ;; SELECT nullif(email, 'x'::varchar) FROM customers ;; SELECT a FROM kept
+SET search_path = odd, public ;; SELECT c.id FROM customers c JOIN (SELECT 'x'::varchar AS email) x USING (email) ;; SELECT a FROM kept
+SELECT dom::text::odd.spy FROM wide ;; SELECT a FROM odd.kept
+SELECT ARRAY[dom::text]::odd.spy[] FROM wide ;; SELECT a FROM odd.kept
+SELECT odd.takes(dom::text) FROM wide ;; SELECT a FROM odd.kept
+SELECT x.dom FROM wide w, jsonb_to_record(to_jsonb(w)) AS x(dom odd.spy) ;; SELECT a FROM odd.kept
+@17 SELECT t.v FROM wide w, JSON_TABLE(to_jsonb(w), '$' COLUMNS (v odd.spy PATH '$.dom')) t ;; SELECT a FROM odd.kept
+@17 SELECT JSON_VALUE(to_jsonb(dom), '$' RETURNING odd.spy) FROM wide ;; SELECT a FROM odd.kept
+SELECT dom::text::odd.stage FROM wide ;; SELECT a FROM odd.kept
+-- What EXPLAIN prints of what the planner runs.
+CREATE VIEW folded AS SELECT label FROM wide WHERE label = frozen_dom(1) ;; EXPLAIN VERBOSE SELECT * FROM folded
+PREPARE e2 AS SELECT label FROM wide WHERE label = frozen_dom(1) ;; EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE e2 ;; DEALLOCATE e2
+EXPLAIN (ANALYZE, VERBOSE, SETTINGS) WITH t AS (SELECT frozen_dom(1) AS x) SELECT * FROM t
+@16 EXPLAIN (GENERIC_PLAN, VERBOSE) SELECT label FROM wide WHERE label = frozen_dom(1)
+EXPLAIN VERBOSE DECLARE k CURSOR FOR SELECT frozen_dom(1)
+EXPLAIN VERBOSE INSERT INTO orders (note) VALUES (frozen_dom(1))

@@ -1,0 +1,169 @@
+"""Code of users that is handed masked values: it may keep them, whatever it was declared to be, or end in an error for some."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from rules.catalog import Catalog, CatalogFunction
+from rules.policy import Policy
+from tests.rules.mask_catalog import CATALOG, function, kinds, mask_set, own, treatments
+
+KEEPS = "BEGIN PERFORM set_config('a.b', x::text, false); RETURN true; END"
+
+
+def said(
+    name: str, body: str, language: str = "plpgsql", volatility: str = "immutable", **more: object
+) -> CatalogFunction:
+    return function(name, body=body, language=language, schema="public", volatility=volatility, **more)  # type: ignore[arg-type]
+
+
+FUNCTIONS = [
+    said("keeps", KEEPS),
+    said("keeps_sql", "SELECT set_config('a.b', $1, false)", "sql"),
+    said("calls", "BEGIN RETURN keeps(x); END"),
+    said("one", "BEGIN RETURN other(x); END"),
+    said("other", "BEGIN PERFORM keeps(x); RETURN one(x); END"),
+    said("reads_one", "SELECT reads_other($1 - 1)", "sql"),
+    said("reads_other", "SELECT reads_one($1 - 1) || (SELECT ssn FROM customers LIMIT 1)", "sql"),
+    said("by_text", "BEGIN EXECUTE 'SELECT 1' USING x; RETURN x; END"),
+    said("by_operator", "BEGIN RETURN x ==> 'y'; END"),
+    said("by_type", "BEGIN RETURN x::spy; END"),
+    said("another_name", "set_config_by_name", "internal"),
+    function("placed", body=KEEPS, language="?"),
+    said("total", "keeps_state", "aggregate"),
+    said("keeps_state", KEEPS, volatility="volatile"),
+    said("takes_spy", "SELECT 'x'::text", "sql", returns="text"),
+    said("double", "SELECT $1 + $1", "sql"),
+    said("doubles", "BEGIN RETURN x * 2; END"),
+    said("bigger", "SELECT $1 > 5", "sql"),
+    said("named", "SELECT name FROM customers WHERE card > $1", "sql"),
+    said("draws", "BEGIN RETURN x || random(); END"),
+]
+
+
+def lab() -> Catalog:
+    found = evolve(CATALOG, functions=dict(CATALOG.functions))
+    found.operators = {
+        **CATALOG.operators,
+        "==>": (("public", "keeps"),),
+        "=": (("public", "keeps"),),
+        "<=": (("public", "keeps"),),
+    }
+    found.conversions = {
+        "spy": ("keeps(VALUE)",),
+        "_spy": ("keeps(VALUE)",),
+        "quiet": ("double(VALUE)",),
+        "told": ("get_ssn(NULL)",),
+    }
+    for each in FUNCTIONS:
+        found.functions[each.schema, each.name] = (evolve(each, types=("spy",)) if each.name == "takes_spy" else each,)
+    volatile = function("random", volatility="volatile")
+    found.functions["pg_catalog", "random"] = (volatile,)
+    return found
+
+
+LAB = lab()
+OPEN = mask_set(Policy("test", (), predicates="allow"), LAB)
+STRICT = mask_set(Policy("test", ()), LAB)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "keeps(ssn)",
+        "keeps_sql(ssn)",
+        "calls(ssn)",
+        "one(ssn)",
+        "other(ssn)",
+        "by_text(ssn)",
+        "by_operator(ssn)",
+        "by_type(ssn)",
+        "another_name(ssn)",
+        "placed(ssn)",
+        "pg_catalog.placed(ssn)",
+        "total(ssn)",
+        "total(ssn) OVER ()",
+        "count(keeps(ssn))",
+        "keeps(c)",
+        "c.keeps",
+        "(ssn).keeps",
+        "takes_spy(ssn)",
+        "ssn ==> 'x'",
+        "ssn = 'x'",
+        "ssn IN ('x', 'y')",
+        "ssn = ANY (ARRAY['x'])",
+        "ssn IS DISTINCT FROM 'x'",
+        "nullif(ssn, 'x')",
+        "CASE ssn WHEN 'x' THEN 1 END",
+        "CASE WHEN ssn = 'x' THEN 1 END",
+        "ssn IN (SELECT name FROM customers)",
+        "'x' = ALL (SELECT ssn FROM customers)",
+        "salary BETWEEN 1 AND 2",
+        "ssn::spy",
+        "ARRAY[ssn]::spy[]",
+    ],
+)
+def test_code_that_may_keep_a_value_is_not_given_a_masked_one(expression: str) -> None:
+    assert "laundering" in kinds(f"SELECT {expression} FROM customers c", OPEN)
+    clean = (
+        expression.replace("ssn", "name")
+        .replace("salary", "id")
+        .replace("(c)", "(city)")
+        .replace("c.keeps", "keeps(city)")
+    )
+    assert kinds(f"SELECT {clean} FROM customers c", OPEN) == set()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM customers WHERE ssn = 'x'",
+        "SELECT id FROM customers WHERE (ssn, id) = ('x', 1)",
+        "SELECT c.id FROM customers c JOIN archive a ON a.ssn = c.ssn",
+        "SELECT c.id FROM customers c JOIN archive a USING (ssn)",
+        "SELECT c.id FROM customers c NATURAL JOIN archive a",
+        "SELECT id FROM customers ORDER BY keeps(ssn)",
+        "SELECT c.id FROM customers c, LATERAL keeps(ssn) k",
+        "SELECT x.ssn FROM customers c, LATERAL ROWS FROM (jsonb_to_record(to_jsonb(c)) AS (ssn spy)) x",
+        "SELECT JSON_VALUE(to_jsonb(ssn), '$' RETURNING spy) FROM customers",
+        "SELECT t.v FROM customers c, JSON_TABLE(to_jsonb(c), '$' COLUMNS (v spy PATH '$.ssn')) t",
+    ],
+)
+def test_nor_is_it_in_other_clauses(sql: str) -> None:
+    assert "laundering" in kinds(sql, OPEN)
+
+
+@pytest.mark.parametrize("expression", ["double(card)", "doubles(card)", "draws(ssn)", "card::quiet", "named(card)"])
+def test_code_that_keeps_nothing_is(expression: str) -> None:
+    assert kinds(f"SELECT {expression} FROM customers", OPEN) == set()
+    assert treatments(f"SELECT {expression} FROM customers", OPEN) == ["?"]
+
+
+def test_routines_that_call_each_other_show_what_each_of_them_reads() -> None:
+    for _ in range(2):  # in whatever order they are asked for
+        masks = mask_set(Policy("test", (), predicates="allow"), lab())
+        assert treatments("SELECT reads_one(1), reads_other(1)", masks) == ["?", "?"]
+        assert treatments("SELECT reads_other(1), reads_one(1)", masks) == ["?", "?"]
+
+
+def test_a_cast_shows_what_its_function_reads() -> None:
+    assert treatments("SELECT 1::told, 1::quiet", OPEN) == ["?", "-"]
+
+
+@pytest.mark.parametrize("expression", ["doubles(card)", "bigger(card)", "named(card)", "total(ssn)", "draws(ssn)"])
+def test_code_that_may_tell_values_apart_is_a_condition(expression: str) -> None:
+    assert "predicate" in kinds(f"SELECT {expression} FROM customers", STRICT)
+
+
+def test_code_that_gives_a_result_for_every_value_is_none() -> None:
+    assert kinds("SELECT double(card) FROM customers", STRICT) == set()
+
+
+def test_an_unqualified_name_in_a_routine_means_every_table_of_that_name() -> None:
+    catalog = lab()
+    catalog.relations["app", "customers"] = evolve(
+        CATALOG.relations["public", "orders"], schema="app", name="customers", oid=99
+    )
+    catalog.functions["app", "reads"] = (own("reads", "SELECT note FROM customers"),)
+    assert treatments("SELECT app.reads()", mask_set(catalog=catalog)) == ["?"]
