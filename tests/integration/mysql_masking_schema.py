@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from tests.support.servers import Server
+
 DBNAME = "wp_masking"
 OTHER = "wp_masking_hr"
 CORPUS = Path(__file__).parent.parent / "corpus" / "masking"
@@ -67,6 +69,17 @@ def make(cursor: Any, mariadb: bool) -> None:
     for line in lines("mysql_schema.sql"):
         if line.is_of(mariadb):
             cursor.execute(*line.statements)
+
+
+def federate(cursor: Any, server: Server) -> None:
+    """A table of MySQL's that is another name of one of the same server."""
+    cursor.execute("DROP SERVER IF EXISTS wp_here")
+    cursor.execute(
+        f"CREATE SERVER wp_here FOREIGN DATA WRAPPER mysql OPTIONS (HOST '{server.host}', PORT {server.port},"
+        f" USER '{server.user}', PASSWORD '{server.password}', DATABASE '{DBNAME}')"
+    )
+    columns = "id int, ssn varchar(30), name varchar(40)"
+    cursor.execute(f"CREATE TABLE {DBNAME}.far ({columns}) ENGINE = FEDERATED CONNECTION = 'wp_here/customers'")
 
 
 def drop(cursor: Any) -> None:

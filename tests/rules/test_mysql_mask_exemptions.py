@@ -76,6 +76,8 @@ def test_what_a_statement_writes_into(sql: str, expected: list[str]) -> None:
         "ALTER TABLE customers RENAME people",
         "ALTER TABLE customers RENAME AS shop.people",
         "ALTER TABLE customers EXCHANGE PARTITION p WITH TABLE people",
+        "ALTER TABLE customers CONVERT PARTITION p TO TABLE people",
+        "ALTER TABLE people CONVERT TABLE customers TO PARTITION p VALUES LESS THAN (10)",
     ],
 )
 def test_a_renamed_table_takes_its_masks_along(sql: str) -> None:

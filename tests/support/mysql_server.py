@@ -91,7 +91,7 @@ def _serving(family: MysqlFamily, data: Path, port: int) -> list[str]:
         f"--ssl-cert={data / 'server.crt'}",
         f"--ssl-key={data / 'server.key'}",
     ]
-    return options if family.mariadb else [*options, "--mysqlx=OFF", "--skip-log-bin"]
+    return options if family.mariadb else [*options, "--mysqlx=OFF", "--skip-log-bin", "--federated"]
 
 
 def _initialize(family: MysqlFamily, account: Account, data: Path, log: Path) -> None:

@@ -20,6 +20,7 @@ from rules.masking.mysql.domains import type_of
 from rules.model import Volatility
 from wireproxy.catalog import CatalogError, in_thread
 from wireproxy.config.model import Database
+from wireproxy.mysql.engines import REFERRING, quoted, stands_for
 from wireproxy.mysql.namespace import version_number
 from wireproxy.tls import TlsError, verifies
 
@@ -126,10 +127,26 @@ def read(connection: Any, version: int) -> Catalog:
 
         ((server,),) = rows("SELECT VERSION()")
         found = Catalog(server_version=version_number(server), version=version)
-        _add_relations(found, rows(RELATIONS), rows(COLUMNS), _triggers(rows(TRIGGERS)))
+        relations = rows(RELATIONS)
+        created = {
+            (schema, name): _created(cursor, schema, name)
+            for schema, name, _, _, engine in relations
+            if (engine or "").lower() in REFERRING
+        }
+        _add_relations(found, relations, rows(COLUMNS), _triggers(rows(TRIGGERS)), created)
         counts = {(schema, name, kind): count for schema, name, kind, count in rows(PARAMETERS)}
         _add_routines(found, rows(ROUTINES), counts)
     return found
+
+
+def _created(cursor: Any, schema: str, name: str) -> str | None:
+    """None: what it refers to is not there, or not this account's to read."""
+    try:
+        cursor.execute(f"SHOW CREATE TABLE {quoted(schema)}.{quoted(name)}")
+        ((_, text),) = cursor.fetchall()
+    except pymysql.err.MySQLError:
+        return None
+    return str(_text(text))
 
 
 def _text(value: Any) -> Any:
@@ -149,7 +166,9 @@ def _add_relations(
     relations: list[tuple[Any, ...]],
     columns: list[tuple[Any, ...]],
     triggers: dict[tuple[str, str], list[CatalogTrigger]],
+    created: dict[tuple[str, str], str | None],
 ) -> None:
+    """`created`: the definitions of tables that may be other names of others; None: it is not told."""
     by_relation: dict[tuple[str, str], list[CatalogColumn]] = defaultdict(list)
     for schema, table, name, position, kind, whole, generated, extra in columns:
         by_relation[schema, table].append(
@@ -161,9 +180,14 @@ def _add_relations(
                 hidden="INVISIBLE" in (extra or "").upper(),
             )
         )
+    names = {table: [column.name for column in found] for table, found in by_relation.items()} if created else {}
     for number, (schema, name, kind, definition, engine) in enumerate(relations, 1):
-        view = "VIEW" in (kind or "")
         # a view of the server's own without a definition is one of its tables, to whoever reads it
+        view = "VIEW" in (kind or "")
+        if (schema, name) in created:
+            text = created[schema, name]
+            definition = "" if text is None else stands_for(engine, text, (schema, name), names)
+            view = definition is not None
         relation = CatalogRelation(
             schema,
             name,

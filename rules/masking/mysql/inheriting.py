@@ -65,7 +65,9 @@ def _tables_renamed(follow: Follow, tokens: tuple[Token, ...]) -> Iterator[Move]
 
 
 def _altered(follow: Follow, read: Read) -> Iterator[Move]:
-    """ALTER TABLE t RENAME [TO] u · RENAME COLUMN a TO b · CHANGE [COLUMN] a b … · EXCHANGE PARTITION p WITH TABLE u"""
+    """ALTER TABLE t RENAME [TO] u · RENAME COLUMN a TO b · CHANGE [COLUMN] a b … · EXCHANGE PARTITION p WITH TABLE u ·
+    CONVERT PARTITION p TO TABLE u · CONVERT TABLE u TO PARTITION p …
+    """
     tokens = read.tokens
     first = next((each for each in read.statement.relations if each.access is Access.DDL), None)
     if first is None:
@@ -80,6 +82,12 @@ def _altered(follow: Follow, read: Read) -> Iterator[Move]:
                 other = (each.schema or follow.namespace.database, each.name)
                 yield from _placed(other, held)
                 yield from _placed(table, _held(follow, other))
+        elif token.word == "CONVERT" and tokens[at + 1].word == "PARTITION" and tokens[at + 4].word == "TABLE":
+            if (new := _path(follow, tokens, at + 5)) is not None:
+                yield from _placed(new, held)
+        elif token.word == "CONVERT" and tokens[at + 1].word == "TABLE":
+            if (old := _path(follow, tokens, at + 2)) is not None:
+                yield from _placed(table, _held(follow, old))
         elif token.word == "RENAME" and tokens[at + 1].word == "COLUMN":
             renamed += _column(held, tokens, at + 2, 2)
         elif token.word == "CHANGE":

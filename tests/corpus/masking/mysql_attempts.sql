@@ -592,3 +592,234 @@ SELECT CAST(card AS decimal(3, 1)), card FROM customers;;SHOW WARNINGS
 [text] SELECT 1;SELECT ssn FROM customers;SELECT 2
 [text] SELECT id FROM orders;SELECT @a40 := ssn FROM customers;SELECT @a40
 CALL all_customers();;SHOW WARNINGS
+SET character_set_results = utf16;;SELECT card, salary, born FROM customers;;SET character_set_results = utf8mb4
+SET character_set_results = utf32;;SELECT doc FROM customers;;SET character_set_results = utf8mb4
+SET character_set_results = utf16le;;SELECT card + 0, CONCAT(card) FROM customers;;SET character_set_results = utf8mb4
+[text] SET character_set_results = utf16; SELECT card, doc, ssn FROM customers; SET character_set_results = utf8mb4
+[mariadb] SET STATEMENT character_set_results = utf16 FOR SELECT card, ssn FROM customers
+[text] SET character_set_results = utf16;;SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)));;SHOW WARNINGS;;SET character_set_results = utf8mb4
+START TRANSACTION;;UPDATE kept SET label = 'x' WHERE id = 1;;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;UPDATE v_kept SET label = 'x' WHERE id = 1;;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;DELETE FROM kept WHERE id = 1;;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;DELETE kept FROM kept JOIN numbers ON numbers.n = kept.id;;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;UPDATE numbers n JOIN kept k ON n.n = k.id SET k.label = 'x';;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;REPLACE INTO kept (id, label) VALUES (1, 'x');;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;INSERT INTO kept (id, label) VALUES (1, 'x') ON DUPLICATE KEY UPDATE label = 'y';;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;INSERT INTO kept (id, secret) SELECT id + 100, secret FROM pairs;;SELECT label FROM kept WHERE id > 100;;ROLLBACK
+START TRANSACTION;;SELECT ticks(502);;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;DO ticks(503);;SELECT what FROM kept_by;;ROLLBACK
+[mysql] EXPLAIN ANALYZE SELECT ticks(504);;SELECT what FROM kept_by;;DELETE FROM kept_by;;DELETE FROM ticks
+[mariadb] ANALYZE UPDATE kept SET label = 'x' WHERE id = 1;;SELECT what FROM kept_by;;DELETE FROM kept_by
+START TRANSACTION;;SELECT 505 INTO OUTFILE '/tmp/FILEa';;LOAD DATA INFILE '/tmp/FILEa' INTO TABLE ticks;;SELECT what FROM kept_by;;ROLLBACK
+PREPARE zz FROM 'INSERT INTO ticks VALUES (506)';;START TRANSACTION;;EXECUTE zz;;SELECT what FROM kept_by;;ROLLBACK
+[mariadb] START TRANSACTION;;BEGIN NOT ATOMIC INSERT INTO ticks VALUES (507); END;;SELECT what FROM kept_by;;ROLLBACK
+[mariadb] START TRANSACTION;;EXECUTE IMMEDIATE 'INSERT INTO ticks VALUES (508)';;SELECT what FROM kept_by;;ROLLBACK
+[mariadb] START TRANSACTION;;SET STATEMENT max_statement_time = 10 FOR INSERT INTO ticks VALUES (509);;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;INSERT INTO ticks VALUES (500);;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;CALL tick(501);;SELECT what FROM kept_by;;ROLLBACK
+START TRANSACTION;;CALL touch_kept();;SELECT what FROM kept_by;;ROLLBACK
+[mariadb] START TRANSACTION;;UPDATE kept SET label = 'x' WHERE id = 1;;SELECT @kept_by;;ROLLBACK
+START TRANSACTION;;UPDATE kept SET label = 'x' WHERE id = 2;;SELECT @kept_by;;ROLLBACK
+[mariadb] SET STATEMENT optimizer_switch = 'derived_merge=off' FOR SELECT x.name FROM (SELECT ssn AS name FROM customers) x
+[mariadb] SET STATEMENT max_statement_time = 10 FOR CALL one_ssn(1)
+[mariadb] SET STATEMENT max_statement_time = 10 FOR SELECT @d1 := ssn FROM customers LIMIT 1;;SELECT @d1
+[mariadb] PREPARE zz FROM 'SET STATEMENT max_statement_time = 10 FOR SELECT ssn FROM customers';;EXECUTE zz
+[mariadb] EXECUTE IMMEDIATE 'SET STATEMENT max_statement_time = 10 FOR SELECT ssn FROM customers'
+SELECT ssn /*!99999 FROM orders */ FROM customers
+SELECT name /*!50000 , ssn */ FROM customers
+SELECT name /*!00000, ssn */ FROM customers
+SELECT name /*!, ssn */ /* plain */ FROM customers
+[mariadb] SELECT name /*M!, ssn */ FROM customers
+[mysql] SELECT /*+ NO_MERGE(x) */ x.name FROM (SELECT ssn AS name FROM customers) x
+[mysql] SELECT /*+ QB_NAME(q) MERGE(x) SET_VAR(sql_mode = 'ANSI_QUOTES') */ ssn FROM customers
+[mysql] SELECT /*+ SET_VAR(sql_mode = '') */ ssn FROM customers
+[mysql] SELECT /*+ MAX_EXECUTION_TIME(10000) */ CONCAT(ssn) FROM customers
+[mysql] SELECT /*+ INDEX(customers by_city) */ ssn FROM customers
+/* x */ SELECT/*+*/ssn FROM customers
+SET @d2 = 'SELECT ssn FROM customers LIMIT ?';;PREPARE zz FROM @d2;;SET @d3 = 1;;EXECUTE zz USING @d3
+SET @d4 = 0x53454C4543542073736E2046524F4D20637573746F6D657273;;PREPARE zz FROM @d4;;EXECUTE zz
+SET @d5 = REVERSE('sremotsuc MORF nss TCELES');;PREPARE zz FROM @d5;;EXECUTE zz
+SELECT 'SELECT ssn FROM customers' INTO @d6;;PREPARE zz FROM @d6;;EXECUTE zz
+SET @d7 = 'PREPARE x FROM ''SELECT ssn FROM customers''';;PREPARE zz FROM 'SELECT ssn FROM customers';;EXECUTE zz
+SET @d8 = FROM_BASE64('U0VMRUNUIHNzbiBGUk9NIGN1c3RvbWVycw==');;PREPARE zz FROM @d8;;EXECUTE zz
+PREPARE zz FROM 'SELECT label FROM numbers WHERE n = 1';;PREPARE zz FROM 'SELECT ssn AS label FROM customers';;EXECUTE zz
+[mysql] PREPARE zz FROM 'TABLE customers';;EXECUTE zz
+PREPARE zz FROM 'INSERT INTO orders (note) SELECT ssn FROM customers';;START TRANSACTION;;EXECUTE zz;;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+[mariadb] EXECUTE IMMEDIATE 'BEGIN NOT ATOMIC SELECT ssn FROM customers; END'
+[mariadb] SET @d9 = 'SELECT ssn FROM customers';;EXECUTE IMMEDIATE @d9
+[mariadb] EXECUTE IMMEDIATE REVERSE('sremotsuc MORF nss TCELES')
+[mariadb] EXECUTE IMMEDIATE 'CALL one_ssn(?)' USING 1
+HANDLER customers OPEN;;HANDLER customers READ NEXT LIMIT 3;;HANDLER customers CLOSE
+HANDLER customers OPEN h2;;HANDLER h2 READ FIRST WHERE ssn LIKE 'c%';;HANDLER h2 CLOSE
+HANDLER wp_masking_hr.staff OPEN AS h3;;HANDLER h3 READ FIRST;;HANDLER h3 CLOSE
+[mariadb] PREPARE zz FROM 'HANDLER customers OPEN h4';;EXECUTE zz;;HANDLER h4 READ FIRST;;HANDLER h4 CLOSE
+START TRANSACTION;;SELECT 1 INTO OUTFILE '/tmp/FILE4';;LOAD DATA INFILE '/tmp/FILE4' INTO TABLE orders (@x) SET note = (SELECT ssn FROM customers LIMIT 1);;SELECT note FROM orders WHERE total IS NULL;;ROLLBACK
+START TRANSACTION;;SELECT 1 INTO OUTFILE '/tmp/FILE5';;LOAD DATA INFILE '/tmp/FILE5' INTO TABLE orders (@x) SET total = @x, note = CONCAT((SELECT email FROM customers LIMIT 1), @x);;SELECT note FROM orders;;ROLLBACK
+SELECT ssn INTO OUTFILE '/tmp/FILE6' FROM customers;;START TRANSACTION;;LOAD DATA INFILE '/tmp/FILE6' INTO TABLE orders (@d11) SET note = UPPER(@d11);;SELECT note FROM orders;;SELECT @d11;;ROLLBACK
+SELECT ssn INTO OUTFILE '/tmp/FILE7' FROM customers LIMIT 1;;START TRANSACTION;;LOAD DATA INFILE '/tmp/FILE7' REPLACE INTO TABLE orders (note, @y) SET placed = DEFAULT;;SELECT note FROM orders;;ROLLBACK
+SELECT name, ssn INTO OUTFILE '/tmp/FILE8' FIELDS TERMINATED BY ',' FROM customers;;SELECT CONVERT(LOAD_FILE('/tmp/FILE8') USING utf8mb4)
+START TRANSACTION;;INSERT INTO orders (id, note) VALUES (1, 'x') ON DUPLICATE KEY UPDATE note = (SELECT GROUP_CONCAT(ssn) FROM customers);;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (id, note) SELECT id, name FROM customers c ON DUPLICATE KEY UPDATE note = c.ssn;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;INSERT INTO orders (id, note) SELECT * FROM (SELECT id, ssn FROM customers) x ON DUPLICATE KEY UPDATE note = x.ssn;;SELECT note FROM orders;;ROLLBACK
+[mysql] START TRANSACTION;;REPLACE INTO orders (id, note) TABLE pairs;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;REPLACE INTO orders (id, note) SELECT id, CONCAT(ssn, '-') FROM customers;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;REPLACE orders SET id = 1, note = (SELECT ssn FROM customers LIMIT 1);;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;UPDATE orders, customers SET orders.note = customers.ssn WHERE orders.customer_id = customers.id;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;UPDATE customers c, orders o SET c.name = c.ssn, o.note = c.email WHERE o.customer_id = c.id;;SELECT note FROM orders;;SELECT name FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE orders o LEFT JOIN (SELECT id, ssn AS s FROM customers) x ON x.id = o.customer_id SET o.note = x.s;;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET name = ssn, ssn = name;;SELECT name FROM customers;;ROLLBACK
+START TRANSACTION;;UPDATE customers SET city = (@d12 := ssn);;SELECT @d12;;ROLLBACK
+[mysql] START TRANSACTION;;UPDATE orders SET note = (WITH x AS (SELECT ssn FROM customers) SELECT ssn FROM x LIMIT 1);;SELECT note FROM orders;;ROLLBACK
+START TRANSACTION;;DELETE FROM orders WHERE (@d13 := (SELECT ssn FROM customers LIMIT 1)) IS NOT NULL;;SELECT @d13;;ROLLBACK
+START TRANSACTION;;DELETE o FROM orders o JOIN customers c ON c.id = o.customer_id WHERE (@d14 := c.ssn) <> '';;SELECT @d14;;ROLLBACK
+[mariadb] START TRANSACTION;;REPLACE INTO kept_by (id, what) SELECT id, ssn FROM customers RETURNING what;;ROLLBACK
+[mariadb] START TRANSACTION;;DELETE FROM customers WHERE id = 6 RETURNING CONCAT(ssn, 'x') AS name;;ROLLBACK
+[mariadb] START TRANSACTION;;DELETE FROM customers WHERE id = 6 RETURNING get_ssn(1);;ROLLBACK
+[mariadb] START TRANSACTION;;DELETE FROM customers WHERE id = 6 RETURNING *, ssn AS name;;ROLLBACK
+[mysql] SELECT * FROM (VALUES ROW(1, (SELECT ssn FROM customers LIMIT 1))) x
+[mysql] SELECT x.column_1 FROM (VALUES ROW(1, (SELECT email FROM customers LIMIT 1)), ROW(2, 'y')) x
+[mysql] SELECT x.b FROM (VALUES ROW(1, (SELECT ssn FROM customers LIMIT 1))) AS x (a, b)
+[mariadb] SELECT * FROM (VALUES (1, (SELECT ssn FROM customers LIMIT 1))) x
+[mariadb] WITH x (a, b) AS (VALUES (1, (SELECT ssn FROM customers LIMIT 1))) SELECT b FROM x
+[mysql] VALUES ROW(1, 2) UNION ALL (SELECT id, card FROM customers)
+[mysql] TABLE customers LIMIT 1 OFFSET 2
+[mysql] (TABLE customers)
+[mysql] TABLE v_merge UNION SELECT 1, 'x', 'y'
+[mysql] SELECT * FROM (TABLE customers) x
+[mysql] SELECT 1 FROM orders WHERE (SELECT COUNT(*) FROM (TABLE customers) y) = 6;;TABLE wp_masking_hr.staff
+[mysql] WITH x AS (TABLE v_merge) SELECT ssn FROM x
+[mysql] TABLE customers INTO OUTFILE '/tmp/FILE9';;SELECT LOAD_FILE('/tmp/FILE9')
+SELECT j.* FROM customers c, JSON_TABLE(JSON_OBJECT('a', c.ssn), '$' COLUMNS (o FOR ORDINALITY, NESTED PATH '$.a' COLUMNS (v varchar(40) PATH '$'))) j
+SELECT j.v FROM JSON_TABLE((SELECT doc FROM customers LIMIT 1), '$' COLUMNS (v varchar(40) PATH '$.k' DEFAULT 'x' ON EMPTY)) j;;SELECT j.v FROM customers c JOIN JSON_TABLE(c.doc, '$' COLUMNS (v varchar(40) PATH '$.k')) j
+[mysql] SELECT j.v FROM customers c LEFT JOIN JSON_TABLE(c.doc, '$' COLUMNS (v json PATH '$')) j ON TRUE
+SELECT GROUP_CONCAT(j.v) FROM customers c, JSON_TABLE(CONCAT('[', c.card, ']'), '$[*]' COLUMNS (v bigint PATH '$')) j
+SELECT MAX(ssn) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM customers
+SELECT SUM(card) OVER (ORDER BY id ROWS BETWEEN 0 PRECEDING AND 0 FOLLOWING) FROM customers
+SELECT MIN(email) OVER (ORDER BY id RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM customers
+[mysql] SELECT FIRST_VALUE(ssn) RESPECT NULLS OVER (PARTITION BY id) FROM customers
+[mysql] SELECT x.v FROM (SELECT id, LAG(ssn, 1, 'x') OVER (ORDER BY id) AS v FROM customers) x
+[mariadb] SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY salary) OVER (PARTITION BY id) FROM customers
+WITH RECURSIVE r AS (SELECT id, boss, CAST(pay AS char(60)) AS path FROM wp_masking_hr.staff WHERE boss IS NULL UNION ALL SELECT s.id, s.boss, CONCAT(r.path, '/', s.pay) FROM wp_masking_hr.staff s JOIN r ON s.boss = r.id) SELECT path FROM r
+WITH RECURSIVE r (n, s) AS (SELECT 1, CAST((SELECT ssn FROM customers LIMIT 1) AS char(60)) UNION ALL SELECT n + 1, SUBSTR(s, 1) FROM r WHERE n < 3) SELECT s FROM r WHERE n = 3
+WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 3), b AS (SELECT c.ssn AS v FROM customers c JOIN a ON a.n = c.id) SELECT v FROM b
+[mariadb] WITH RECURSIVE r (id, v) AS (SELECT id, ssn FROM customers UNION SELECT id + 10, v FROM r WHERE id < 5) CYCLE id RESTRICT SELECT v FROM r
+[text] SELECT ssn + 0 FROM customers;;GET CURRENT DIAGNOSTICS CONDITION 1 @e1 = MESSAGE_TEXT, @e2 = RETURNED_SQLSTATE;;SELECT @e1
+SELECT ssn + 0 FROM customers;;GET DIAGNOSTICS @e3 = NUMBER;;GET DIAGNOSTICS CONDITION @e3 @e4 = MESSAGE_TEXT;;SELECT @e4
+SET @e6 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = @e6, MYSQL_ERRNO = 1292;;SHOW WARNINGS
+SET @e7 = (SELECT CONCAT('Unknown column ''', ssn, ''' in ''field list''') FROM customers LIMIT 1);;SIGNAL SQLSTATE '42S22' SET MESSAGE_TEXT = @e7, MYSQL_ERRNO = 1054
+SET @e8 = (SELECT ssn FROM customers LIMIT 1);;SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'y', CONSTRAINT_NAME = @e8;;GET DIAGNOSTICS CONDITION 1 @e9 = CONSTRAINT_NAME;;SELECT @e9
+[text] SHOW WARNINGS;;SELECT CAST(ssn AS signed) FROM customers;;SHOW COUNT(*) WARNINGS;;SHOW WARNINGS LIMIT 1, 2
+[text] SELECT CAST(ssn AS signed) FROM customers; SHOW WARNINGS
+XA START 'canaryssn1';;SELECT ssn FROM customers;;XA END 'canaryssn1';;XA ROLLBACK 'canaryssn1'
+XA START 'zz1';;INSERT INTO orders (note) SELECT ssn FROM customers;;SELECT note FROM orders;;XA END 'zz1';;XA ROLLBACK 'zz1'
+[mysql] ANALYZE TABLE customers UPDATE HISTOGRAM ON ssn, born WITH 4 BUCKETS;;SELECT JSON_PRETTY(HISTOGRAM) FROM information_schema.COLUMN_STATISTICS;;ANALYZE TABLE customers DROP HISTOGRAM ON born
+[mysql] ANALYZE TABLE customers UPDATE HISTOGRAM ON city USING DATA '{"buckets": [["canaryssn1", 1.0]], "data-type": "string", "null-values": 0.0, "collation-id": 255, "sampling-rate": 1.0, "histogram-type": "singleton", "number-of-buckets-specified": 8}';;SELECT HISTOGRAM FROM information_schema.COLUMN_STATISTICS
+[mariadb] ANALYZE TABLE customers PERSISTENT FOR COLUMNS (ssn) INDEXES ();;SELECT HEX(min_value), histogram FROM mysql.column_stats
+[mariadb] ANALYZE UPDATE orders SET note = (SELECT ssn FROM customers LIMIT 1);;SELECT note FROM orders;;UPDATE orders SET note = CONCAT('note', id)
+[mysql] EXPLAIN ANALYZE FORMAT=TREE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] EXPLAIN ANALYZE FORMAT=JSON SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+SET optimizer_trace = 'enabled=on';;SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1;;SELECT * FROM information_schema.OPTIMIZER_TRACE;;SET optimizer_trace = 'enabled=off'
+[mysql] SET optimizer_trace = 'enabled=on';;EXPLAIN FORMAT=TREE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1;;SELECT JSON_UNQUOTE(JSON_EXTRACT(TRACE, '$')) FROM information_schema.optimizer_trace;;SET optimizer_trace = 'enabled=off'
+[mariadb] SELECT NEXTVAL(counter), ssn FROM customers
+[mariadb] SELECT secret FROM system_versioned FOR SYSTEM_TIME FROM '2001-01-01' TO NOW()
+[mariadb] SELECT secret FROM system_versioned FOR SYSTEM_TIME BETWEEN '2001-01-01' AND NOW()
+[mariadb] SELECT v.secret AS label FROM system_versioned FOR SYSTEM_TIME ALL AS v
+[mariadb] SELECT *, row_start FROM system_versioned FOR SYSTEM_TIME ALL
+[mariadb] SELECT v.label FROM (SELECT secret AS label FROM system_versioned FOR SYSTEM_TIME ALL) v
+[mariadb] SET system_versioning_asof = 'ALL';;SELECT secret FROM system_versioned;;SET system_versioning_asof = DEFAULT
+[mariadb] SELECT o.secret FROM system_versioned FOR SYSTEM_TIME ALL o JOIN numbers n ON n.n = o.id
+[mariadb] CREATE TABLE zz_v AS SELECT secret AS label FROM system_versioned FOR SYSTEM_TIME ALL;;SELECT label FROM zz_v
+[mariadb] SET sql_mode = 'ORACLE';;SELECT ssn || 'x' FROM customers;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;SELECT "ssn" FROM customers;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;BEGIN SELECT ssn FROM customers; END;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;DECLARE v varchar(40); BEGIN SELECT ssn INTO v FROM customers LIMIT 1; SELECT v; END;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;SELECT DECODE(id, 1, ssn, email) FROM customers;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;SELECT (SELECT ssn FROM customers LIMIT 1) FROM dual;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;SELECT ssn FROM customers MINUS SELECT 'x' FROM dual;;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'ORACLE';;EXECUTE IMMEDIATE 'SELECT ssn FROM customers';;SET sql_mode = DEFAULT
+[mariadb] SET sql_mode = 'MSSQL';;SELECT [ssn] FROM customers;;SET sql_mode = DEFAULT
+[mariadb] BEGIN NOT ATOMIC CALL one_ssn(1); END
+[mariadb] BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'SELECT ssn FROM customers'; END
+[mariadb] BEGIN NOT ATOMIC SET @f1 = (SELECT ssn FROM customers LIMIT 1); END;;SELECT @f1
+[mariadb] BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN GET DIAGNOSTICS CONDITION 1 @f2 = MESSAGE_TEXT; SELECT @f2; END; SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1))); END
+[mariadb] CASE WHEN 1 THEN SELECT ssn FROM customers; END CASE
+[mariadb] LOOP SELECT ssn FROM customers; SIGNAL SQLSTATE '45000'; END LOOP
+[mariadb] REPEAT SELECT ssn FROM customers; UNTIL 1 END REPEAT
+[mariadb] WHILE (SELECT COUNT(*) FROM orders WHERE id = -1) = 0 DO SELECT ssn FROM customers; SIGNAL SQLSTATE '45000'; END WHILE
+[mariadb] FOR r IN (SELECT ssn FROM customers) DO SELECT r.ssn; END FOR
+[mariadb] FOR i IN 1 .. 2 DO SELECT ssn FROM customers; END FOR
+[mariadb] BEGIN NOT ATOMIC DECLARE v TYPE OF customers.ssn; SELECT ssn INTO v FROM customers LIMIT 1; SELECT CONCAT(v, 1); END
+[mariadb] BEGIN NOT ATOMIC PREPARE zz FROM 'SELECT ssn FROM customers'; EXECUTE zz; END
+ALTER TABLE events EXCHANGE PARTITION low WITH TABLE events_like;;SELECT secret FROM events_like;;ALTER TABLE events EXCHANGE PARTITION low WITH TABLE events_like
+CREATE TABLE zz_z ENGINE = MyISAM SELECT id, secret AS label FROM notes;;SELECT label FROM zz_z
+ALTER TABLE customers ADD COLUMN zz varchar(80) AS (CONCAT(ssn, email)) STORED;;SELECT zz FROM customers;;ALTER TABLE customers DROP COLUMN zz
+[mysql] ALTER TABLE customers ADD INDEX zz ((CONCAT(ssn, 'x')));;SELECT ssn FROM customers;;ALTER TABLE customers DROP INDEX zz
+[mysql] CREATE JSON DUALITY VIEW zz_j AS SELECT JSON_DUALITY_OBJECT('_id': id, 's': ssn) FROM customers;;SELECT * FROM zz_j;;DROP VIEW zz_j
+SET @@session.timestamp = (SELECT card / 10000 FROM customers LIMIT 1);;SELECT FLOOR(@@session.timestamp * 10000);;SET @@session.timestamp = DEFAULT
+SET GLOBAL init_connect = (SELECT CONCAT('SET @x = ''', ssn, '''') FROM customers LIMIT 1);;SELECT @@global.init_connect;;SET GLOBAL init_connect = ''
+SET @@session.rand_seed1 = (SELECT pay FROM wp_masking_hr.staff LIMIT 1);;SELECT RAND(), (SELECT pay FROM wp_masking_hr.staff LIMIT 1)
+[mysql] SELECT ST_LatFromGeoHash(ssn) FROM customers
+[mysql] SELECT ST_PointFromGeoHash(ssn, 0) FROM customers
+[mysql] SELECT ST_SRID(POINT(1, 1), FLOOR(salary)) FROM customers
+[mysql] SELECT ST_GeomFromText('POINT(0 0)', CAST(salary AS unsigned)) FROM customers
+[mysql] SELECT ST_Transform(ST_SRID(POINT(1, 1), 4326), CAST(salary AS unsigned)) FROM customers
+SELECT ADDTIME('10:00:00', ssn) FROM customers;;SHOW WARNINGS
+SELECT TIMESTAMPDIFF(DAY, ssn, NOW()) FROM customers;;SHOW WARNINGS
+SELECT SEC_TO_TIME(card) FROM customers;;SHOW WARNINGS
+SELECT CAST(card AS time) FROM customers;;SHOW WARNINGS
+SELECT CAST(card AS date) FROM customers;;SHOW WARNINGS
+[mysql] SELECT WAIT_FOR_EXECUTED_GTID_SET(ssn, 0) FROM customers LIMIT 1
+SELECT CHAR(ssn USING utf8mb4) FROM customers;;SHOW WARNINGS
+SELECT RAND(ssn) FROM customers;;SHOW WARNINGS
+SELECT INTERVAL(ssn, 1) FROM customers;;SHOW WARNINGS
+SELECT ELT(ssn, 'x') FROM customers;;SHOW WARNINGS
+SELECT SLEEP(0), REPEAT('x', ssn) FROM customers;;SHOW WARNINGS
+SELECT PERIOD_ADD(ssn, 1) FROM customers;;SHOW WARNINGS
+SELECT BIT_COUNT(ssn), ssn ^ 1 FROM customers;;SHOW WARNINGS
+SELECT id FROM customers WHERE ssn BETWEEN 1 AND 2;;SHOW WARNINGS
+SELECT id FROM customers WHERE ssn IN (1, 2);;SHOW WARNINGS
+SELECT id FROM customers ORDER BY ssn + 0;;SHOW WARNINGS
+SELECT SUM(ssn), AVG(email), STD(ssn) FROM customers;;SHOW WARNINGS
+SELECT IF(ssn, 1, 2) FROM customers;;SHOW WARNINGS
+SELECT id FROM customers WHERE ssn;;SHOW WARNINGS
+SELECT id FROM customers WHERE NOT ssn OR email;;SHOW WARNINGS
+SELECT ssn = id FROM customers;;SHOW WARNINGS
+[mysql] SELECT id FROM customers LEFT JOIN numbers ON n = ssn;;SHOW WARNINGS
+SELECT MAKE_SET(ssn, 'a') FROM customers;;SHOW WARNINGS
+SELECT SUBSTR('abc', ssn) FROM customers;;SHOW WARNINGS
+SELECT FORMAT(ssn, 1) FROM customers;;SHOW WARNINGS
+SELECT FORMAT(1.5, 1, ssn) FROM customers;;SHOW WARNINGS
+SELECT id FROM customers WHERE seen = ssn;;SHOW WARNINGS
+SELECT DATEDIFF(ssn, email), WEEK(ssn) FROM customers;;SHOW WARNINGS
+START TRANSACTION;;INSERT INTO orders (customer_id) SELECT pay FROM wp_masking_hr.staff;;SELECT customer_id FROM orders WHERE total IS NULL;;ROLLBACK
+[text] START TRANSACTION;;UPDATE orders SET customer_id = customer_id + (SELECT pay FROM wp_masking_hr.staff LIMIT 1);;SELECT MAX(customer_id) FROM orders;;ROLLBACK
+SELECT {fn UCASE(ssn)} FROM customers
+SELECT {x ssn} FROM customers
+SELECT { fn CONCAT(ssn, 'x') } AS name FROM customers
+[mysql] SELECT ssn FROM customers EXCEPT ALL SELECT 'x'
+[mysql] SELECT ssn FROM customers INTERSECT ALL SELECT ssn FROM customers
+[mysql] SELECT ssn FROM customers FOR UPDATE OF customers NOWAIT
+[mysql] EXPLAIN FORMAT=JSON FOR SCHEMA wp_masking SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] EXPLAIN FORMAT=TREE FOR DATABASE wp_masking SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1
+[mysql] SELECT sys.quote_identifier(ssn) FROM customers
+[mysql] SELECT sys.list_add(ssn, 'x') FROM customers
+[mysql] SELECT sys.format_path(ssn) FROM customers
+CALL sys.execute_prepared_stmt('SELECT ssn FROM wp_masking.customers')
+INSERT INTO words VALUES (9, 'x', 'canarycached');;SET GLOBAL innodb_ft_aux_table = 'wp_masking/words';;SELECT WORD FROM information_schema.INNODB_FT_INDEX_CACHE;;DELETE FROM words WHERE id = 9
+CREATE TABLE zz_m1 (id int, name varchar(40), other varchar(40)) ENGINE = MERGE UNION = (merged);;SELECT other FROM zz_m1
+SELECT other FROM merge_of
+SELECT UPPER(other) FROM merge_of
+SHOW CREATE VIEW v_customers;;SELECT number FROM v_customers
+SELECT VIEW_DEFINITION FROM information_schema.VIEWS;;SELECT number FROM v_customers
+[mariadb] SELECT aggregated(ssn) FROM customers
+[mariadb] SELECT id, ssn FROM customers ORDER BY id LIMIT ROWS EXAMINED 100
+[mariadb] SELECT ssn FROM customers LIMIT 2 ROWS EXAMINED 1000
+[mariadb] SELECT * FROM customers WHERE id = 1 WAIT 5;;SELECT ssn FROM customers FOR UPDATE WAIT 5
+[mariadb] SELECT ssn FROM customers ORDER BY id FETCH NEXT 1 ROWS WITH TIES
+[mariadb] SELECT KDF(ssn, 'salt'), ssn FROM customers;;SELECT CONV(HEX(ssn), 16, 16), HEX(ssn) FROM customers
+[mysql] SELECT FORMAT_BYTES(card), CONCAT(card) FROM customers
+[mysql] SELECT REGEXP_INSTR(ssn, 'a'), REGEXP_SUBSTR(email, '.+') FROM customers
+[mysql] SELECT j.v FROM customers c, JSON_TABLE(c.doc, '$' COLUMNS (v varchar(2) PATH '$.k' ERROR ON ERROR)) j;;SELECT j.v FROM customers c, JSON_TABLE(c.doc, '$' COLUMNS (v varchar(40) PATH '$.k' NULL ON ERROR)) j
+[mysql] SELECT ssn FROM far
+[mysql] SELECT f.ssn AS name FROM far f JOIN numbers n ON n.n = f.id
+[mysql] SELECT GROUP_CONCAT(ssn) FROM far WHERE id < 3

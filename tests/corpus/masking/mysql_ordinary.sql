@@ -207,3 +207,8 @@ SELECT COUNT(*) FROM orders WHERE id = 'x'
 [mariadb] SELECT id, label FROM system_versioned FOR SYSTEM_TIME ALL ORDER BY id, label
 [mariadb] SELECT id FROM ids
 SELECT nothing FROM orders
+SELECT id, label FROM merge_of ORDER BY id
+SELECT UPPER(label) FROM merged ORDER BY id
+[mysql] SELECT id, name FROM far ORDER BY id
+SELECT id, label FROM v_kept ORDER BY id
+SELECT COUNT(*) FROM kept

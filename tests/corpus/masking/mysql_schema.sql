@@ -50,3 +50,22 @@ INSERT INTO `Odd ``Table` VALUES (1, 'canaryodd', 'l')
 [mysql] ANALYZE TABLE customers UPDATE HISTOGRAM ON email, card, salary WITH 8 BUCKETS
 CREATE PROCEDURE copy_ssn() MODIFIES SQL DATA CREATE TEMPORARY TABLE IF NOT EXISTS copied AS SELECT id, ssn AS label FROM customers
 CREATE PROCEDURE copy_over() MODIFIES SQL DATA BEGIN DROP TEMPORARY TABLE IF EXISTS numbers; CREATE TEMPORARY TABLE numbers AS SELECT id AS n, ssn AS label FROM customers; END
+CREATE TABLE kept (id int PRIMARY KEY, label varchar(40), secret varchar(40))
+CREATE TABLE kept_by (id int PRIMARY KEY AUTO_INCREMENT, what varchar(200))
+CREATE TABLE ticks (id int PRIMARY KEY)
+CREATE TABLE pairs (id int PRIMARY KEY, secret varchar(40))
+CREATE TABLE events_like (id int, label varchar(40), secret varchar(40))
+CREATE VIEW v_kept AS SELECT id, label FROM kept
+INSERT INTO kept SELECT n, CONCAT('label', n), CONCAT('canarykept', n) FROM numbers WHERE n BETWEEN 1 AND 3
+INSERT INTO pairs SELECT n, CONCAT('canarypair', n) FROM numbers WHERE n BETWEEN 1 AND 3
+CREATE TRIGGER kept_updated AFTER UPDATE ON kept FOR EACH ROW BEGIN INSERT INTO kept_by (what) VALUES (OLD.secret); SET @kept_by = CONCAT(OLD.secret, NEW.label); END
+CREATE TRIGGER kept_deleted AFTER DELETE ON kept FOR EACH ROW INSERT INTO kept_by SET what = UPPER(OLD.secret)
+CREATE TRIGGER kept_inserted BEFORE INSERT ON kept FOR EACH ROW SET NEW.label = COALESCE(NEW.secret, 'x')
+CREATE TRIGGER ticked AFTER INSERT ON ticks FOR EACH ROW INSERT INTO kept_by (what) SELECT secret FROM kept
+CREATE PROCEDURE tick(IN i int) MODIFIES SQL DATA INSERT INTO ticks VALUES (i)
+CREATE PROCEDURE touch_kept() MODIFIES SQL DATA UPDATE v_kept SET label = 'x'
+CREATE FUNCTION ticks(i int) RETURNS int MODIFIES SQL DATA BEGIN INSERT INTO ticks VALUES (i); RETURN 1; END
+CREATE TABLE merged (id int, label varchar(40), secret varchar(40)) ENGINE=MyISAM
+INSERT INTO merged SELECT n, CONCAT('label', n), CONCAT('canarymerged', n) FROM numbers WHERE n BETWEEN 1 AND 3
+CREATE TABLE merge_of (id int, label varchar(40), other varchar(40)) ENGINE=MERGE UNION=(merged)
+[mariadb] CREATE AGGREGATE FUNCTION aggregated(x varchar(40)) RETURNS varchar(200) DETERMINISTIC BEGIN DECLARE r varchar(200) DEFAULT ''; DECLARE CONTINUE HANDLER FOR NOT FOUND RETURN r; LOOP FETCH GROUP NEXT ROW; SET r = CONCAT(r, x); END LOOP; END
