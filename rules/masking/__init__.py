@@ -171,11 +171,12 @@ class MaskSet:
             exchange,
             tuple(dict.fromkeys(follow.moves)),
             followed.incoming,
+            followed.explained,
         )
 
     def _judge_derived(self, followed: Followed) -> None:
         action = self.world.policy.derived
-        if action == "mask" or followed.sends_rows_of_others:
+        if action == "mask" or followed.sends_rows_of_others or followed.explained is not None:
             return
         rest = [] if followed.columns.rest is None else [followed.columns.rest]
         for found in [*(each for _, each in followed.columns.named), *rest]:

@@ -28,6 +28,8 @@ def compares_literals(follow: Follow) -> bool:
 
 def exchanged(follow: Follow, tree: Node, source: Source, forms: MaskForms) -> Exchange:
     """Findings go to `follow`."""
+    if isa(tree, ast.ExplainStmt) and isa(tree.query, ast.ExecuteStmt):
+        tree = tree.query
     if isa(tree, ast.ExecuteStmt):
         return Exchange(arguments=tuple(_argument(node, source) for node in tree.params or ()))
     parameters = _written(follow, tree, forms)

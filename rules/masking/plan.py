@@ -12,6 +12,7 @@ from rules.masking.exchange import NOTHING, Exchange
 from rules.masking.follow import World
 from rules.masking.inheriting import Move
 from rules.masking.maskers import Maskers
+from rules.masking.plans import PlanFormat, without_expressions
 from rules.masking.values import Columns, MaskFinding, Value
 from rules.model import Column
 
@@ -72,12 +73,15 @@ class ResultMasks:
     exchange: Exchange = NOTHING  # what is sent in the place of pseudonyms
     moves: tuple[Move, ...] = ()  # masked values that it writes into other columns
     incoming: Incoming | None = None  # of COPY … FROM STDIN
+    explained: PlanFormat | None = None  # of a plan of which only the expressions can show something
 
     def plan(self, columns: Sequence[Column]) -> RowPlan | None:
         """What to do with each field of a row described so; None: nothing.
 
         Raises ValueError when the statement has another number of columns than the description.
         """
+        if self.explained is not None and len(columns) == 1:
+            return (without_expressions(self.explained),)
         found = tuple(
             self.planner.masker(value, column.type_oid, column.binary)
             for column, value in zip(columns, self._values(columns), strict=True)
@@ -143,6 +147,8 @@ class ResultMasks:
         marks = {origin.mark for origin in value.masked}
         if not marks:
             treatment = "as it is"
+        elif self.explained is not None:
+            treatment = "without expressions"
         elif value.plain and len(marks) == 1:
             (mark,) = marks
             assert mark is not None

@@ -14,6 +14,7 @@ from rules.masking.expressions import names, value
 from rules.masking.firing import fired, redefined, run, run_named, run_text
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
+from rules.masking.plans import PlanFormat, format_of
 from rules.masking.pseudonyms import RECOGNIZED
 from rules.masking.queries import first_arm, from_item, moved, query
 from rules.masking.scope import Scope, member
@@ -65,13 +66,16 @@ class Followed:
     sends_rows_of_others: bool = False  # FETCH, EXECUTE: what another statement prepared
     copy: CopyShape | None = None
     incoming: Incoming | None = None
+    explained: PlanFormat | None = None  # of a plan of which only the expressions can show something
 
 
 def runs_as_written(tree: Node) -> bool:
     """Whether the constants of the text are used once, or kept where nobody reads them unmasked, and shown nowhere.
 
-    EXPLAIN would print them, and the definition of a view would keep them: there pseudonyms stay what they are.
+    The definition of a view would keep them: there pseudonyms stay what they are. EXPLAIN prints them, but not for the client.
     """
+    if isa(tree, ast.ExplainStmt):
+        return runs_as_written(tree.query)
     if isa(tree, ast.CreateTableAsStmt):
         return bool(tree.objtype == enums.ObjectType.OBJECT_TABLE)
     return isa(tree, (*ROWS, ast.PrepareStmt, ast.DeclareCursorStmt)) or (isa(tree, ast.CopyStmt) and not tree.is_from)
@@ -110,11 +114,7 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
     if isa(tree, ROWS):
         return Followed(follow.query(tree, Scope()), follow)
     if isa(tree, ast.ExplainStmt):
-        statement(world, follow, tree.query)  # its conditions still steer the estimates
-        if isa(tree.query, ast.ExecuteStmt):
-            # the plan prints the constants of what was prepared, and pseudonyms were translated there
-            return Followed(Columns((("QUERY PLAN", world.marks.everything),)), follow)
-        return Followed(Columns((("QUERY PLAN", folded(world, follow, tree.query)),)), follow)
+        return explained(world, follow, tree)
     if isa(tree, ast.PrepareStmt | ast.DeclareCursorStmt):
         return statement(world, follow, tree.query)
     if isa(tree, ast.CreateTableAsStmt):
@@ -140,6 +140,16 @@ def statement(world: World, follow: Follow, tree: Node) -> Followed:
     if isa(tree, INERT):
         return Followed(Columns(), follow)
     return defined(world, follow, tree)
+
+
+def explained(world: World, follow: Follow, tree: Node) -> Followed:
+    statement(world, follow, tree.query)  # its conditions still steer the estimates
+    shown = folded(world, follow, tree.query)
+    if shown.masked or not (follow.compared or isa(tree.query, ast.ExecuteStmt)):
+        return Followed(Columns((("QUERY PLAN", shown),)), follow)
+    # the plan prints the constants that pseudonyms were translated into, here or where the statement was prepared
+    style = format_of(tree.options) if cuttable(follow.namespace.client_encoding) else None
+    return Followed(Columns((("QUERY PLAN", world.marks.everything),)), follow, explained=style)
 
 
 def folded(world: World, follow: Follow, tree: Node) -> Value:

@@ -113,6 +113,9 @@ FRAMES = [
     "UPDATE people SET note = 'n' FROM (SELECT {v} AS x) s WHERE {a} RETURNING {s}",
     "COPY (SELECT {s} FROM people, (SELECT {v} AS x) s WHERE {a}) TO STDOUT",
     "EXPLAIN VERBOSE SELECT {s} FROM people, (SELECT {v} AS x) s WHERE {a}",
+    "EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) SELECT {s} FROM people, (SELECT {v} AS x) s WHERE {a}",
+    "EXPLAIN (VERBOSE, COSTS off, FORMAT YAML) SELECT {s} FROM people, (SELECT {v} AS x) s WHERE {a}",
+    "EXPLAIN (VERBOSE, FORMAT XML) UPDATE people SET note = 'n' FROM (SELECT {v} AS x) s WHERE {a} RETURNING {s}",
     "PREPARE zq AS SELECT {s} FROM people, (SELECT {v} AS x) s WHERE {a} ;; EXECUTE zq ;; EXPLAIN EXECUTE zq ;; DEALLOCATE zq",
     "CREATE TEMP TABLE zt AS SELECT {s} AS kept FROM people, (SELECT {v} AS x) s WHERE {a} ;; TABLE zt",
 ]

@@ -194,10 +194,18 @@ def test_numbers_are_replaced_in_parentheses_with_their_sign() -> None:
     assert sent("SELECT id FROM customers WHERE card=- /* five */ 5 OR card IN (7)") == expected
 
 
-def test_explain_and_definitions_keep_what_the_client_wrote() -> None:
+def test_what_is_explained_is_translated_as_it_is_where_it_runs() -> None:
+    expected = "EXPLAIN (ANALYZE) SELECT id FROM customers WHERE ssn = 'joe'"
+    assert sent(f"EXPLAIN (ANALYZE) SELECT id FROM customers WHERE ssn = '{ssn('joe')}'") == expected
+    (argument,) = examine(f"EXPLAIN EXECUTE p('{ssn('joe')}')", MASKS).exchange.arguments
+    assert argument is not None
+    assert argument.value == ssn("joe")
+
+
+def test_definitions_keep_what_the_client_wrote() -> None:
     token = ssn("joe")
     for sql in (
-        f"EXPLAIN SELECT id FROM customers WHERE ssn = '{token}'",
+        f"EXPLAIN CREATE MATERIALIZED VIEW w AS SELECT id FROM customers WHERE ssn = '{token}'",
         f"CREATE VIEW w AS SELECT id FROM customers WHERE ssn = '{token}'",
         f"CREATE MATERIALIZED VIEW w AS SELECT id FROM customers WHERE ssn = '{token}'",
     ):
