@@ -44,7 +44,7 @@ def _triggers(world: World) -> Iterator[Copies]:
         for trigger in relation.triggers:
             if _of_parent(world, relation, trigger.name):
                 continue
-            found = carried(world, relation, trigger, trigger.events & _ROWS, world.columns(relation).everything())
+            found = carried(world, relation, trigger, trigger.events & _ROWS, world.columns(relation))
             if found is None or not found.held:
                 continue
             readable = found.legible and bool(found.bare)

@@ -30,8 +30,9 @@ from rules.masking.triggers import (
     rule_shows,
     stored_by,
 )
-from rules.masking.values import CLEAN, Value, union
+from rules.masking.values import Columns, Value, union
 
+NOTHING = Columns()
 Changed = frozenset[str] | None  # columns that an UPDATE sets; None: any
 
 
@@ -41,7 +42,7 @@ class Write:
 
     relation: CatalogRelation
     events: frozenset[str]
-    brought: Value = CLEAN  # masked values that it puts there
+    brought: Columns = NOTHING  # masked values that it puts there
     changed: Changed = None
     rules: bool = True  # those of the relation apply, as they do to all but COPY
     cascade: bool = False  # of a TRUNCATE: to whatever refers to it
@@ -52,13 +53,13 @@ def fired(
     schema: str | None,
     name: str,
     events: frozenset[str],
-    brought: Value = CLEAN,
+    brought: Columns = NOTHING,
     *,
     changed: Changed = None,
     rules: bool = True,
     cascade: bool = False,
 ) -> None:
-    """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
+    """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts into its columns.
 
     One that the catalog does not know, as it was made in an open transaction, may be a view of any table.
     """
@@ -122,7 +123,7 @@ def _callable(world: World, node: Node) -> Iterator[str]:
 def _follow(follow: Follow, begun: Iterable[Write]) -> None:
     world = follow.world
     waiting = [each for one in begun for each in _spread(world, one)]
-    seen: set[tuple[int, frozenset[str], Value, Changed]] = set()
+    seen: set[tuple[int, frozenset[str], Columns, Changed]] = set()
     while waiting:
         write = waiting.pop()
         key = (write.relation.oid, write.events, write.brought, write.changed)
@@ -163,9 +164,9 @@ def _by_event(follow: Follow) -> Iterator[Write]:
 def _written_by(world: World, found: Carried) -> Iterator[Write]:
     for each, events in found.writes:
         # it puts there what it carries, or, where masks cover that, something like it
-        brought = CLEAN
+        brought = NOTHING
         if found.shown.masked:
-            brought = found.shown if each in found.bare else world.columns(each).everything()
+            brought = Columns((), found.shown if each in found.bare else world.columns(each).everything())
         yield Write(each, events, brought, cascade=True)
 
 
@@ -208,7 +209,9 @@ def _spread(world: World, write: Write) -> Iterator[Write]:
     # Into another partition a row is moved by a DELETE and an INSERT, and brings all that it holds.
     events = write.events | {"DELETE", "INSERT"} if crosses else write.events
     for each, same_names in reached:
-        brought = union([write.brought, world.columns(each).everything()]) if crosses else write.brought
+        brought = write.brought if same_names else Columns((), write.brought.everything())
+        if crosses:
+            brought = Columns((), union([brought.everything(), world.columns(each).everything()]))
         changed = write.changed if same_names else None
         yield Write(each, events, brought, changed, write.rules, write.cascade)
 

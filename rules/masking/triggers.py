@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from rules.catalog import CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.masking.follow import World
 from rules.masking.routines import COMMENT, DEFINES, DYNAMIC, words_of
-from rules.masking.values import CLEAN, Value, union
+from rules.masking.values import CLEAN, Columns, NamedValue, Value, union
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _HEAD = re.compile(rf"\bON (?:INSERT|UPDATE|DELETE) TO\s+{_NAME}(?:\.{_NAME})?")  # of CREATE RULE, up to what it does
@@ -90,9 +90,12 @@ def may_set(world: World, trigger: CatalogTrigger, columns: frozenset[str]) -> b
 
 
 def carried(
-    world: World, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
+    world: World, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Columns
 ) -> Carried | None:
-    """What a trigger does with masked values, and writes, when it fires on these events; None: neither."""
+    """What a trigger does with masked values, and writes, when it fires on these events; None: neither.
+
+    `brought`: what the write puts into each column, or, as its rest, into any.
+    """
     body = _body(world, trigger)
     if not events or (body.supplied and trigger.function in _HARMLESS):
         return None
@@ -103,7 +106,7 @@ def carried(
     held = world.columns(relation)
     # what an INSERT brings is the client's own, unless it comes from a masked column
     stored = held.everything() if events - {"INSERT"} else CLEAN
-    shown = _carried(world, body, trigger, held.named, stored, brought)
+    shown = _carried(world, body, trigger, relation, held.named, stored, brought)
     found, all_known = stored_by(world, body, shown)
     if not shown.masked:
         return found
@@ -188,20 +191,26 @@ def _carried(
     world: World,
     body: Body,
     trigger: CatalogTrigger,
-    columns: Iterable[tuple[str | None, Value]],
+    relation: CatalogRelation,
+    columns: Sequence[NamedValue],
     stored: Value,
-    brought: Value,
+    brought: Columns,
 ) -> Value:
-    """`stored`: what the table's own columns hold; `brought`: what the write puts into any of them."""
-    both = union([stored, brought])
+    """`stored`: what the table's own columns hold; `brought`: what the write puts into them."""
+    both = union([stored, brought.everything()])
     if not body.legible:
         return both if body.supplied else union([both, world.marks.everything])
     words = words_of(body.text)
     read = world.routines.text_shows(INTO.sub(" ", body.text))  # what it writes into, it does not read
     if trigger.transition or _WHOLE_ROW.search(_HANDED_BACK.sub(" ", body.text)):
         return union([both, read])
-    named = [value for name, value in columns if name is None or name in words or name.lower() in words]
-    return union([stored if union(named).masked else CLEAN, brought if named else CLEAN, read])
+    named = {name: value for name, value in columns if name is None or name in words or name.lower() in words}
+    if any(column.generated is not None for column in relation.columns if column.name in named):
+        taken = brought.everything()
+    else:
+        taken = union(value for name, value in brought.named if name is None or name in named)
+        taken = union([taken, brought.rest or CLEAN]) if named else CLEAN
+    return union([stored if union(named.values()).masked else CLEAN, taken, read])
 
 
 def _stays_in_its_column(text: str, columns: Iterable[tuple[str | None, Value]], shown: Value) -> bool:

@@ -8,7 +8,7 @@ from pglast import ast, enums
 
 from rules.masking.exchange import pseudonymised, uncast
 from rules.masking.expressions import names, stars
-from rules.masking.firing import fired, ruled
+from rules.masking.firing import NOTHING, fired, ruled
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.inheriting import move
 from rules.masking.predicates import condition
@@ -52,10 +52,13 @@ def events_of(node: Node) -> frozenset[str]:
 
 def triggered(follow: Follow, node: Node, scope: Scope) -> None:
     """What the target's triggers do with masked values."""
-    brought = CLEAN
+    table, brought = node.relation, NOTHING
     if isa(node, ast.InsertStmt) and node.selectStmt is not None:
-        brought = follow.query(node.selectStmt, Scope(outer=scope)).everything()
-    table = node.relation
+        source = follow.query(node.selectStmt, Scope(outer=scope))
+        into = into_columns(node, target_of(follow, table))
+        exact = source.rest is None and len(source.named) <= len(into)
+        named = tuple((name, value) for name, (_, value) in zip(into, source.named, strict=False))
+        brought = Columns(named) if exact else Columns((), source.everything())
     fired(follow, table.schemaname, table.relname, events_of(node), brought, changed=changed_by(node))
 
 
@@ -83,7 +86,7 @@ def named_target(node: Node, columns: Columns) -> Source:
 def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
     target = target_of(follow, node.relation)
     source = Columns() if node.selectStmt is None else follow.query(node.selectStmt, Scope(outer=scope))
-    into = [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
+    into = into_columns(node, target)
     indistinct = [place for place, name in enumerate(into) if is_indistinct(target, name)]
     for row in rows_of(node.selectStmt) if indistinct else ():
         for place in indistinct:
@@ -103,6 +106,11 @@ def insert(follow: Follow, node: Node, scope: Scope) -> Columns:
             condition(follow, conflict.infer.whereClause, inside, "a WHERE")
         assignments(follow, node.relation, conflict.targetList, target, inside)
     return target
+
+
+def into_columns(node: Node, target: Columns) -> list[str | None]:
+    """The columns that an INSERT fills, in the order of its values."""
+    return [column.name for column in node.cols] if node.cols else [name for name, _ in target.named]
 
 
 def update(follow: Follow, node: Node, scope: Scope) -> Columns:

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from rules.catalog import Catalog, CatalogFunction, CatalogTrigger
+from rules.masking.copies import copies
 from rules.model import Volatility
 from rules.policy import MaskRule
 from tests.rules.mask_catalog import RULES, examine, mask_set, relation, shop
@@ -90,6 +91,30 @@ HARMLESS = [
 @pytest.mark.parametrize("sql", [UPDATE, "DELETE FROM customers WHERE id = 1", "INSERT INTO customers (id) VALUES (1)"])
 def test_a_write_whose_trigger_copies_none_passes(sql: str, body: str) -> None:
     assert not held(sql, body)
+
+
+@pytest.mark.parametrize("body", HARMLESS)
+def test_a_trigger_that_copies_none_is_on_no_list(body: str) -> None:
+    masks = mask_set(catalog=catalog(body), rules=RULES)
+    assert [each.name for each in copies(masks.world) if each.kind != "same name"] == []
+    masks = mask_set(catalog=catalog(COPIES), rules=RULES)
+    assert [each.name for each in copies(masks.world) if each.kind != "same name"] == ["trigger tell"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("BEGIN INSERT INTO audit (id, what) VALUES (NEW.id, NEW.name); RETURN NEW; END", False),
+        ("BEGIN INSERT INTO audit (id, what) VALUES (NEW.id, NEW.ssn); RETURN NEW; END", True),
+        ("BEGIN INSERT INTO audit (id, what) VALUES (NEW.id, NEW.loud); RETURN NEW; END", True),  # generated from it
+        ("BEGIN INSERT INTO audit (id, what) VALUES (NEW.id, NEW::text); RETURN NEW; END", True),
+    ],
+)
+def test_of_what_an_insert_brings_a_trigger_takes_what_it_names(body: str, expected: bool) -> None:
+    inserts = frozenset({"INSERT"})
+    assert held("INSERT INTO customers (id, ssn) SELECT id, ssn FROM archive", body, events=inserts) is expected
+    assert held("INSERT INTO customers SELECT id, 'n', 'c', ssn FROM archive", body, events=inserts) is expected
+    assert held("INSERT INTO customers (id, ssn) SELECT * FROM unknown_one", body, events=inserts)
 
 
 COPIES = "BEGIN INSERT INTO audit (what) VALUES (NEW.ssn); RETURN NEW; END"

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from rules.catalog import Catalog, CatalogTrigger
+from rules.masking.mysql.copies import copies
 from rules.policy import MaskRule
 from tests.rules.mysql_mask_catalog import RULES, examine, mask_set, relation, shop, stored
 
@@ -102,6 +103,22 @@ HARMLESS = [
     "DELETE FROM logged WHERE customer = OLD.id",
     "BEGIN END",
 ]
+
+
+@pytest.mark.parametrize("body", HARMLESS)
+def test_a_trigger_that_copies_none_is_on_no_list(body: str) -> None:
+    for events in (EVERY, frozenset({"INSERT"})):
+        masks = mask_set(catalog=catalog(body, events=events), rules=RULES)
+        assert [
+            each.name for each in copies(masks.world) if each.of == "shop.customers" and "trigger" in each.kind
+        ] == []
+
+
+def test_a_trigger_of_inserts_that_copies_is_on_the_list() -> None:
+    body = "INSERT INTO audit (what) VALUES (NEW.ssn)"
+    masks = mask_set(catalog=catalog(body, events=frozenset({"INSERT"})), rules=RULES)
+    (found,) = [each for each in copies(masks.world) if each.of == "shop.customers" and "trigger" in each.kind]
+    assert found.columns == ("shop.customers.ssn",)
 
 
 @pytest.mark.parametrize("body", HARMLESS)

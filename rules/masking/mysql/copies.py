@@ -23,7 +23,7 @@ def copies(world: MySqlWorld) -> Iterator[Copies]:
 def _triggers(world: MySqlWorld) -> Iterator[Copies]:
     for relation in world.catalog.relations.values():
         for trigger in relation.triggers:
-            found = carried(world, relation, trigger, trigger.events, world.columns(relation).everything())
+            found = carried(world, relation, trigger, trigger.events, None)
             if found is None or not found.held:
                 continue
             readable = found.legible and bool(found.bare)

@@ -112,9 +112,12 @@ def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str],
 
 
 def carried(
-    world: MySqlWorld, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value
+    world: MySqlWorld, relation: CatalogRelation, trigger: CatalogTrigger, events: frozenset[str], brought: Value | None
 ) -> Carried | None:
-    """What a trigger does with masked values when it fires on these events; None: it takes none."""
+    """What a trigger does with masked values when it fires on these events; None: it takes none.
+
+    `brought`: what the write puts into any column; None: into each what it holds.
+    """
     if not events:
         return None
     body = _body(world, relation, trigger)
@@ -155,8 +158,9 @@ def _body(world: MySqlWorld, relation: CatalogRelation, trigger: CatalogTrigger)
     return _Body(tuple(parts.values()), own or (), legible)
 
 
-def _shown(world: MySqlWorld, relation: CatalogRelation, body: _Body, stored: bool, brought: Value) -> Value:
+def _shown(world: MySqlWorld, relation: CatalogRelation, body: _Body, stored: bool, brought: Value | None) -> Value:
     columns = world.columns(relation)
+    stored, brought = stored or brought is None, brought or CLEAN
     read = union(world.routines.text_shows(without_targets(text)) for text, _ in body.texts)
     if not body.legible:
         return union([read, brought, world.marks.everything, *([columns.everything()] if stored else [])])
