@@ -19,7 +19,8 @@ SAMPLES = {
     1114: "1985-07-14 12:13:14.5", 1184: "1985-07-14 12:13:14.5+02", 1186: "1 day 02:00", 1266: "12:13:14+02",
     1700: "-12345.678", 2950: "12345678-1234-5678-1234-567812345678", 3802: '{"a": 1}', 3904: "[1,5)",
     3912: "[2020-01-01,2021-01-01)",
-    1009: "{a,b}", 1007: "{1,2}", 2951: "{12345678-1234-5678-1234-567812345678}", 4451: "{[1,5)}",
+    1009: "{a,b}", 1007: "{1,2}", 2951: "{12345678-1234-5678-1234-567812345678}", 4451: "{[1,5)}", 1231: "{-1.50,0,1234567.25}",
+    1115: "{1985-07-14 12:13:14.5,NULL}", 1185: "{1985-07-14 12:13:14+02}", 1183: "{12:13:14.5}", 1182: "{1985-07-14}", 1014: "{ab}",
 }  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_masked_samples_are_valid(connection: psycopg.Connection, masker: str, b
                 assert after != before
 
 
-@pytest.mark.parametrize("masker", ["hash", "bucket", "date-to-year"])
+@pytest.mark.parametrize("masker", ["hash", "pseudonym", "bucket", "date-to-year"])
 def test_text_and_binary_say_the_same(connection: psycopg.Connection, masker: str) -> None:
     mark = Mark(masker, "1000" if MASKERS[masker] else None)
     connection.execute("SET TimeZone = 'UTC'")
