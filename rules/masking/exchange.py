@@ -12,7 +12,7 @@ A parameter that stands anywhere else as well is not translated, or the other pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 from pglast import ast
@@ -35,11 +35,16 @@ from rules.masking.trees import Node, isa
 from rules.masking.values import Value
 from rules.model import Namespace
 
-# Casts that change nothing about a constant of the family. A length would cut the real value, and a domain or a user's type may
-# run code on it.
+# Types that hold every value of the column's: a cast to another one would cut the real value or fail for some, and so tell of it.
+# A length would cut it as well, and a domain or a user's type may run code on it.
 _CASTS = {
-    **dict.fromkeys(TEXTS, frozenset({"text", "varchar", "bpchar"})),
-    **dict.fromkeys(INTEGER_BITS, frozenset({"int2", "int4", "int8", "oid"})),
+    **dict.fromkeys(TEXTS, frozenset({"text", "varchar"})),
+    1042: frozenset({"text", "varchar", "bpchar"}),
+    19: frozenset({"text", "varchar", "name"}),
+    21: frozenset({"int2", "int4", "int8"}),
+    23: frozenset({"int4", "int8"}),
+    20: frozenset({"int8"}),
+    26: frozenset({"oid", "int8"}),
     2950: frozenset({"uuid"}),
     1082: frozenset({"date"}),
     1700: frozenset({"numeric"}),
@@ -168,11 +173,22 @@ class Translation:
                 asked.add(id(uncast(node.arg)))
             elif isa(node, ast.ParamRef):
                 found.append((id(node), node.number))
+            elif isa(node, ast.PrepareStmt):
+                self._declared(node.argtypes or ())
         elsewhere.update(number for place, number in found if place not in self._placed and place not in asked)
         return {
             number: ParameterSite(site.type_oid, site.many, site.elsewhere or number in elsewhere)
             for number, site in self._parameters.items()
         }
+
+    def _declared(self, types: Iterable[Node]) -> None:
+        """Of SQL's PREPARE: the server turns each argument into a value of its type, before anything is compared with it."""
+        for number, named in enumerate(types, 1):
+            site = self._parameters.get(number)
+            if site is not None and not _holds_all(named, site.element, site.array):
+                raise NoPseudonym(
+                    "a parameter that stands for a pseudonym is declared of another type than the column's"
+                )
 
     def _pair(self, pair: Compared) -> None:
         if not pair.type_oid:
@@ -189,18 +205,25 @@ class Translation:
         elif isa(inner, ast.ParamRef):
             self._parameter(inner, type_oid, many)
         elif isa(inner, ast.A_ArrayExpr) and array:
-            for each in inner.elements or ():
-                self._constant(each, element, False)
+            self._elements(inner.elements or (), element)
         elif type_oid not in RECOGNIZED or holds_token(node):
             raise NoPseudonym("a pseudonymised column is compared with something else than a plain constant")
+
+    def _elements(self, elements: Sequence[Node], type_oid: int) -> None:
+        """Of ARRAY[…]. Its type is what they have in common: one of another type would have the others turned into its own."""
+        inner = [self._within_casts(each, type_oid, False) for each in elements]
+        if type_oid not in TEXTS or holds_token(elements):
+            constants = [each for each in inner if isa(each, ast.A_Const)]
+            bare = [isa(each.val, ast.String) for each in elements if isa(each, ast.A_Const) and not each.isnull]
+            if constants and (len(constants) < len(inner) or len(set(bare)) > 1):
+                raise NoPseudonym("a pseudonym stands in an array beside something of another kind")
+        for each in elements:
+            self._constant(each, type_oid, False)
 
     def _within_casts(self, node: Node, type_oid: int, many: bool) -> Node:
         """The constant inside casts that keep its value; the cast itself where one does not."""
         while isa(node, ast.TypeCast):
-            named = node.typeName
-            plain = named.names[-1].sval in _CASTS[type_oid] or (type_oid == 19 and named.names[-1].sval == "name")
-            own = len(named.names) == 1 or named.names[0].sval == "pg_catalog"
-            if not plain or not own or named.typmods or bool(named.arrayBounds) != many:
+            if not _holds_all(node.typeName, type_oid, many):
                 return node
             node = node.arg
         return node
@@ -231,6 +254,12 @@ class Translation:
         elif known is not None:
             site = known
         self._parameters[node.number] = site
+
+
+def _holds_all(named: Node, type_oid: int, many: bool) -> bool:
+    """Whether every value of a column, or every array of them, is one of the type named."""
+    own = len(named.names) == 1 or named.names[0].sval == "pg_catalog"
+    return own and named.names[-1].sval in _CASTS[type_oid] and not named.typmods and bool(named.arrayBounds) == many
 
 
 def uncast(node: Node) -> Node:

@@ -232,6 +232,13 @@ def test_sql_prepared_statements_take_pseudonyms(agent: psycopg.Connection) -> N
     for _ in range(2):
         assert agent.execute(f"EXECUTE by_ssn('{found['ssn']}')").fetchall() == [(5,)]
         assert agent.execute(f"EXECUTE by_card({found['card']})").fetchall() == [(5,)]
+    # the server would turn the real value into a smallint, and fail where it is none
+    for asked in (
+        "by_small(smallint) AS SELECT id FROM people WHERE card",
+        "by_day(date) AS SELECT id FROM people WHERE at",
+    ):
+        with pytest.raises(psycopg.Error, match="wireproxy"):
+            agent.execute(f"PREPARE {asked} = $1")  # type: ignore[arg-type]
     with agent.transaction():
         agent.execute(f"DECLARE c CURSOR FOR SELECT id FROM people WHERE ssn = '{found['ssn']}'")
         assert agent.execute("FETCH ALL FROM c").fetchall() == [(5,)]

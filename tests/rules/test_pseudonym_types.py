@@ -328,6 +328,46 @@ def test_what_of_these_types_cannot_be_translated_is_held(condition: str) -> Non
     assert kinds(f"SELECT id FROM typed WHERE {condition}", MASKS) & {"pseudonym", "predicate"}
 
 
+CARD = {"card": "bigint", "code": "int", "ssn": "text"}
+CATALOG.relations["public", "told"] = relation("told", "id int, " + ", ".join(f"{a} {b}" for a, b in CARD.items()))
+TOLD = mask_set(catalog=CATALOG, rules=tuple(MaskRule(f"t*.{name}", "pseudonym") for name in (*CARD, *TYPES)))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["card = 5::int2", "card = '5'::int4", "code = 5::smallint", "code = 5::oid", "card = ANY('{5}'::int[])",
+     "card = ANY(ARRAY[5]::int[])", "card = ANY(ARRAY['5', 1])", "card = ANY(ARRAY['5', 1::int4])", "card = ANY(ARRAY[5, $1])",
+     "card = $1::int", "card = ANY($1::int[])", "pay = ANY(ARRAY['5', 1])", "pay = '5'::int8", "at = '1985-07-14 12:13:14'::date",
+     f"ssn = ANY(ARRAY['{A}', 'x'::\"char\"])", f"ssn = ANY(ARRAY['{A}', $1])", f"ssn = '{A}'::bpchar",
+     f"ssn = ANY(ARRAY['{A}', 'x'::name])", f"ssn = ANY(ARRAY['{A}', lower('x')])", f"ssn = ANY(ARRAY['{A}', 5])"],
+)  # fmt: skip
+def test_what_would_turn_the_real_value_into_another_type_is_held(condition: str) -> None:
+    """It would be cut, or fail: an answer about the value that nobody asked by its pseudonym."""
+    assert kinds(f"SELECT told.id FROM told, typed WHERE {condition}", TOLD) == {"pseudonym"}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["card = 5::int8", "code = 5::int8 OR code = '5'::int", "card = ANY(ARRAY['5', '1']::int8[])", "card = ANY(ARRAY[5, 1, NULL])",
+     "card = ANY(ARRAY['5', 1::int8])", "card = ANY(ARRAY[$1, $2])", f"ssn = ANY(ARRAY['{A}', 'x', NULL, 'y'::text])",
+     "ssn = ANY(ARRAY['x', 'y'::name, $1])", "card = $1::bigint"],
+)  # fmt: skip
+def test_what_keeps_the_real_value_as_it_is_passes(condition: str) -> None:
+    assert kinds(f"SELECT told.id FROM told, typed WHERE {condition}", TOLD) == set()
+
+
+def test_arguments_are_not_turned_into_another_type_than_the_columns() -> None:
+    for column, good, bad in [
+        ("card", ("bigint",), ("smallint", "int", "float8", "numeric")), ("code", ("int", "int8"), ("int2", "oid", "float4")),
+        ("pay", ("numeric", "decimal"), ("int", "float4", "numeric(3,1)")), ("at", ("timestamp",), ("date", "timestamptz")),
+        ("ssn", ("text", "varchar"), ('"char"', "name", "varchar(3)")), ("tags", ("text[]",), ("text", "name[]")),
+    ]:  # fmt: skip
+        for types, found in ((good, set()), (bad, {"pseudonym"})):
+            for each in types:
+                asked = f"PREPARE q({each}) AS SELECT told.id FROM told, typed WHERE {column} = $1"
+                assert kinds(asked, TOLD) == found, asked
+
+
 def test_an_element_is_no_column_and_is_redacted() -> None:
     assert mask_catalog.treatments("SELECT tags, tags[1], unnest(tags), pay + 1 FROM typed", MASKS) == [
         "pseudonym",
