@@ -77,7 +77,7 @@ class CatalogFunction:
     name: str
     volatility: Volatility
     language: str
-    kind: str = "f"  # f function, p procedure, a aggregate, w window
+    kind: str = "f"  # f function, p procedure, a aggregate, w window, e event of MySQL's
     security_definer: bool = False
     body: str | None = None
     arguments: int = 0

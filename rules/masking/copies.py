@@ -26,7 +26,7 @@ _OWN_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast"}
 class Copies:
     """One way by which masked values get to where they are not masked."""
 
-    kind: Literal["trigger", "unreadable trigger", "routine", "same name"]
+    kind: Literal["trigger", "unreadable trigger", "routine", "event", "same name"]
     name: str  # of the trigger or rule, the routine or the column
     of: str  # the relation that it belongs to; "" for a routine
     into: tuple[str, ...] = ()  # relations

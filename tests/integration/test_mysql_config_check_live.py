@@ -45,6 +45,7 @@ CREATE TRIGGER chains AFTER DELETE ON customers FOR EACH ROW INSERT INTO chain (
 CREATE TRIGGER ends AFTER INSERT ON chain FOR EACH ROW INSERT INTO chain_end VALUES (NEW.secret);
 CREATE TRIGGER cascades AFTER DELETE ON child FOR EACH ROW INSERT INTO cascaded VALUES (OLD.secret);
 CREATE PROCEDURE refresh_report() INSERT INTO report SELECT ssn FROM customers;
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DISABLE DO INSERT INTO report SELECT ssn FROM customers WHERE name = 'x';
 CREATE PROCEDURE harmless() INSERT INTO report VALUES ('x');
 CREATE PROCEDURE writes() UPDATE customers SET name = 'x' WHERE id = 0;
 INSERT INTO customers (id, name, ssn, email, born) VALUES (1, 'one', 'canary1', 'canary1@shop.test', '1987-06-05')
@@ -91,6 +92,7 @@ def test_it_lists_what_is_not_covered_and_nothing_else(place: tuple[Server, Gate
         f"the trigger cascades of {shop}.child copies {shop}.child.secret into {shop}.cascaded, {covers}",
         f"the trigger variable of {shop}.events may keep {shop}.events.secret in ways that cannot be followed",
         f"the routine {shop}.refresh_report copies {shop}.customers.email, {shop}.customers.ssn into {shop}.report, {covers}",
+        f"the event {shop}.nightly copies {shop}.customers.email, {shop}.customers.ssn into {shop}.report, {covers}",
         f"{HR}.customers_backup.ssn is not masked, though {shop}.customers.ssn, {shop}.masked_audit.SSN is",
     ])  # fmt: skip
 
@@ -124,6 +126,7 @@ HELD = {
     "DELETE FROM customers WHERE id = 9": "what the trigger ends of chain writes",
     "UPDATE events SET id = 1": "what the trigger variable of events writes",
     "CALL writes()": "writes may put",
+    "ALTER EVENT nightly ENABLE": "the body of what is defined may read",
 }
 
 

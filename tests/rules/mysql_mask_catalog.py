@@ -103,6 +103,7 @@ def shop() -> Catalog:
         stored("calls_own", "RETURN gtid_subset(1, 2)"),
         stored("ring", "RETURN IF(1, (SELECT ssn FROM customers LIMIT 1), ring_too())"),
         stored("ring_too", "RETURN ring()"),
+        stored("nightly", "INSERT INTO orders (note) SELECT ssn FROM customers", kind="e"),
         stored("texts", "BEGIN PREPARE s FROM @x; EXECUTE s; END", kind="p"),
         stored("away", "BEGIN SELECT amount FROM vault.unseen; END", kind="p"),
         stored("keeps", "BEGIN SELECT ssn INTO @s FROM customers LIMIT 1; END", kind="p"),

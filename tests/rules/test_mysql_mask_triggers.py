@@ -8,7 +8,7 @@ from attrs import evolve
 from rules.catalog import Catalog, CatalogTrigger
 from rules.masking.mysql.copies import copies
 from rules.policy import MaskRule
-from tests.rules.mysql_mask_catalog import RULES, examine, mask_set, relation, shop, stored
+from tests.rules.mysql_mask_catalog import MARIADB, RULES, examine, mask_set, relation, shop, stored, treatments
 
 EVERY = frozenset({"INSERT", "UPDATE", "DELETE"})
 UPDATE = "UPDATE customers SET name = 'x' WHERE id = 1"
@@ -204,6 +204,17 @@ def test_one_masked_copy_does_not_excuse_another(body: str) -> None:
 def test_the_column_that_it_writes_inherits_the_mask_if_people_let_the_write_run() -> None:
     moves = examine(UPDATE, mask_set(catalog=catalog(COPIES))).moves
     assert [(each.schema, each.relation, each.column) for each in moves] == [("shop", "audit", "what")]
+
+
+def test_a_column_that_it_sets_in_its_own_row_inherits_the_mask_and_is_not_returned() -> None:
+    masks = mask_set(catalog=catalog("BEGIN SET NEW.note = (SELECT MAX(ssn) FROM archive); END", table="orders"))
+    assert [(each.relation, each.column) for each in examine("UPDATE orders SET id = 1", masks).moves] == [
+        ("orders", "note")
+    ]
+    returning = "INSERT INTO orders (id) VALUES (1) RETURNING id, note"
+    assert all(each.treatment == "redact (derived)" for each in examine(returning, masks, MARIADB).outputs())
+    masks = mask_set(catalog=catalog("SET NEW.note = UPPER(NEW.note)", table="orders"))
+    assert treatments(returning, masks, MARIADB) == "- -"
 
 
 @pytest.mark.parametrize(

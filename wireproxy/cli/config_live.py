@@ -89,9 +89,9 @@ def _words(found: Copies) -> tuple[str, str]:
                 f"the {found.name} of {found.of} may keep {columns} in ways that cannot be followed",
                 "writes that fire it are held: name its tables in its function, without EXECUTE",
             )
-        case "routine":
+        case "routine" | "event":
             return (
-                f"the routine {found.name} copies {columns} into {into}, where no mask covers all that it may write",
+                f"the {found.kind} {found.name} copies {columns} into {into}, where no mask covers all that it may write",
                 f"mask the columns of {into} that hold it",
             )
         case "same name":

@@ -44,6 +44,11 @@ SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, ROUTINE_BODY, ROUTINE_DEFINIT
        DTD_IDENTIFIER
 FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN {_SYSTEM}
 """  # noqa: S608  constants of this file
+# what they do, they do later and by themselves
+EVENTS: Final = f"""
+SELECT EVENT_SCHEMA, EVENT_NAME, 'e', EVENT_BODY, EVENT_DEFINITION, 'NO', 'DEFINER', NULL
+FROM information_schema.EVENTS WHERE EVENT_SCHEMA NOT IN {_SYSTEM}
+"""  # noqa: S608  constants of this file
 PARAMETERS: Final = f"""
 SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, COUNT(*) FROM information_schema.PARAMETERS
 WHERE ORDINAL_POSITION > 0 AND SPECIFIC_SCHEMA NOT IN {_SYSTEM} GROUP BY SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE
@@ -135,7 +140,7 @@ def read(connection: Any, version: int) -> Catalog:
         }
         _add_relations(found, relations, rows(COLUMNS), _triggers(rows(TRIGGERS)), created)
         counts = {(schema, name, kind): count for schema, name, kind, count in rows(PARAMETERS)}
-        _add_routines(found, rows(ROUTINES), counts)
+        _add_routines(found, [*rows(ROUTINES), *rows(EVENTS)], counts)
     return found
 
 

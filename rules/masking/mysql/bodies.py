@@ -86,6 +86,17 @@ def of_the_row(tokens: tuple[Token, ...]) -> set[str]:
     return found
 
 
+def set_in_the_row(tokens: tuple[Token, ...]) -> set[str]:
+    """The columns that are assigned by SET NEW.column, folded."""
+    found: set[str] = set()
+    for part in statements_of(tokens):
+        at = next((at for at, token in enumerate(part) if token.word == "SET"), None)
+        for each in () if at is None else assignments(part, at):
+            if len(each.target) == 2 and each.target[0].lower() == "new":
+                found.add(folded(each.target[1]))
+    return found
+
+
 def writes(tokens: tuple[Token, ...]) -> Iterator[Written]:
     """The tables that INSERT, REPLACE, UPDATE and DELETE name. What DELETE does puts nothing into a column."""
     for part in statements_of(tokens):

@@ -42,7 +42,8 @@ def _routines(world: MySqlWorld) -> Iterator[Copies]:
             if found := _routine(world, each):
                 into, shown = found
                 bare = relation_names(target.relation for target in into)
-                yield Copies("routine", f"{schema}.{name}", "", bare, masked_columns(shown))
+                found_in = f"{schema}.{name}", "", bare, masked_columns(shown)
+                yield Copies("event", *found_in) if each.kind == "e" else Copies("routine", *found_in)
 
 
 def _routine(world: MySqlWorld, routine: CatalogFunction) -> tuple[list[Destination], Value] | None:

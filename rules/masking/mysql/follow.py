@@ -223,6 +223,7 @@ class MySqlWorld:
     follow_value: ValueFollower
     follow_from: FromFollower
     routines: Routines = field(init=False)
+    has_triggers: bool = field(init=False)
     _columns: dict[tuple[str, str], Columns] = field(factory=dict)
     _folded: dict[tuple[str, str], list[CatalogRelation]] = field(factory=dict)
     _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
@@ -233,6 +234,7 @@ class MySqlWorld:
             self._folded.setdefault((relation.schema.casefold(), relation.name.casefold()), []).append(relation)
             self._by_name.setdefault(relation.name.casefold(), []).append(relation)
         self.routines = Routines(self.catalog, self.marks, self)
+        self.has_triggers = any(relation.triggers for relation in self.catalog.relations.values())
 
     def named(self, schema: str, name: str) -> list[CatalogRelation]:
         """The relation of that name; several where only their case is another and it is not known whether that counts."""

@@ -71,10 +71,12 @@ _NOT_TEXT = frozenset({"NUMBER", "ROW_COUNT", "RETURNED_SQLSTATE", "MYSQL_ERRNO"
 def follow_statement(world: MySqlWorld, follow: Follow, read: Read) -> Followed:
     """Total over what the classifier understood: what cannot be followed is cautiously said to show what it names."""
     found = _understood(world, follow, read)
-    if (events := _events(read)) and any(relation.triggers for relation in world.catalog.relations.values()):
-        for each in read.statement.relations:
-            if each.access is Access.WRITE:
-                fired(follow, each.schema, each.name, events, Value(frozenset(follow.brought)))
+    if world.has_triggers and (events := _events(read)):
+        brought = Value(frozenset(follow.brought))
+        written = [each for each in read.statement.relations if each.access is Access.WRITE]
+        shown = union(fired(follow, each.schema, each.name, events, brought) for each in written)
+        if shown.masked and (found.columns.named or found.columns.rest is not None):  # RETURNING
+            return evolve(found, columns=Columns((), union([shown, found.columns.everything()])))
     return found
 
 

@@ -19,6 +19,7 @@ from rules.masking.mysql.bodies import (
     cut,
     keeps_elsewhere,
     of_the_row,
+    set_in_the_row,
     statements_of,
     without_targets,
     writes,
@@ -60,7 +61,7 @@ class Carried:
     """What a trigger does with masked values."""
 
     shown: Value  # those that it takes
-    into: tuple[Destination, ...]  # the relations that it writes
+    into: tuple[Destination, ...]  # the relations that it writes; its own by SET NEW
     bare: tuple[Destination, ...]  # those of them where no mask covers all that it could put there
     legible: bool  # it does nothing but what its words say
     held: bool  # a write that fires it is
@@ -80,15 +81,18 @@ class _Body:
     legible: bool
 
 
-def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN) -> None:
-    """Findings for a write on the relation of that name. `brought`: masked values that the statement itself puts there.
+def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str], brought: Value = CLEAN) -> Value:
+    """Findings for a write on the relation of that name, and what its rows may show by then.
+
+    `brought`: masked values that the statement itself puts there.
 
     One that the catalog does not know, as it was made a moment ago, may be a view of any table; a temporary table has no triggers.
     """
     world = follow.world
     known = follow.candidates(schema, name)
     if not known and any(name.casefold() == other.casefold() for other in follow.namespace.temporary):
-        return
+        return CLEAN
+    shown: list[Value] = []
     written = {found.oid: found for relation in known for found in world.written_through(relation)}
     waiting = [(each, events, brought) for each in (written.values() if known else world.catalog.relations.values())]
     seen: set[tuple[int, frozenset[str], Value]] = set()
@@ -104,11 +108,13 @@ def fired(follow: Follow, schema: str | None, name: str, events: frozenset[str],
             if found_out.held:
                 into = f"what the trigger {trigger.name} of {relation.name} writes"
                 follow.laundered(found_out.shown, into, found_out.moves(world))
+                shown.append(found_out.shown)
             # what it writes fires the triggers of other tables in turn: with what their masked columns hold, or what none covers
             for each in found_out.into:
                 for found in world.written_through(each.relation):
                     own = world.columns(found).everything()
                     waiting.append((found, each.events, found_out.shown if each in found_out.bare else own))
+    return union(shown)
 
 
 def carried(
@@ -132,12 +138,14 @@ def carried(
         found, known = destinations(world, text, database)
         into += found
         all_known = all_known and known
-    bare = tuple(each for each in into if each.bare(world, shown))
-    covered = (
-        body.legible and all_known and not bare and not any(keeps_elsewhere(cut(text) or ()) for text, _ in body.texts)
-    )
+    bare = [each for each in into if each.bare(world, shown)]
+    elsewhere = any(keeps_elsewhere(cut(text) or ()) for text, _ in body.texts)
+    covered = body.legible and all_known and not bare and not elsewhere
     stays = covered and _stays(world, relation, body.tokens, shown)
-    return Carried(shown, tuple(into), bare, body.legible, not stays)
+    own = Destination(relation, frozenset(), frozenset(set_in_the_row(body.tokens)))
+    if not stays and own.bare(world, shown):
+        bare.append(own)
+    return Carried(shown, (*into, own), tuple(bare), body.legible, not stays)
 
 
 def _body(world: MySqlWorld, relation: CatalogRelation, trigger: CatalogTrigger) -> _Body:
