@@ -66,7 +66,9 @@ def database(postgres18: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def gateway(database: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    plan = GatewayPlan(server=database, dbname=DBNAME, masks=MASKS, extra=EMAIL, wait_s=0.01, log_rows="all")
+    plan = GatewayPlan(
+        server=database, dbname=DBNAME, masks=MASKS, extra=EMAIL, wait_s=0.01, log_rows="all", users=("agent", "writer")
+    )
     with running_gateway(plan, tmp_path_factory.mktemp("pseudonyms")) as running:
         yield running
 
@@ -77,14 +79,24 @@ def tap(gateway: Gateway) -> Iterator[Wiretap]:
         yield found
 
 
-@pytest.fixture
-def agent(tap: Wiretap) -> Iterator[psycopg.Connection]:
-    dsn = f"postgresql://agent:agent-secret@127.0.0.1:{tap.port}/{DBNAME}"
+def session(tap: Wiretap, user: str) -> Iterator[psycopg.Connection]:
+    dsn = f"postgresql://{user}:{user}-secret@127.0.0.1:{tap.port}/{DBNAME}"
     with psycopg.connect(dsn, autocommit=True, sslmode="disable") as connection:
         tap.take()
         yield connection
         heard = tap.take()
         assert [canary for canary in CANARIES if canary in heard] == []
+
+
+@pytest.fixture
+def agent(tap: Wiretap) -> Iterator[psycopg.Connection]:
+    yield from session(tap, "agent")
+
+
+@pytest.fixture
+def writer(tap: Wiretap) -> Iterator[psycopg.Connection]:
+    """Another identity: each may have twenty requests waiting."""
+    yield from session(tap, "writer")
 
 
 def row(agent: psycopg.Connection, number: int = 3) -> dict[str, object]:
@@ -337,8 +349,8 @@ def test_what_cannot_be_translated_is_not_compared_as_it_is(agent: psycopg.Conne
     assert "wireproxy" in str(raised.value)
 
 
-def test_pseudonyms_are_not_written_into_tables(agent: psycopg.Connection) -> None:
-    found = row(agent)
+def test_pseudonyms_are_not_written_into_tables(writer: psycopg.Connection) -> None:
+    found = row(writer)
     for sql in (
         f"INSERT INTO visits VALUES (9, 'x', '{found['ssn']}')",
         f"UPDATE people SET note = 'was {found['ssn']}' WHERE id = 1",
@@ -349,11 +361,11 @@ def test_pseudonyms_are_not_written_into_tables(agent: psycopg.Connection) -> No
         f"UPDATE people SET tags = '{{{found['tags'][0]}}}' WHERE id = 1",  # type: ignore[index]
     ):
         with pytest.raises(psycopg.Error, match="pending"):
-            agent.execute(sql)  # type: ignore[arg-type]
+            writer.execute(sql)  # type: ignore[arg-type]
     for value in (found["ssn"], "***", "a***@shop.test"):
         with pytest.raises(psycopg.Error, match="pending"):
-            agent.execute("UPDATE people SET note = %s WHERE id = 1", (value,))
-    agent.execute("UPDATE people SET note = %s WHERE id = 1", ("a ** star",))
+            writer.execute("UPDATE people SET note = %s WHERE id = 1", (value,))
+    writer.execute("UPDATE people SET note = %s WHERE id = 1", ("a ** star",))
 
 
 def test_neither_the_log_nor_the_desk_holds_what_a_pseudonym_stands_for(
