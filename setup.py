@@ -38,6 +38,7 @@ HOT = [
     "protocols/mysql/asking.py",
     "protocols/mysql/frontend.py",
     "protocols/mysql/relay.py",
+    "protocols/words.py",
     "protocols/shortening.py",
     "protocols/postgres/names.py",
     "protocols/postgres/pending.py",

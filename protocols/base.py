@@ -81,6 +81,11 @@ def many_of(masker: Masker) -> Callable[[list[bytes]], list[bytes | None]] | Non
     return found
 
 
+def own_of(masker: Masker) -> bool:
+    """Whether nothing of a value is left in what the masker gives: it is none that a detector need look at."""
+    return constant_of(masker) is not None or many_of(masker) is not None
+
+
 class Peer(enum.Enum):
     CLIENT = "client"
     SERVER = "server"

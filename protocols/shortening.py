@@ -10,13 +10,13 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Final, final
 
 from protocols.base import Masker
+from protocols.words import DELETE, ONES, first_of, printable_but
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _LONGEST: Final = 256  # bytes: what is longer is sooner looked at by what the masker itself has
 _SPACE: Final = 32
-_TILDE: Final = 126
 
 
 @final
@@ -44,27 +44,27 @@ class Shortening:
         length = end - start
         if length < self.least or length > _LONGEST or buffer[start] == _SPACE or buffer[end - 1] == _SPACE:
             return -1
-        place: i64 = -1
-        mark = self.mark
-        at = start
-        while at < end:
-            byte: i64 = buffer[at]
-            if byte < _SPACE or byte > _TILDE or byte == special:
-                return -1
-            if byte == mark:
-                if place >= 0:
-                    return -1
-                place = at
-            at += 1
-        if mark < 0:
-            return end - self.back
-        return place if place >= start + 2 and place < end - 1 else -1
+        without: i64 = (special if special >= 0 and special < 0x80 else DELETE) * ONES  # beyond ASCII there is nothing
+        if self.mark < 0:
+            return end - self.back if printable_but(buffer, start, end, without, without) else -1
+        marks: i64 = self.mark * ONES
+        place = first_of(buffer, start, end, marks, marks, marks)
+        if place < start + 2 or place >= end - 1 or special == self.mark:
+            return -1
+        plain = printable_but(buffer, start, place, without, without)
+        return place if plain and printable_but(buffer, place + 1, end, without, marks) else -1
 
 
 COMPILED: Final = type(Shortening.tail) is not FunctionType
 
 
+def keeps_of(masker: Masker) -> tuple[bytes, int, int, int, int] | None:
+    """The stars, how many bytes stay in front and at the end, of how many at least, and the mark; None: the masker says nothing."""
+    keeps: tuple[bytes, int, int, int, int] | None = getattr(masker, "keeps", None)
+    return keeps
+
+
 def shortening_of(masker: Masker) -> Shortening | None:
     """None: the masker must be called. So it is where this is not compiled: it looks at each byte."""
-    keeps: object = getattr(masker, "keeps", None)
-    return Shortening(*keeps) if COMPILED and isinstance(keeps, tuple) else None
+    keeps = keeps_of(masker) if COMPILED else None
+    return None if keeps is None else Shortening(*keeps)

@@ -7,7 +7,8 @@ from typing import Final
 
 from protocols.base import ProtocolError
 from protocols.postgres.copy_rows import HEADER_BYTES, FieldRewriter, Plan, broken, end_of_frame
-from protocols.postgres.rows import RowRewriter, encode_field, encode_header
+from protocols.postgres.messages import frame
+from protocols.postgres.rows import RowRewriter, encode_field
 
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
 _FLAGS: Final = struct.Struct("!iI")  # flags, length of the header's extension
@@ -55,8 +56,7 @@ class BinaryCopy:
         while end := end_of_frame(buffer, at):
             data = self.feed(buffer[at + HEADER_BYTES : end])
             if data:
-                out.append(encode_header(b"d", len(data) + 4))
-                out.append(data)
+                out.append(frame(b"d", data))
             at = end
         return b"".join(out), at
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from protocols.postgres.copy_lines import LINE_END, LineCopy
+from protocols.postgres.copy_lines import LineCopy
 from protocols.postgres.copy_rows import CopyFormat, Plan, broken
+from protocols.words import everywhere, first_of, printable_but
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_RETURN: Final = 13
+_LINE_ENDS: Final = 0x0A0A0A0A0A0A0A0A
 _SHORT: Final = 100  # bytes: what is longer is faster searched by what is made for it
 
 
@@ -21,6 +22,8 @@ class CsvCopy(LineCopy):
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
         self._quote = copy_format.quote
         self._escape = copy_format.escape
+        self._quotes: i64 = everywhere(copy_format.quote[0])
+        self._delimiters: i64 = everywhere(copy_format.delimiter[0])
         self._reserved = re.compile(b"[" + re.escape(self._quote + copy_format.delimiter) + b"\n\r]")
         super().__init__(copy_format, plan, maximum_row_bytes)
         self._quoting = self._quote[0]
@@ -46,19 +49,10 @@ class CsvCopy(LineCopy):
         return not self._buffer and not self._header
 
     def _end_of_cell(self, buffer: bytes, at: i64, last: i64) -> i64:
-        quote: i64 = self._quote[0]
-        byte: i64 = buffer[at]
-        if byte == quote:
+        if buffer[at] == self._quoting:
             return self._end_of_quoted(buffer, at + 1, last)
-        delimiter: i64 = self._delimiter[0]
-        while at < last:
-            byte = buffer[at]
-            if byte == delimiter:
-                return at
-            if byte == quote or byte == LINE_END:
-                return -1
-            at += 1
-        return at
+        at = first_of(buffer, at, last, self._delimiters, self._quotes, _LINE_ENDS)
+        return at if at == last or buffer[at] == self._delimiters & 0xFF else -1
 
     def _end_of_quoted(self, buffer: bytes, at: i64, last: i64) -> i64:
         quote: i64 = self._quote[0]
@@ -94,8 +88,7 @@ class CsvCopy(LineCopy):
             parts.append(data[kept:start])
             parts.append(cell)
             at += start - kept
-            if change.own:
-                self._own.append((at, at + len(cell)))
+            self._made(change, self._given + at, cell)
             at += len(cell)
             kept = end
         parts.append(data[kept:])
@@ -184,12 +177,6 @@ class CsvCopy(LineCopy):
 
     def _plain(self, value: bytes) -> bool:
         """Whether nothing in it needs quotes, as the server sees it."""
-        if not self._scans or len(value) > _SHORT:
-            return self._reserved.search(value) is None
-        quote: i64 = self._quote[0]
-        delimiter: i64 = self._delimiter[0]
-        for at in range(len(value)):
-            byte: i64 = value[at]
-            if byte == quote or byte == delimiter or byte == LINE_END or byte == _RETURN:
-                return False
-        return True
+        if self._scans and len(value) <= _SHORT and printable_but(value, 0, len(value), self._delimiters, self._quotes):
+            return True
+        return self._reserved.search(value) is None

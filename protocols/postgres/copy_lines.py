@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
+
 from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, changes_of, end_of_frame
-from protocols.postgres.rows import COMPILED, HEADERS, SHORT, encode_header, int32
+from protocols.postgres.rows import COMPILED, int32, put_length
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -14,18 +16,6 @@ LINE_END: Final = 10
 BACKSLASH: Final = 92
 _DOT: Final = 46
 _COPY_DATA: Final = ord("d")
-_HEADERS: Final = HEADERS[b"d"]
-_LATER: Final = b"later"  # stands, itself, where the cell will
-
-
-def put_header(out: list[bytes], header: i64, end: i64) -> None:
-    """Of the message whose parts stand behind it."""
-    length: i64 = 4
-    at = header + 1
-    while at < end:
-        length += len(out[at])
-        at += 1
-    out[header] = _HEADERS[length] if length < SHORT else encode_header(b"d", length)
 
 
 class LineCopy:
@@ -44,101 +34,90 @@ class LineCopy:
         self._maximum = maximum_row_bytes
         self._changes: list[Change] = changes_of(plan, self._written)
         self._later = any(change.many is not None for change in self._changes)
+        self._apart = all(change.own or change.keeps for change in self._changes)
         self._quoting: i64 = -1  # with which a cell begins that is not its value
         self._escaping: i64 = -1  # a byte that is written in a way of its own
         self.searched = False
         self.outside: bytes | None = None
-        self._out: list[bytes] = []  # what was given last, in parts: header and contents of each message,
-        self._scanned: list[tuple[int, int]] = []  # but in these stretches, rows as `_scan` puts them
-        self._owned: list[
-            list[tuple[int, int]]
-        ] = []  # where in the contents of each message the cells are that were made here
-        self._own: list[tuple[int, int]] = []  # of the message that is being made, of which there are
-        self._given = 0  # so many bytes
+        # where in what is given the cells stand that were made here: for each, its first byte and the one behind it
+        self._own = BytesWriter()
+        self._given: i64 = 0  # where the row stands that is made next
 
     def rewrite(self, buffer: bytes, at: int) -> tuple[bytes, int]:
         """The messages that stand at `at` and behind it with their rows rewritten, and where the first other one begins."""
-        out: list[bytes] = []
-        scanned: list[tuple[int, int]] = []
-        owned: list[list[tuple[int, int]]] = []
-        for change in self._changes:
-            change.values = []
+        out = BytesWriter()
+        between = BytesWriter()
+        apart = self.searched and self._later and self._apart
+        self._own = BytesWriter()
         while True:
             if self._scans and self._at_row():
-                first = len(out)
-                at = self._scan(buffer, at, out)
-                scanned.append((first, len(out)))
+                limit = len(buffer)
+                if self._later:
+                    for change in self._changes:
+                        change.values = []
+                    limit = self._pass(buffer, at, limit, between, True)
+                    for change in self._changes:
+                        change.mask_all()
+                at = self._pass(buffer, at, limit, out, False)
             end = end_of_frame(buffer, at)
             if not end:
                 break
-            self._own, self._given = [], 0
+            self._given = len(out) + HEADER_BYTES
             data = self._message(buffer[at + HEADER_BYTES : end])
             if data:
-                out.append(encode_header(b"d", len(data) + 4))
-                out.append(data)
-                owned.append(self._own)
+                apart = False
+                length: int = len(data) + 4
+                out.append(_COPY_DATA)
+                write_i32_be(out, length)
+                out.write(data)
             at = end
-        if self.searched:
-            self._out, self._scanned, self._owned = out, scanned, owned
-            self.outside = b"".join(out) if self._later else None
-        if self._later:
-            self._fill(out, scanned)
-        return b"".join(out), at
+        self.outside = between.getvalue() if apart else None
+        return out.getvalue(), at
 
     def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:  # noqa: ARG002
         """The contents of each message, without the cells that were made here."""
         places: list[tuple[int, int]] = []
-        owned = iter(self._owned)
-        at = number = 0
-        for first, last in [*self._scanned, (len(self._out), 0)]:
-            while number < first:
-                start = begin = at + HEADER_BYTES
-                for low, high in next(owned):
-                    places.append((start, begin + low))
-                    start = begin + high
-                at = begin + len(self._out[number + 1])
-                places.append((start, at))
-                number += 2
-            while number < last:
-                start = at = at + HEADER_BYTES
-                number += 1
-                for change in self._changes:
-                    at += len(self._out[number])
-                    if change.own:
-                        places.append((start, at))
-                        start = at + len(self._out[number + 1])
-                    at += len(self._out[number + 1])
-                    number += 2
-                at += len(self._out[number])
-                places.append((start, at))
-                number += 1
+        own = self._own.getvalue()
+        number: i64 = 0
+        at: i64 = 0
+        while end := end_of_frame(new, at):
+            at += HEADER_BYTES
+            while number < len(own) and read_i64_le(own, number) < end:
+                first: int = at
+                last: int = read_i64_le(own, number)
+                places.append((first, last))
+                at = read_i64_le(own, number + 8)
+                number += 16
+            first = at
+            places.append((first, end))
+            at = end
         return places
 
-    def _scan(self, buffer: bytes, start: int, out: list[bytes]) -> int:
-        """Put the messages from `start` on that are a row each, rewritten, into `out`. Gives where the first other one begins.
+    def _pass(self, buffer: bytes, start: i64, limit: i64, out: BytesWriter, gathers: bool) -> i64:
+        """Over the messages from `start` up to `limit` that are a row each: where the first other one begins.
 
-        Of each row: its header, for each change what is before the cell and what takes its place, the rest.
+        The first, where there are two, `gathers` what is masked many at once, and writes what is not made here, for a detector.
         """
-        begin: i64 = start
-        size: i64 = len(buffer)
+        begin = start
+        kept = start  # from here on what was read is still to be taken over
         columns: i64 = self._columns
         changes = self._changes
-        later = self._later
-        while size - begin >= HEADER_BYTES and buffer[begin] == _COPY_DATA:
+        while limit - begin >= HEADER_BYTES and buffer[begin] == _COPY_DATA:
             length: i64 = buffer[begin + 4]
             if buffer[begin + 3] or buffer[begin + 2] or buffer[begin + 1]:
                 length = int32(buffer, begin + 1)
             end = begin + 1 + length
             at = begin + HEADER_BYTES
             last = end - 1
-            if length < 5 or end > size or buffer[last] != LINE_END:
+            if length < 5 or end > limit or buffer[last] != LINE_END:
                 break
             if last - at == 2 and buffer[at] == BACKSLASH and buffer[at + 1] == _DOT:
                 break  # the end marker of old protocols
-            kept = at  # from here on what was read is still to be taken over
-            header = len(out)
-            out.append(b"")
+            place_of_row = len(out) + begin - kept
+            old = length
             column: i64 = 0
+            for change in changes:
+                change.mark()
             for change in changes:
                 place: i64 = change.place
                 at = self._skip(buffer, at, last, place - column)
@@ -146,83 +125,58 @@ class LineCopy:
                 if until < 0:
                     at = -1
                     break
-                kept = self._cell(change, buffer, kept, at, until, out)
-                at = until + 1
                 column = place + 1
+                cell = at
+                at = until + 1
+                null = until - cell == self._null_size and (cell == until or buffer[cell:until] == self._null_sign)
+                constant = change.constant
+                if null and (change.keeps_null if constant is not None else change.many is not None):
+                    continue
+                if gathers:
+                    if change.many is not None:
+                        change.values.append(self._value(buffer[cell:until]))
+                    if change.own:
+                        out.write(buffer[kept:cell])
+                        kept = until
+                    continue
+                shortening = change.shortening
+                if shortening is not None and not null and buffer[cell] != self._quoting:
+                    tail = shortening.tail(buffer, cell, until, self._escaping)
+                    if tail >= 0:
+                        out.write(buffer[kept : cell + shortening.front])
+                        out.write(shortening.stars)
+                        length += shortening.front + len(shortening.stars) + cell - tail
+                        kept = tail
+                        continue
+                if constant is not None:
+                    new = constant
+                elif change.many is not None:
+                    new = self._written(change.next())
+                else:
+                    new = self._written(change.rewriter(None if null else self._value(buffer[cell:until])))
+                out.write(buffer[kept:cell])
+                if change.own and self.searched:
+                    write_i64_le(self._own, len(out))
+                    write_i64_le(self._own, len(out) + len(new))
+                out.write(new)
+                length += len(new) + cell - until
+                kept = until
             if at >= 0 and column < columns:  # behind the delimiter of the last changed cell
                 at = self._skip(buffer, at, last, columns - 1 - column)
                 until = self._end_of_cell(buffer, at, last) if 0 <= at <= last else -1
                 at = until + 1
-            if at != end:
-                self._take_back(out, header)
+            if at != end:  # a row that turned out to be none
+                if len(out) > place_of_row:
+                    out.truncate(place_of_row)
+                    kept = begin
+                for change in changes:
+                    change.take_back()
                 break
-            out.append(buffer[kept:end])
-            if not later:
-                put_header(out, header, len(out))
+            if length != old:
+                put_length(out, place_of_row + 1, length)
             begin = end
+        out.write(buffer[kept:begin])
         return begin
-
-    def _cell(self, change: Change, buffer: bytes, kept: i64, at: i64, until: i64, out: list[bytes]) -> i64:
-        """Put what is between `kept` and a cell, and what takes the cell's place, into `out`. Gives where taking over goes on."""
-        null = until - at == self._null_size and (at == until or buffer[at:until] == self._null_sign)
-        constant = change.constant
-        if null and (change.keeps_null if constant is not None else change.many is not None):
-            out.append(buffer[kept:until])
-            out.append(b"")
-            return until
-        if constant is not None:
-            out.append(buffer[kept:at])
-            out.append(constant)
-            return until
-        shortening = change.shortening
-        if shortening is not None and not null and buffer[at] != self._quoting:
-            tail = shortening.tail(buffer, at, until, self._escaping)
-            if tail >= 0:
-                out.append(buffer[kept : at + shortening.front])
-                out.append(shortening.stars)
-                return tail
-        out.append(buffer[kept:at])
-        if change.many is not None:
-            change.values.append(self._value(buffer[at:until]))
-            out.append(_LATER)
-        else:
-            out.append(self._written(change.rewriter(None if null else self._value(buffer[at:until]))))
-        return until
-
-    def _take_back(self, out: list[bytes], header: i64) -> None:
-        """A row that turned out to be none."""
-        for number, change in enumerate(self._changes):
-            place = header + 2 + 2 * number
-            if self._later and place < len(out) and out[place] is _LATER:
-                change.values.pop()
-        del out[header:]
-
-    def _fill(self, out: list[bytes], scanned: list[tuple[int, int]]) -> None:
-        """The values that were put aside, masked together; then the headers of the rows in these stretches."""
-        width: i64 = 2 + 2 * len(self._changes)
-        cell: i64 = 0
-        for change in self._changes:
-            cell += 2
-            if change.many is None:
-                continue
-            new = change.many(change.values)
-            if len(new) != len(change.values):
-                raise AssertionError("a masker gave another number of values than it got")
-            change.values = []
-            taken: i64 = 0
-            for first, last in scanned:
-                at: i64 = first + cell
-                size: i64 = last
-                while at < size:
-                    if out[at] is _LATER:
-                        out[at] = self._written(new[taken])
-                        taken += 1
-                    at += width
-        for first, last in scanned:
-            header: i64 = first
-            while header < last:
-                put_header(out, header, header + width)
-                header += width
 
     def _joined(self, fields: list[bytes]) -> bytes:
         """The row of these fields, as they are written, with those that change changed."""
@@ -231,13 +185,18 @@ class LineCopy:
         for change in self._changes:
             cell = fields[change.place] = self._changed(change, fields[change.place])
             if self.searched:
-                at += sum([len(field) + 1 for field in fields[place : change.place]])
-                if change.own:
-                    self._own.append((at, at + len(cell)))
+                for field in fields[place : change.place]:
+                    at += len(field) + 1
+                self._made(change, at, cell)
                 at += len(cell) + 1
                 place = change.place + 1
         fields[-1] += b"\n"
         return self._passed(self._delimiter.join(fields))
+
+    def _made(self, change: Change, at: i64, cell: bytes) -> None:
+        if change.own and self.searched:
+            write_i64_le(self._own, at)
+            write_i64_le(self._own, at + len(cell))
 
     def _passed(self, row: bytes) -> bytes:
         self._given += len(row)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from protocols.base import Peer, ProtocolError, constant_of, many_of
+from protocols.base import Peer, ProtocolError, constant_of, many_of, own_of
 from protocols.postgres.rows import int32
-from protocols.shortening import shortening_of
+from protocols.shortening import keeps_of, shortening_of
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 FieldRewriter = Callable[[bytes | None], bytes | None]
 Plan = Sequence[FieldRewriter | None]
@@ -39,13 +42,39 @@ class Change:
         self.constant: bytes | None = None  # as it is written, where it is the same for every row
         self.keeps_null = False
         self.shortening = shortening_of(rewriter)
+        self.keeps = keeps_of(rewriter) is not None  # what it gives is parts of the value
         self.many = many_of(rewriter)
-        self.values: list[bytes] = []  # of a run, for `many`
+        self.own = own_of(rewriter)
+        self.values: list[bytes] = []  # of a run, for `many`,
+        self._before: i64 = 0  # how many of them a row found,
+        self._new: list[bytes | None] = []  # what came of them,
+        self._taken: i64 = 0  # and how much of that has been written
         constant = constant_of(rewriter)
         if constant is not None:
             self.constant = written(constant[0])
             self.keeps_null = constant[1]
-        self.own = constant is not None or self.many is not None  # nothing of a value is left in what it becomes
+
+    def mark(self) -> None:
+        """A row begins."""
+        self._before = len(self.values)
+
+    def take_back(self) -> None:
+        """It was none."""
+        del self.values[self._before :]
+
+    def mask_all(self) -> None:
+        """The values that were gathered."""
+        if self.many is not None:
+            self._new = self.many(self.values)
+            if len(self._new) != len(self.values):
+                raise AssertionError("a masker gave another number of values than it got")
+            self.values = []
+            self._taken = 0
+
+    def next(self) -> bytes | None:
+        value = self._new[self._taken]
+        self._taken += 1
+        return value
 
 
 def changes_of(plan: Plan, written: Callable[[bytes | None], bytes]) -> list[Change]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocols.postgres.copy_lines import BACKSLASH, LINE_END, LineCopy
 from protocols.postgres.copy_rows import CopyFormat, Plan, broken
-from protocols.postgres.rows import COMPILED
+from protocols.words import everywhere, first_of, printable_but
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -17,6 +17,8 @@ class TextCopy(LineCopy):
     """Fields are split by the delimiter; a backslash escapes it, itself and line ends; a line end is always a row's end."""
 
     def __init__(self, copy_format: CopyFormat, plan: Plan, maximum_row_bytes: int) -> None:
+        self._delimiters: i64 = everywhere(copy_format.delimiter[0])
+        self._backslashes: i64 = everywhere(BACKSLASH)
         super().__init__(copy_format, plan, maximum_row_bytes)
         self._escaping = BACKSLASH
         self._shorten_but(b"\\" + self._delimiter)
@@ -30,40 +32,27 @@ class TextCopy(LineCopy):
         return not self._parts and not self._header
 
     def _end_of_cell(self, buffer: bytes, at: i64, last: i64) -> i64:
-        delimiter: i64 = self._delimiter[0]
-        while at < last:
-            byte: i64 = buffer[at]
-            if byte == delimiter:
-                return at
-            if byte == BACKSLASH:
-                at += 1
-                byte = buffer[at]
-            if byte == LINE_END:
+        while True:
+            at = first_of(buffer, at, last, self._delimiters, self._backslashes, _LINE_ENDS)
+            if at == last or buffer[at] != BACKSLASH:
+                return -1 if at < last and buffer[at] == LINE_END else at
+            if buffer[at + 1] == LINE_END:
                 return -1
-            at += 1
-        return at if at == last else -1
+            at += 2
 
     def _skip(self, buffer: bytes, at: i64, last: i64, cells: i64) -> i64:
-        delimiter: i64 = self._delimiter[0]
-        if cells <= 0:
-            return at
-        while at < last:
-            byte: i64 = buffer[at]
-            at += 1
-            if byte == delimiter:
-                cells -= 1
-                if not cells:
-                    return at
-            elif byte == BACKSLASH:
-                if at == last:
-                    return -1
-                byte = buffer[at]
-                at += 1
-                if byte == LINE_END:
-                    return -1
-            elif byte == LINE_END:
+        while cells > 0:
+            at = first_of(buffer, at, last, self._delimiters, self._backslashes, _LINE_ENDS)
+            if at == last or buffer[at] == LINE_END:
                 return -1
-        return -1
+            if buffer[at] != BACKSLASH:
+                cells -= 1
+            else:
+                at += 1
+                if buffer[at] == LINE_END:
+                    return -1
+            at += 1
+        return at
 
     def _message(self, data: bytes) -> bytes:
         if data and not self._parts and data.find(b"\n") == len(data) - 1:
@@ -108,7 +97,15 @@ class TextCopy(LineCopy):
         return unescape(cell)
 
     def _written(self, value: bytes | None) -> bytes:
-        return self._null_sign if value is None else escape(value, self._delimiter)
+        if value is None:
+            return self._null_sign
+        if (
+            self._scans
+            and len(value) <= _SHORT
+            and printable_but(value, 0, len(value), self._delimiters, self._backslashes)
+        ):
+            return value
+        return escape(value, self._delimiter)
 
     def _fields(self, line: bytes) -> list[bytes]:
         """As they are written. A backslash elsewhere than in front of a delimiter, as in the sign of NULL, hides none."""
@@ -130,6 +127,7 @@ _ESCAPES: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\
 _ESCAPED: Final = re.compile(rb"\\([^0-7x]|[0-7]{1,3}|x[0-9A-Fa-f]{0,2})", re.DOTALL)
 _LETTERS: Final = {value: b"\\" + letter for letter, value in _ESCAPES.items()}
 _SPECIAL: Final = re.compile(rb"[\\\x08-\x0d]")
+_LINE_ENDS: Final = 0x0A0A0A0A0A0A0A0A
 _SHORT: Final = 100  # bytes: what is longer is faster searched by what is made for it
 
 
@@ -150,21 +148,9 @@ def _meant(match: re.Match[bytes]) -> bytes:
     return _ESCAPES.get(written, written)
 
 
-def _plain(value: bytes, delimiter: bytes) -> bool:
-    """Whether nothing in it needs an escape."""
-    if not COMPILED or len(value) > _SHORT:
-        return delimiter[0] not in value and _SPECIAL.search(value) is None
-    mark: i64 = delimiter[0]
-    for at in range(len(value)):
-        byte: i64 = value[at]
-        if byte == mark or byte == BACKSLASH or 8 <= byte <= 13:
-            return False
-    return True
-
-
 def escape(value: bytes, delimiter: bytes) -> bytes:
     """A value as a field in text form."""
-    if _plain(value, delimiter):
+    if delimiter[0] not in value and _SPECIAL.search(value) is None:
         return value
     value = value.replace(b"\\", b"\\\\")
     for plain, written in _LETTERS.items():

@@ -1,8 +1,8 @@
 """Rows on their way to the client, a whole read at a time. Compiled where it can be: each loop runs once for a row.
 
 A run is frames of one kind, whole and one behind the other. What stays as it is leaves as slices of what was read: of a run that
-is not masked one, of one that is masked the stretches between the fields that are replaced. Whatever is wrong with a row is
-found before anything of its run leaves.
+is not masked one, of one that is masked the stretches between the fields that are replaced, with the lengths of rows that became
+others written over. Whatever is wrong with a row is found before anything of its run leaves.
 
 Spec: PostgreSQL documentation, 55.7, DataRow: Int16 columns, then for each an Int32 length (-1: NULL) and the value. A row of
 COPY in binary is the same, in a CopyData of its own.
@@ -13,20 +13,18 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
-from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, many_of
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
+
+from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, many_of, own_of
 from protocols.postgres.detecting import values
-from protocols.shortening import shortening_of
+from protocols.shortening import keeps_of, shortening_of
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_NULL: Final = 0xFFFFFFFF  # the length -1
+_NULL: Final = -1
 _NULL_FIELD: Final = b"\xff\xff\xff\xff"
-_LATER: Final = b"\xff\xff\xff\xfe"  # stands, itself, where a length will; it is none
 _HEADER_BYTES: Final = 5
-SHORT: Final = 2048  # lengths below this are taken from a table
-_LENGTHS: Final = [length.to_bytes(4, "big") for length in range(SHORT)]
-HEADERS: Final = {kind: [kind + length for length in _LENGTHS] for kind in (b"D", b"d")}
 
 
 def int32(buffer: bytes, at: i64) -> i64:
@@ -35,6 +33,21 @@ def int32(buffer: bytes, at: i64) -> i64:
     c: i64 = buffer[at + 2]
     d: i64 = buffer[at + 3]
     return a << 24 | b << 16 | c << 8 | d
+
+
+def length_of_field(buffer: bytes, at: i64) -> i64:
+    """That of a field, which is less than 0 for NULL and for what is none."""
+    found: int = read_i32_be(buffer, at)
+    return found
+
+
+def put_length(out: BytesWriter, at: i64, length: i64) -> None:
+    """Over the one that stands there."""
+    place: i64 = 0
+    while place < 4:
+        byte: int = length >> (24 - 8 * place) & 0xFF
+        out[at + place] = byte
+        place += 1
 
 
 COMPILED: Final = type(int32) is not FunctionType
@@ -58,9 +71,9 @@ def end_of_run(buffer: bytes, start: int) -> tuple[int, int]:
 
 
 class MaskedColumn:
-    """What a column gets, in as many parts for every row: what is in front of its field, and what is in its place."""
+    """What a column gets."""
 
-    __slots__ = ("field", "gap", "keeps_null", "many", "masker", "parts", "shortening", "values")
+    __slots__ = ("field", "gap", "keeps_null", "many", "masker", "new", "own", "shortening", "taken", "values")
 
     def __init__(self, gap: int, masker: Masker) -> None:
         self.gap: i64 = gap  # columns that are not masked, in front of it
@@ -70,18 +83,28 @@ class MaskedColumn:
         self.keeps_null = constant is not None and constant[1]
         self.shortening = shortening_of(masker)
         self.many = many_of(masker)
-        self.values: list[bytes] = []  # of a run, for `many`
-        self.parts: i64 = 3 if self.field is None else 2  # without the shortening, which takes four
+        self.own = own_of(masker)
+        self.values: list[bytes] = []  # of a run, for `many`,
+        self.new: list[bytes | None] = []  # what that gave for them,
+        self.taken: i64 = 0  # and how much of it has been written
+
+    def mask_all(self) -> None:
+        """The values that were gathered."""
+        if self.many is not None:
+            self.new = self.many(self.values)
+            if len(self.new) != len(self.values):
+                raise AssertionError("a masker gave another number of values than it got")
+            self.values = []
+            self.taken = 0
 
 
 class RowRewriter:
     """Replaces the fields of masked columns, for one plan."""
 
-    __slots__ = ("_columns", "_headers", "_kind", "_later", "_masked", "_own", "_rest", "outside", "searched")
+    __slots__ = ("_apart", "_columns", "_kind", "_later", "_looked_at", "_masked", "_rest", "outside", "searched")
 
     def __init__(self, plan: RowPlan, kind: bytes = b"D") -> None:
         self._kind = kind
-        self._headers = HEADERS[kind]
         self._columns = len(plan)
         self._masked: list[MaskedColumn] = []
         gap = 0
@@ -92,170 +115,150 @@ class RowRewriter:
                 self._masked.append(MaskedColumn(gap, masker))
                 gap = 0
         self._rest = gap  # behind the last masked column
-        # whose fields nothing of the value is left in
-        self._own = [each is not None and (constant_of(each) is not None or many_of(each) is not None) for each in plan]
+        self._later = any(column.many is not None for column in self._masked)
+        self._looked_at = [masker is None or not own_of(masker) for masker in plan]
+        # whether what a detector finds in what is written, it suspects in what was read and is not masked as a whole
+        self._apart = all(masker is None or own_of(masker) or keeps_of(masker) is not None for masker in plan)
         self.searched = False  # as `CopyRewriter` has these
         self.outside: bytes | None = None
-        self._later = any(column.many is not None for column in self._masked)
-        if self._later:
-            for column in self._masked:
-                column.shortening = None  # the masker itself does: rows have as many parts then
 
     def rewrite(self, buffer: bytes, start: int) -> tuple[bytes, int, int]:
         """The run that starts here, rewritten; where it ends, and how many rows it has.
 
         A row of another arity is a protocol error: it cannot be masked.
         """
+        if self._later:
+            for column in self._masked:
+                column.values = []  # of a run that broke off
+            between = BytesWriter()
+            self._pass(buffer, start, between, True)
+            self.outside = between.getvalue() if self.searched and self._apart else None
+            for column in self._masked:
+                column.mask_all()
+        out = BytesWriter()
+        end, rows = self._pass(buffer, start, out, False)
+        return out.getvalue(), end, rows
+
+    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
+        """`columns`: which hold text; None, not known."""
+        looked_at = tuple(
+            [wanted and (columns is None or columns[place]) for place, wanted in enumerate(self._looked_at)]
+        )
+        return values(new, 0, len(new), looked_at, self._kind == b"d") if any(looked_at) else []
+
+    def _pass(self, buffer: bytes, start: i64, out: BytesWriter, gathers: bool) -> tuple[int, int]:
+        """Over the run that starts here: where it ends, and how many rows it has.
+
+        The first, where there are two, `gathers` what is masked many at once, and writes what is not made here, for a detector.
+        """
         size: i64 = len(buffer)
-        begin: i64 = start
+        begin = start
+        kept = start  # from here on what was read is still to be taken over
         rows: i64 = 0
         kind: i64 = self._kind[0]
         columns: i64 = self._columns
         rest: i64 = self._rest
         masked = self._masked
-        headers = self._headers
-        later = self._later
-        parts: list[bytes] = []
-        for column in masked:
-            column.values = []
         while size - begin >= _HEADER_BYTES and buffer[begin] == kind:
-            # most lengths fit into their last byte: reading one byte and testing three is what costs least, compiled or not
-            length: i64 = buffer[begin + 4]
-            if buffer[begin + 3] or buffer[begin + 2] or buffer[begin + 1]:
-                length = int32(buffer, begin + 1)
+            length = length_of_field(buffer, begin + 1)
             end = begin + 1 + length
             if length < 4 or end > size:
                 break
             count: i64 = 0 if length < 6 else int16(buffer, begin + 5)
             if count != columns:
                 raise ProtocolError(f"a row of {count} columns where {columns} were described", peer=Peer.SERVER)
-            header = len(parts)
-            parts.append(b"")
+            place_of_length = len(out) + begin + 1 - kept
+            old = length
             at = begin + 7
-            kept = begin + 5  # from here on what was read is still to be taken over
             last = end - 4  # no field can begin behind it
             for column in masked:
-                for _ in range(column.gap):
-                    if at > last:
-                        raise _too_long()
-                    field: i64 = buffer[at + 3]
-                    if buffer[at + 2] or buffer[at + 1] or buffer[at]:
-                        field = int32(buffer, at)
-                        if field == _NULL:
-                            field = 0
-                    at += 4 + field
+                at = _behind(buffer, at, last, column.gap)
                 if at > last:
                     raise _too_long()
-                null = False
-                field = buffer[at + 3]
-                if buffer[at + 2] or buffer[at + 1] or buffer[at]:
-                    field = int32(buffer, at)
-                    if field == _NULL:
-                        null = True
-                        field = 0
+                field = length_of_field(buffer, at)
+                null = field < 0
+                if null:
+                    if field != _NULL:
+                        raise _too_long()
+                    field = 0
                 until = at + 4 + field
                 if until > end:
                     raise _too_long()
-                parts.append(buffer[kept:at])
-                kept = until
-                constant = column.field
-                if constant is not None:
-                    if null and column.keeps_null:
-                        constant = _NULL_FIELD
-                    parts.append(constant)
-                    length += len(constant) - (until - at)
+                if null and (column.many is not None or column.keeps_null):
                     at = until
                     continue
-                length += 4 - (until - at)
-                at += 4
-                shortening = column.shortening
-                if shortening is not None:
-                    tail: i64 = -1 if null else shortening.tail(buffer, at, until, -1)
-                    if tail >= 0:
-                        front = at + shortening.front
+                if gathers:
+                    if column.many is not None:
+                        column.values.append(buffer[at + 4 : until])
+                    if column.own:
+                        if self.searched:
+                            out.write(buffer[kept:at])
+                        kept = until
+                    at = until
+                    continue
+                constant = column.field
+                if constant is not None:
+                    out.write(buffer[kept:at])
+                    out.write(constant)
+                    length += len(constant) - (until - at)
+                    kept = at = until
+                    continue
+                if column.many is not None:
+                    value = column.new[column.taken]
+                    column.taken += 1
+                else:
+                    shortening = column.shortening
+                    tail: i64 = -1 if shortening is None or null else shortening.tail(buffer, at + 4, until, -1)
+                    if shortening is not None and tail >= 0:
+                        out.write(buffer[kept : at + 4 + shortening.front])
+                        new = shortening.front + len(shortening.stars) + until - tail
+                        put_length(out, len(out) - shortening.front - 4, new)
+                        out.write(shortening.stars)
+                        length += new - field
                         kept = tail
-                        new = front - at + len(shortening.stars) + until - tail
-                        parts.append(length_field(new))
-                        parts.append(buffer[at:front])
-                        parts.append(shortening.stars)
-                        length += new
                         at = until
                         continue
-                value = None if null else buffer[at:until]
-                at = until
-                if column.many is not None:
-                    if value is None:
-                        parts.append(_NULL_FIELD)
-                    else:
-                        column.values.append(value)
-                        parts.append(_LATER)
-                    parts.append(b"")
-                    continue
-                value = column.masker(value)
-                parts.append(encode_length(value))
-                parts.append(b"" if value is None else value)
-                if value is not None:
-                    length += len(value)
-            for _ in range(rest):
-                if at > last:
-                    raise _too_long()
-                field = buffer[at + 3]
-                if buffer[at + 2] or buffer[at + 1] or buffer[at]:
-                    field = int32(buffer, at)
-                    if field == _NULL:
-                        field = 0
-                at += 4 + field
+                    value = column.masker(None if null else buffer[at + 4 : until])
+                out.write(buffer[kept:at])
+                if value is None:
+                    out.write(_NULL_FIELD)
+                    length -= field
+                else:
+                    put_field(out, value)
+                    length += len(value) - field
+                kept = at = until
+            at = _behind(buffer, at, last, rest)
             if at > end:
                 raise _too_long()
             if at < end:
                 raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
-            parts.append(buffer[kept:end])
-            if not later:
-                parts[header] = headers[length] if length < SHORT else encode_header(self._kind, length)
+            if length != old:
+                put_length(out, place_of_length, length)
             begin = end
             rows += 1
-        if later:
-            if self.searched:
-                self.outside = b"".join(parts)
-            self._fill(parts, rows)
-        return b"".join(parts), begin, rows
+        out.write(buffer[kept:begin])
+        return begin, rows
 
-    def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
-        """`columns`: which hold text; None, not known."""
-        looked_at = tuple([not own and (columns is None or columns[place]) for place, own in enumerate(self._own)])
-        return values(new, 0, len(new), looked_at, self._kind == b"d") if any(looked_at) else []
 
-    def _fill(self, parts: list[bytes], rows: i64) -> None:
-        """The values that were put aside, masked together, and then the headers of all rows."""
-        width: i64 = 2  # header and rest
-        for column in self._masked:
-            width += column.parts
-        first: i64 = 1
-        for column in self._masked:
-            if column.many is not None:
-                new = column.many(column.values)
-                if len(new) != len(column.values):
-                    raise AssertionError("a masker gave another number of values than it got")
-                column.values = []
-                at = first + column.parts - 2  # of the length; behind it stands the value
-                taken: i64 = 0
-                for _ in range(rows):
-                    if parts[at] is _LATER:
-                        value = new[taken]
-                        taken += 1
-                        parts[at] = encode_length(value)
-                        if value is not None:
-                            parts[at + 1] = value
-                    at += width
-            first += column.parts
-        headers = self._headers
-        header: i64 = 0
-        for _ in range(rows):
-            length: i64 = 4
-            for place in range(header + 1, header + width):
-                length += len(parts[place])
-            parts[header] = headers[length] if length < SHORT else encode_header(self._kind, length)
-            header += width
+def _behind(buffer: bytes, at: i64, last: i64, fields: i64) -> i64:
+    """Where so many fields end. `last`: where the last field can begin."""
+    while fields:
+        if at > last:
+            raise _too_long()
+        length = length_of_field(buffer, at)
+        if length < 0:
+            if length != _NULL:
+                raise _too_long()
+            length = 0
+        at += 4 + length
+        fields -= 1
+    return at
+
+
+def put_field(out: BytesWriter, value: bytes) -> None:
+    length: int = len(value)
+    write_i32_be(out, length)
+    out.write(value)
 
 
 def int16(buffer: bytes, at: i64) -> i64:
@@ -264,22 +267,8 @@ def int16(buffer: bytes, at: i64) -> i64:
     return high << 8 | low
 
 
-def encode_length(value: bytes | None) -> bytes:
-    """What stands in front of a field's value."""
-    return _NULL_FIELD if value is None else length_field(len(value))
-
-
-def length_field(length: i64) -> bytes:
-    return _LENGTHS[length] if length < SHORT else int(length).to_bytes(4, "big")
-
-
 def encode_field(value: bytes | None) -> bytes:
-    return encode_length(value) + (value or b"")
-
-
-def encode_header(kind: bytes, length: int) -> bytes:
-    """`length`: of the message with its length."""
-    return HEADERS[kind][length] if length < SHORT else kind + length.to_bytes(4, "big")
+    return _NULL_FIELD if value is None else len(value).to_bytes(4, "big") + value
 
 
 def _too_long() -> ProtocolError:

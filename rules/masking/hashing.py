@@ -45,8 +45,7 @@ class Hashes:
         return binascii.hexlify(self._cmac.tag(data)[: HASH_DIGITS // 2])
 
     def words(self, texts: list[bytes]) -> list[bytes]:
-        letters = binascii.hexlify(b"".join(self._cmac.tags(texts, HASH_DIGITS // 2)))
-        return [letters[at : at + HASH_DIGITS] for at in range(0, len(letters), HASH_DIGITS)]
+        return self._cmac.hexadecimal(texts, HASH_DIGITS)
 
     def field(self, type_oid: int, binary: bool) -> Callable[[bytes], bytes] | None:
         """From a field's bytes to its hash's, in Postgres; None for a type that has none."""

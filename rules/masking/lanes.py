@@ -1,8 +1,9 @@
 """AES over many short values at once: the CMAC and the AES-SIV of each, byte for byte those of the standards.
 
-For a short value the calls of a cipher cost more than the cipher. So each value of a read gets a lane, some blocks of 16 bytes, in
-one long integer, the first value on top: one call enciphers a block of every lane, and one XOR, shift or mask serves them all.
-What does not fit into a lane goes by itself. `tests/rules/test_lanes.py` holds both ways against the implementations of OpenSSL.
+For a short value the calls of a cipher cost more than the cipher. So the values of a read go through it together, the first block
+of each, then the second of each, and what is XORed in between is so here, eight bytes at a time. That is for where this is
+compiled; elsewhere, and for what is long, each value goes by itself through OpenSSL. `tests/rules/test_lanes.py` holds both ways
+against it.
 
 Spec: RFC 4493 (AES-CMAC, that of NIST SP 800-38B), RFC 5297 (AES-SIV).
 """
@@ -11,11 +12,17 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
-from typing import Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.cmac import CMAC
+from librt.base64 import urlsafe_b64encode
+from librt.strings import BytesWriter, read_i64_be, read_i64_le, write_i64_be, write_i64_le
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 BLOCK: Final = 16  # bytes
 BITS: Final = 8 * BLOCK
@@ -27,11 +34,6 @@ _FULL: Final = (1 << BITS) - 1
 def repeated(lane: int, blocks: int) -> int:
     """The same in every lane, of so many blocks. Shifted right it serves fewer lanes; an AND does not mind that there are more."""
     return int.from_bytes(lane.to_bytes(BLOCK * blocks, "big") * MOST, "big")
-
-
-def everywhere(place: int, blocks: int, block: int = _FULL) -> int:
-    """A block at its place in every lane."""
-    return repeated(block << BITS * (blocks - 1 - place), blocks)
 
 
 def blocks_of(length: int) -> int:
@@ -71,7 +73,7 @@ def _padding(filled: int) -> int:
 
 
 class Chain:
-    """CBC over the blocks of each lane: what CMAC is, once its last block has got its subkey."""
+    """CBC over the blocks of each value: what CMAC is, once its last block has got its subkey."""
 
     def __init__(self, key: bytes) -> None:
         self._aes = Aes(key)
@@ -82,16 +84,33 @@ class Chain:
         """What a last block of so many bytes, and zeros behind them, is XORed with."""
         return self._whole if filled == BLOCK else self._partial ^ _padding(filled)
 
-    def run(self, lanes: int, size: int, places: list[int]) -> bytes:
-        """`places`: masks of the lanes' blocks in their order. What comes of each lane stands at the place of its last block."""
-        update = self._aes.update
-        done = update(lanes.to_bytes(size, "big"))
-        before = places[0]
-        for place in places[1:]:
-            mixed = (lanes & place) ^ ((int.from_bytes(done, "big") & before) >> BITS)
-            done = update(mixed.to_bytes(size, "big"))
-            before = place
+    def run(self, lanes: bytes, masks: list[bytes], blocks: i64) -> bytes:
+        """The last block that comes of each lane, one behind the other.
+
+        `masks`: what each lane, of so many blocks, is XORed with.
+        """
+        done = b""
+        block: i64 = 0
+        while block < blocks:
+            mixed = BytesWriter()
+            at = BLOCK * block
+            before: i64 = 0
+            for mask in masks:
+                high = read_i64_le(lanes, at) ^ read_i64_le(mask, BLOCK * block)
+                low = read_i64_le(lanes, at + 8) ^ read_i64_le(mask, BLOCK * block + 8)
+                if block:
+                    high ^= read_i64_le(done, before)
+                    low ^= read_i64_le(done, before + 8)
+                    before += BLOCK
+                write_i64_le(mixed, high)
+                write_i64_le(mixed, low)
+                at += BLOCK * blocks
+            done = self._aes.update(mixed.getvalue())
+            block += 1
         return done
+
+
+COMPILED: Final = type(Chain.run) is not FunctionType
 
 
 class Cmac:
@@ -102,9 +121,6 @@ class Cmac:
     def __init__(self, key: bytes) -> None:
         self._one = CMAC(algorithms.AES(key))
         self._chain = Chain(key)
-        self._places: list[list[int]] = [
-            [everywhere(place, blocks) for place in range(blocks)] for blocks in range(self.LONGEST // BLOCK + 1)
-        ]
         self._behind: list[bytes] = []  # by a value's length: zeros up to the end of its lane,
         self._masks: list[bytes] = []  # and what the lane is XORed with
         for length in range(self.LONGEST + 1):
@@ -117,101 +133,75 @@ class Cmac:
         made.update(value)
         return made.finalize()
 
-    def tags(self, values: list[bytes], size: int = BLOCK) -> list[bytes]:
-        """The first bytes of the tag of each value, in order."""
-        if len(values) < FEW:
-            return [self.tag(value)[:size] for value in values]
-        found: list[bytes] = []
-        for start in range(0, len(values), MOST):
-            found += self._tags(values[start : start + MOST], size)
-        return found
+    def tags(self, values: list[bytes]) -> list[bytes]:
+        """The tag of each value, in order."""
+        if not COMPILED or len(values) < FEW:
+            return [self.tag(value) for value in values]
+        return self.together(values, BLOCK, False)
 
-    def _tags(self, values: list[bytes], size: int) -> list[bytes]:
+    def hexadecimal(self, values: list[bytes], digits: int) -> list[bytes]:
+        """The first digits of each."""
+        if not COMPILED or len(values) < FEW:
+            return [binascii.hexlify(self.tag(value))[:digits] for value in values]
+        return self.together(values, digits, True)
+
+    def together(self, values: list[bytes], size: int, hexadecimal: bool) -> list[bytes]:
+        """The first bytes, or hexadecimal digits, of the tag of each."""
         found = [b""] * len(values)
         for blocks, places in enumerate(by_blocks(values, self.LONGEST)):
             if not places:
                 continue
             if not blocks:
                 for place in places:
-                    found[place] = self.tag(values[place])[:size]
+                    tag = self.tag(values[place])
+                    found[place] = (binascii.hexlify(tag) if hexadecimal else tag)[:size]
                 continue
-            lanes = self._run(values, places, blocks)
-            begin = BLOCK * (blocks - 1)
+            lanes = BytesWriter()
+            masks: list[bytes] = []
             for place in places:
-                found[place] = lanes[begin : begin + size]
-                begin += BLOCK * blocks
+                value = values[place]
+                lanes.write(value)
+                lanes.write(self._behind[len(value)])
+                masks.append(self._masks[len(value)])
+            tags = self._chain.run(lanes.getvalue(), masks, blocks)
+            step: i64 = BLOCK
+            if hexadecimal:
+                tags = binascii.hexlify(tags)
+                step = 2 * BLOCK
+            begin: i64 = 0
+            for place in places:
+                found[place] = tags[begin : begin + size]
+                begin += step
         return found
 
-    def _run(self, values: list[bytes], places: list[int], blocks: int) -> bytes:
-        parts: list[bytes] = []
-        masks: list[bytes] = []
-        for place in places:
-            value = values[place]
-            length = len(value)
-            parts.append(value)
-            parts.append(self._behind[length])
-            masks.append(self._masks[length])
-        size = BLOCK * blocks * len(places)
-        lanes = int.from_bytes(b"".join(parts), "big") ^ int.from_bytes(b"".join(masks), "big")
-        return self._chain.run(lanes, size, self._places[blocks])
 
-
-_COUNTER: Final = _FULL ^ (1 << 63) ^ (1 << 31)  # what of a tag is the first counter. Spec: RFC 5297 §2.5
-_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
-_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-def _ends(spare: int) -> list[bytes]:
-    """For each letter, by its code: the one whose spare bits are zero."""
-    ends = [b""] * 256
-    for number, letter in enumerate(_ALPHABET):
-        ends[letter] = _ALPHABET[number >> spare << spare :][:1]
-    return ends
-
-
-_ENDS: Final = [_ends(0), _ends(4), _ends(2)]  # by how many bytes are over after the last three
+_COUNTER: Final = 0x7FFFFFFF7FFFFFFF  # what of a tag's second half is the first counter's. Spec: RFC 5297 §2.5
 
 
 def base64url(data: bytes) -> bytes:
     """Without padding."""
-    return binascii.b2a_base64(data, newline=False).translate(_URLSAFE).rstrip(b"=")
-
-
-class SivLanes:
-    """Lanes of so many blocks: one for the tag, the others for the text."""
-
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
-        self.places = [everywhere(place, blocks) for place in range(blocks)]
-        self.counter = everywhere(0, blocks, _COUNTER)
-        self.texts: list[int] = [0]  # by how many blocks a text has: where it stands,
-        self.counts: list[int] = [0]  # and 0, 1, 2 … in these places
-        for place in range(1, blocks):
-            self.texts.append(self.texts[-1] | self.places[place])
-            self.counts.append(self.counts[-1] | everywhere(place, blocks, place - 1))
+    return urlsafe_b64encode(data).rstrip(b"=")
 
 
 class Siv:
     """AES-SIV without associated data under one key of 64 bytes, in base64url: the tag, then the ciphertext."""
 
-    LONGEST: Final = 80  # bytes of a text in a lane, which has six blocks then
+    LONGEST: Final = 80  # bytes of a text in a lane
 
     def __init__(self, key: bytes) -> None:
         half = len(key) // 2
         self._one = AESSIV(key)
         self._chain = Chain(key[:half])
-        self._aes = Aes(key[half:])
-        # a lane is a multiple of three bytes too, so that all of them are encoded at once
-        self._lanes = [SivLanes(6), SivLanes(3), SivLanes(3), SivLanes(6), SivLanes(6), SivLanes(6)]
+        self._update = Aes(key[half:]).update
         mac_of_zero = int.from_bytes(Cmac(key[:half]).tag(bytes(BLOCK)), "big")
         self._behind: list[bytes] = []  # by a text's length, as in Cmac
         self._masks: list[bytes] = []
+        self._texts: list[bytes] = []  # all ones where the text stands
         for length in range(self.LONGEST + 1):
-            used = blocks_of(length)
-            blocks = self._lanes[used].blocks
-            self._behind.append(bytes(BLOCK * (blocks - 1) - length))
-            mask = self._mask(mac_of_zero, length) << BITS * (blocks - 1 - used)
-            self._masks.append(mask.to_bytes(BLOCK * blocks, "big"))
+            size = BLOCK * blocks_of(length)
+            self._behind.append(bytes(size - length))
+            self._masks.append(self._mask(mac_of_zero, length).to_bytes(size, "big"))
+            self._texts.append(b"\xff" * length + bytes(size - length))
 
     def _mask(self, mac_of_zero: int, length: int) -> int:
         """What S2V XORs into a text of that length, and CMAC into what comes of it. Spec: RFC 5297 §2.4."""
@@ -225,59 +215,74 @@ class Siv:
 
     def all_sealed(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
         """Each text with `head`, some bytes, in front of it; `before` and `behind` what comes of it."""
-        if len(texts) < FEW:
+        if not COMPILED or len(texts) < FEW:
             return [before + self.sealed(head + text) + behind for text in texts]
-        found: list[bytes] = []
-        for start in range(0, len(texts), MOST):
-            found += self._sealed(head, texts[start : start + MOST], before, behind)
-        return found
+        return self.together(head, texts, before, behind)
 
-    def _sealed(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
+    def together(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
         found = [b""] * len(texts)
         more = len(head)
-        for used, places in enumerate(by_blocks(texts, self.LONGEST, more)):
+        for blocks, places in enumerate(by_blocks(texts, self.LONGEST, more)):
             if not places:
                 continue
-            if not used:
+            if not blocks:
                 for place in places:
                     found[place] = before + self.sealed(head + texts[place]) + behind
                 continue
-            lanes = self._run(head, texts, places, used)
-            letters = binascii.b2a_base64(lanes, newline=False).translate(_URLSAFE)
-            step = self._lanes[used].blocks * BLOCK // 3 * 4
-            begin = 0
+            # lanes of a multiple of three bytes, so that all of them are encoded at once
+            stride: i64 = (BLOCK * (blocks + 1) + 2) // 3 * 3
+            letters = self._encoded(head, texts, places, blocks, stride)
+            begin: i64 = 0
             for place in places:
                 size = BLOCK + more + len(texts[place])
-                over = size % 3
-                last = begin + size // 3 * 4 + over
-                new = before + letters[begin:last]
-                if over:
-                    new += _ENDS[over][letters[last]]
+                new = before + letters[begin : begin + (size * 4 + 2) // 3]
                 found[place] = new + behind if behind else new
-                begin += step
+                begin += stride // 3 * 4
         return found
 
-    def _run(self, head: bytes, texts: list[bytes], places: list[int], used: int) -> bytes:
-        """The lanes of texts that take so many blocks: tag, ciphertext, and in its last block whatever is behind its end."""
-        lanes = self._lanes[used]
-        front = bytes(BLOCK) + head
-        more = len(head)
-        parts: list[bytes] = []
+    def _encoded(self, head: bytes, texts: list[bytes], places: list[int], blocks: i64, stride: i64) -> bytes:
+        """Tag, ciphertext and zeros up to the stride, of texts that take so many blocks, as base64url."""
+        lanes = BytesWriter()
         masks: list[bytes] = []
+        ends: list[bytes] = []
         for place in places:
             text = texts[place]
-            length = len(text) + more
-            parts.append(front)
-            parts.append(text)
-            parts.append(self._behind[length])
+            length = len(head) + len(text)
+            lanes.write(head)
+            lanes.write(text)
+            lanes.write(self._behind[length])
             masks.append(self._masks[length])
-        size = BLOCK * lanes.blocks * len(places)
-        plain = int.from_bytes(b"".join(parts), "big")
-        mixed = plain ^ int.from_bytes(b"".join(masks), "big")
-        tags = int.from_bytes(self._chain.run(mixed, size, lanes.places[1 : used + 1]), "big") & lanes.places[used]
-        tags <<= BITS * used
-        first = tags & lanes.counter
-        stream = lanes.counts[used] >> BITS * lanes.blocks * (MOST - len(places))
-        for block in range(1, used + 1):
-            stream += first >> BITS * block  # bit 31 is free: no counter runs over into the next block
-        return (((self._aes.encrypt(stream, size) ^ plain) & lanes.texts[used]) | tags).to_bytes(size, "big")
+            ends.append(self._texts[length])
+        plain = lanes.getvalue()
+        tags = self._chain.run(plain, masks, blocks)
+        size: i64 = len(tags)
+        counters = BytesWriter()
+        counter: i64 = _COUNTER
+        at: i64 = 0
+        while at < size:
+            high = read_i64_be(tags, at)
+            low = read_i64_be(tags, at + 8) & counter
+            block: i64 = 0
+            while block < blocks:
+                write_i64_be(counters, high)
+                write_i64_be(counters, low + block)  # bit 31 is free: no carry
+                block += 1
+            at += BLOCK
+        stream = self._update(counters.getvalue())
+        gap = bytes(stride - BLOCK * (blocks + 1))
+        sealed = BytesWriter()
+        at = 0
+        begin: i64 = 0
+        for end in ends:
+            write_i64_le(sealed, read_i64_le(tags, at))
+            write_i64_le(sealed, read_i64_le(tags, at + 8))
+            place_in: i64 = 0
+            while place_in < BLOCK * blocks:
+                crypt = read_i64_le(plain, begin + place_in) ^ read_i64_le(stream, begin + place_in)
+                write_i64_le(sealed, crypt & read_i64_le(end, place_in))
+                place_in += 8
+            if gap:
+                sealed.write(gap)
+            at += BLOCK
+            begin += BLOCK * blocks
+        return urlsafe_b64encode(sealed.getvalue())

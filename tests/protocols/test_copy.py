@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.base import ProtocolError
-from protocols.postgres import copy_text
 from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter, escape, unescape
 
 
@@ -52,10 +51,11 @@ def test_text_rows_change_in_planned_columns_only(
 
 
 @given(st.one_of(st.binary(max_size=30), st.sampled_from([b"plain", b"a|b", b"\t", b"\\", b"x" * 200])), st.booleans())
-def test_escaping_is_undone_by_unescaping_and_leaves_nothing_special(value: bytes, compiled: bool) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copy_text, "COMPILED", compiled)
-        escaped = escape(value, b"|")
+def test_escaping_is_undone_by_unescaping_and_leaves_nothing_special(value: bytes, scans: bool) -> None:
+    writer = copy_rewriter(CopyFormat("text", b"|"), [stars])
+    writer._scans = scans  # type: ignore[union-attr]
+    escaped = writer._written(value)  # type: ignore[union-attr]
+    assert escaped == escape(value, b"|")
     assert unescape(escaped) == value
     assert re.fullmatch(rb"(?:[^\\|\x08-\x0d]|\\.)*", escaped)
 
