@@ -35,11 +35,12 @@ DAYS = (datetime.date(1985, 7, 14), datetime.date(2024, 2, 29))
 MARKS = (uuid.UUID("12345678-1234-4678-9234-567812345678"), uuid.UUID("00000000-0000-1000-8000-000000000001"))
 PRICES = (Decimal("5.50"), Decimal("-1234567.25"))
 MOMENTS = (datetime.datetime(2024, 5, 31, 10, 0, 0, 250000), datetime.datetime(1985, 7, 14))
-TIMES = (datetime.timedelta(hours=10, minutes=11, seconds=12, milliseconds=500), datetime.timedelta(0))
+TIMES = (datetime.timedelta(hours=10, minutes=11, seconds=12), datetime.timedelta(0))
 REAL = {"day": DAYS, "mark": MARKS, "price": PRICES, "at": MOMENTS, "clock": TIMES}
+TICK = "10:11:12.5"
 MASKS = "".join(
     f'[[mask]]\ncolumn = "*.typed.{name}"\nmasker = "pseudonym"\n'
-    for name in (*WHOLES, "day", "mark", "price", "at", "clock", "rate", "seen")
+    for name in (*WHOLES, "day", "mark", "price", "at", "clock", "tick", "rate", "seen")
 )
 
 
@@ -66,6 +67,7 @@ def typed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "price decimal(12, 2)",
         "at datetime(3)",
         "clock time(1)",
+        "tick time(1)",
         "rate double",
         "seen timestamp NULL",
         "note varchar(20)",
@@ -84,6 +86,7 @@ def typed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 PRICES[turn],
                 MOMENTS[turn],
                 TIMES[turn],
+                TICK,
                 5.5,
                 "2024-05-31 10:00:00",
                 f"note{turn}",
@@ -187,6 +190,17 @@ def test_mysql2_of_node_binds_them(typed: Typed) -> None:
     )  # fmt: skip
     assert not done.returncode, done.stderr
     assert json.loads(done.stdout) == {column: [1, 2] for column in columns}
+
+
+def test_a_time_with_a_fraction_finds_its_row_wherever_it_is_compared(typed: Typed) -> None:
+    with closing(typed.connect()) as connection:
+        tick = written(shown(connection, "tick", 1))
+        for where in (
+            f"tick='{tick}'",
+            f"(tick, id) IN (('{tick}', 1), ('{tick}', 2))",
+            f"1 = CASE tick WHEN'{tick}' THEN 1 END",
+        ):
+            assert rows(connection, f"SELECT id FROM typed WHERE {where} ORDER BY id") == [(1,), (2,)], where
 
 
 HELD = [

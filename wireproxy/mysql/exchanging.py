@@ -28,6 +28,7 @@ _TIME_TYPE, _STRING, _DECIMAL = 11, 253, 246
 _DATETIMES: Final = frozenset({7, 12})  # TIMESTAMP, DATETIME
 _WHOLE: Final = re.compile(r"-?\d+\.0")  # as `repr` writes it up to 10 ** 16
 _DAY: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?: 00:00:00(?:\.0+)?)?")
+_FRACTION: Final = re.compile(r"\.0*[1-9]")
 _CLOCK: Final = re.compile(r"0 (\d\d:\d\d:\d\d(?:\.\d+)?)")  # of no days, as a bound TIME is shown
 
 
@@ -110,6 +111,8 @@ def _real(value: bytes, kind: int, site: ParameterSite, made: Pseudonyms, namesp
             return value
     else:
         meant = real(made, _plain(text or "", kind, site.type_oid), site.type_oid)
+        if site.type_oid == moments.TIME and _FRACTION.search(meant) and not namespace.mariadb:
+            raise NoPseudonym("MySQL rounds a bound time: write one with a fraction of a second into the text")
     encoded = encode_mysql(meant, namespace)
     if encoded is None:
         raise NoPseudonym("what a pseudonym stands for cannot be written in this session's encoding")

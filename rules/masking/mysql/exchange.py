@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from rules.classify.mysql.lexer import NUMBER, STRING, Token, string_value
 from rules.classify.mysql.statements import lexing_of
+from rules.masking import moments
 from rules.masking.exchange import NOTHING, Exchange, LiteralSite, ParameterSite
 from rules.masking.literals import Constant, Replacement, replaced
 from rules.masking.mysql.domains import BY_DOMAIN, NO_DOMAIN, NUMBERS, TEXT, real
@@ -172,6 +173,10 @@ def replacement(site: LiteralSite, pseudonyms: Pseudonyms) -> Replacement | None
         return None
     if site.type_oid in NUMBERS:  # in parentheses, or a sign would make another operator of what is in front of it
         return Replacement(constant.start, constant.end, f"({value})")
+    if (
+        site.type_oid == moments.TIME and "." in value
+    ):  # MySQL rounds a string that is compared with a TIME, and so finds others too
+        return Replacement(constant.start, constant.end, f" TIME'{value}'")
     new = f"'{value}'" if _PLAIN.fullmatch(value) else f"_utf8mb4 x'{value.encode().hex()}'"
     return Replacement(constant.start, constant.end, new)
 
