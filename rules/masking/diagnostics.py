@@ -5,7 +5,8 @@ names things can be made to quote data: `ssn::regclass` says that relation "123-
 
 - An error with a position in the client's own text, and no context or inner query. Such come from reading that text, before
   any row is: what they quote, the client wrote.
-- A message whose form is known and names only what exists (constraints, tables, columns) or nothing at all.
+- A message whose form is known and names only what exists (constraints, tables, columns) or nothing at all; in other known
+  forms stars stand in the places of data.
 - Severity, SQLSTATE, position, and where in the server's source it was raised: always.
 
 Anything else keeps its SQLSTATE and gets a message of the gateway's own. What it misses: that an error happens at all can
@@ -90,6 +91,32 @@ remaining connection slots are reserved for .{1,100}
 stack depth limit exceeded
 invalid transaction termination
 cannot (?:insert into|update|delete from|merge into|change|refresh|lock rows in|copy from|copy to) THING «»(?: of view «»)?
+(?:LIMIT|OFFSET) must not be negative
+invalid regular expression: (?:parentheses \\(\\)|brackets \\[\\]|braces \\{\\}) not balanced
+invalid regular expression: (?:invalid (?:character range|backreference number|repetition count\\(s\\))|quantifier operand invalid)
+(?:requested length too large|null character not permitted|step size cannot equal zero|unsupported XML feature)
+(?:lower bound cannot equal upper bound|lower and upper bounds must be finite|count must be greater than zero)
+cannot (?:set path in scalar|delete from (?:scalar|object using integer index)|replace existing key|get array length of a scalar)
+cannot cast jsonb (?:object|array|string|null|numeric|boolean|array or object) to type [a-z ]{3,30}
+table «» has \\d+ columns available but \\d+ columns specified
+"""
+
+# Forms of which the data is taken out, whatever it is: «*», in quotes or, of numbers, without.
+_STARRED = """
+invalid input syntax for type [\\w ]{1,60}: «*»
+invalid input value for enum \\w{1,64}: «*»
+malformed (?:array|record|range|multirange) literal: «*»
+value «*» is out of range for type [\\w ]{1,60}
+(?:date|timestamp|time|interval) out of range: «*»
+(?:date/time|interval) field value out of range: «*»
+invalid value «*» for «*»
+invalid value for parameter «*»: «*»
+unrecognized configuration parameter «*»
+unrecognized encoding: «*»
+time zone «*» not recognized
+unit «*» not (?:recognized|supported) for type [a-z ]{4,30}
+(?:relation|type|schema|role|collation|function|operator|text search configuration) «*» does not exist
+percentile value «*» is not between 0 and 1
 """
 
 _STATIC_HINTS = """
@@ -112,6 +139,10 @@ def _compiled(lines: str) -> re.Pattern[str]:
 
 
 FORMS = _compiled(_FORMS)
+STARRED = [
+    re.compile(line.replace("«*»", r'("?)(.*)\1' if line.count("«*»") == 1 else '(")(.*)"'), re.DOTALL)
+    for line in _STARRED.strip().splitlines()
+]
 HINTS = _compiled(_STATIC_HINTS)
 
 # The source files of procedural languages: what a routine raises can take any form. Without a file name, nobody knows.
@@ -124,6 +155,11 @@ _KEY = re.compile(
     re.DOTALL,
 )
 _ROW = re.compile(r"(?P<start>Failing row contains|Partition key of the failing row contains) .*", re.DOTALL)
+
+_STATIC_DETAILS = re.compile(
+    r"A field with precision \d+, scale -?\d+ must round to an absolute value less than (?:10\^-?\d+|1)\."
+    r"|This functionality requires the server to be built with libxml support\."
+)
 
 GENERIC = {
     "22P02": "a value is no valid input for its type",
@@ -166,8 +202,9 @@ def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> d
         found["M"] = fields.get("M", b"")
         found.update({code: text for code, text in fields.items() if code in NAMES})
     else:
-        code = _text(fields.get("C", b"")) or ""
-        found["M"] = f"{GENERIC.get(code, 'a message of the server')}: {WITHHELD}".encode()
+        starred = None if raised or message is None else _starred(message)
+        generic = GENERIC.get(_text(fields.get("C", b"")) or "", "a message of the server")
+        found["M"] = (starred or f"{generic}: {WITHHELD}").encode()
     detail, hint = _text(fields.get("D", b"")), _text(fields.get("H", b""))
     if detail and not raised and (safe := _detail(detail)) is not None:
         found["D"] = safe.encode()
@@ -183,7 +220,20 @@ def _text(data: bytes) -> str | None:
         return None
 
 
+def _starred(message: str) -> str | None:
+    """The message with stars for its data; None if it is of no such form."""
+    for form in STARRED:
+        match = form.fullmatch(message)
+        if match is not None:
+            for group in range(form.groups, 0, -2):
+                message = message[: match.start(group)] + "***" + message[match.end(group) :]
+            return message
+    return None
+
+
 def _detail(detail: str) -> str | None:
+    if _STATIC_DETAILS.fullmatch(detail):
+        return detail
     match = _KEY.fullmatch(detail)
     if match is not None:
         return f"Key ({match['columns']})=(***) {match['end']}."
