@@ -97,6 +97,7 @@ invalid regular expression: (?:invalid (?:character range|backreference number|r
 (?:requested length too large|null character not permitted|step size cannot equal zero|unsupported XML feature)
 (?:lower bound cannot equal upper bound|lower and upper bounds must be finite|count must be greater than zero)
 cannot (?:set path in scalar|delete from (?:scalar|object using integer index)|replace existing key|get array length of a scalar)
+invalid input syntax for type json
 cannot cast jsonb (?:object|array|string|null|numeric|boolean|array or object) to type [a-z ]{3,30}
 table «» has \\d+ columns available but \\d+ columns specified
 """

@@ -154,14 +154,22 @@ class Translation:
         self._seen: dict[int, tuple[int, bool]] = {}
         self._parameters: dict[int, ParameterSite] = {}
         self._placed: set[int] = set()  # nodes of parameters that are compared
+        self._by_name = False  # a constant of a subquery, or of VALUES, is compared by its name
 
     def of(self, compared: Iterable[Compared], statement: Iterator[Node]) -> Exchange:
         """`statement`: every node of it. Raises NoPseudonym."""
+        every = list(statement)
         for pair in compared:
             self._pair(pair)
-        return Exchange(tuple(self._literals.values()), self._checked(statement))
+        if self._by_name and any(
+            isa(node, ast.A_Const) and id(node) not in self._seen and holds_token(node) for node in every
+        ):
+            raise NoPseudonym(
+                "a pseudonymised column is compared with a pseudonym that stands elsewhere in the statement"
+            )
+        return Exchange(tuple(self._literals.values()), self._checked(every))
 
-    def _checked(self, statement: Iterator[Node]) -> dict[int, ParameterSite]:
+    def _checked(self, statement: Iterable[Node]) -> dict[int, ParameterSite]:
         """The parameters, marked where they stand in other places too. That one is NULL may be asked: it stays so."""
         if not self._parameters:
             return {}
@@ -208,6 +216,8 @@ class Translation:
             self._elements(inner.elements or (), element)
         elif type_oid not in RECOGNIZED or holds_token(node):
             raise NoPseudonym("a pseudonymised column is compared with something else than a plain constant")
+        else:
+            self._by_name = self._by_name or isa(inner, ast.ColumnRef)
 
     def _elements(self, elements: Sequence[Node], type_oid: int) -> None:
         """Of ARRAY[…]. Its type is what they have in common: one of another type would have the others turned into its own."""

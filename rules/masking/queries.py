@@ -90,8 +90,8 @@ def values(follow: Follow, lists: Iterable[Iterable[Node]], scope: Scope) -> Col
         if found is not None and len(found) != len(cells):
             raise Unsure("VALUES of different lengths")
         found = cells if found is None else [merge(one, two) for one, two in zip(found, cells, strict=True)]
-    # Cells of several rows are no constant of one condition: a join with VALUES is a table of guesses.
-    named = ((f"column{number}", Value(each.origins, each.plain)) for number, each in enumerate(found or (), 1))
+    # Cells of several rows are no constant of one condition (`merge` sees to that): a join with VALUES is a table of guesses.
+    named = ((f"column{number}", evolve(each, fields=None, type_oid=0)) for number, each in enumerate(found or (), 1))
     return Columns(tuple(named))
 
 
@@ -260,7 +260,7 @@ def join(follow: Follow, node: Node, scope: Scope) -> Source:
     left = from_item(follow, node.larg, scope)
     right = from_item(follow, node.rarg, lateral(scope, left))
     if node.jointype == enums.JoinType.JOIN_FULL:
-        left, right = unconditioned(left), unconditioned(right)
+        left, right = left.unconditioned(), right.unconditioned()
     inside = Scope(outer=before(scope), items=list(left.items), sources=[left.columns])
     inside.add(right)
     condition(follow, node.quals, inside, "a JOIN")
@@ -279,15 +279,6 @@ def join(follow: Follow, node: Node, scope: Scope) -> Source:
     if node.alias is not None:
         return aliased(node.alias, columns)
     return Source(items, columns)
-
-
-def unconditioned(source: Source) -> Source:
-    """A side of a FULL JOIN, whose rows all come, sorted among those of the other side by the columns that are compared.
-
-    So a constant there would say of every row of the other side whether its value is less.
-    """
-    items = tuple(evolve(item, columns=item.columns.unconditioned()) for item in source.items)
-    return Source(items, source.columns.unconditioned())
 
 
 def lateral(scope: Scope, left: Source) -> Scope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rules.masking.values import CLEAN, Columns, Unsure, Value, merge, union
 
@@ -27,6 +27,14 @@ class Source:
 
     items: tuple[Item, ...]
     columns: Columns
+
+    def unconditioned(self) -> Source:
+        """A side of a FULL JOIN, whose rows all come, sorted among those of the other side by the columns that are compared.
+
+        So a constant there would say of every row of the other side whether its value is less.
+        """
+        items = tuple(evolve(item, columns=item.columns.unconditioned()) for item in self.items)
+        return Source(items, self.columns.unconditioned())
 
 
 @define

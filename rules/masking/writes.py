@@ -19,6 +19,7 @@ from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, unio
 # Maskers that show nothing of the value: what is computed from a column may stay in it. Under the others a value could be
 # moved through the part that shows.
 OPAQUE_MASKERS = frozenset({"redact", "null", "constant"})
+BY_SOURCE = enums.MergeMatchKind.MERGE_WHEN_NOT_MATCHED_BY_SOURCE
 _MERGED = {
     int(enums.CmdType.CMD_INSERT): "INSERT",
     int(enums.CmdType.CMD_UPDATE): "UPDATE",
@@ -135,6 +136,8 @@ def delete(follow: Follow, node: Node, scope: Scope) -> Columns:
 def merge_into(follow: Follow, node: Node, scope: Scope) -> Columns:
     target = target_of(follow, node.relation)
     source = follow.from_item(node.sourceRelation, scope)
+    if any(when.matchKind == BY_SOURCE for when in node.mergeWhenClauses or ()):
+        source = source.unconditioned()  # rows of either side come, as of a FULL JOIN
     # RETURNING * of MERGE gives the source's columns first.
     scope.add(source)
     scope.add(named_target(node.relation, target))

@@ -97,6 +97,9 @@ ORACLES = [
     # a merge join sorts the constant among the values
     "SELECT c.id, v.x FROM customers c FULL JOIN (SELECT '5' AS x) v ON v.x = c.ssn",
     "SELECT c.id, v.ssn FROM customers c FULL JOIN (SELECT '5' AS ssn) v USING (ssn)",
+    "SELECT c.id, v.x FROM customers c FULL JOIN (VALUES ('5')) v(x) ON v.x = c.ssn",
+    "MERGE INTO customers c USING (VALUES ('a'), ('b')) v(s) ON c.ssn = v.s WHEN MATCHED THEN DELETE",
+    "MERGE INTO customers c USING (VALUES ('a')) v(s) ON c.ssn = v.s WHEN NOT MATCHED BY SOURCE THEN UPDATE SET name = 'x'",
     "SELECT * FROM customers NATURAL FULL JOIN (SELECT $1::text AS ssn) v",
     "SELECT secret FROM child UNION SELECT 'm'",
     "SELECT secret FROM child UNION SELECT extra FROM child",
@@ -178,6 +181,8 @@ EQUALITIES = [
     "SELECT c.id FROM customers c JOIN archive a USING (ssn)",
     "SELECT c.id FROM customers c FULL JOIN archive a USING (ssn)",
     "SELECT id FROM customers JOIN (SELECT 'x' AS x) v ON ssn = v.x",
+    "SELECT id FROM customers JOIN (VALUES ('x')) v(x) ON ssn = v.x",
+    "MERGE INTO customers c USING (VALUES ($1, $2)) v(s, n) ON c.ssn = v.s WHEN MATCHED THEN UPDATE SET name = v.n",
     "SELECT id FROM customers WHERE ssn IN (SELECT ssn FROM archive)",
     "SELECT id FROM customers WHERE EXISTS (SELECT FROM archive a WHERE a.ssn = customers.ssn)",
     "SELECT count(*) FILTER (WHERE ssn = 'x') FROM customers",

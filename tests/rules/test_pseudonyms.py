@@ -212,6 +212,16 @@ def test_definitions_keep_what_the_client_wrote() -> None:
         assert not examine(sql, MASKS).exchange.literals
 
 
+def test_a_pseudonym_that_is_compared_by_the_name_of_its_column_is_held() -> None:
+    """It would be compared as it is, and find nothing."""
+    for source in ("(SELECT '{}' AS x)", "(VALUES ('{}'))"):
+        sql = f"SELECT c.id FROM customers c JOIN {source} v(x) ON c.ssn = v.x"
+        assert [found.kind for found in examine(sql.format(ssn("joe")), MASKS).findings] == ["pseudonym"]
+        assert not examine(sql.format("joe"), MASKS).findings
+        beside = sql.format("joe") + f" WHERE c.ssn = '{ssn('joe')}'"
+        assert not examine(beside, MASKS).findings
+
+
 @pytest.mark.parametrize(
     "condition",
     [
