@@ -350,12 +350,13 @@ class World:
         masked = Value(self.marks.everything.origins, plain=True)
         try:
             trees = parser.parse_sql(function.body or "")
-            values = [follow.query(tree.stmt, Scope(parameters=CONSTANT)).everything() for tree in trees]
+            results = [follow.query(tree.stmt, Scope(parameters=CONSTANT)) for tree in trees]
             for tree in trees:
                 of_arguments.query(tree.stmt, Scope(parameters=masked))
         except (Unsure, parser.ParseError, RecursionError, ValueError):
             shown = self.routines.text_shows(function.body)
             return Answered(shown, asks=bool(shown.masked))
         asks = any(finding.kind == "predicate" for finding in follow.findings)
-        shown = self.routines.text_shows(function.body) if follow.unknown else union(values[-1:])
-        return Answered(shown, asks, bool(of_arguments.findings))
+        if follow.unknown or not results:
+            return Answered(self.routines.text_shows(function.body), asks, bool(of_arguments.findings))
+        return Answered(results[-1].everything(), asks, bool(of_arguments.findings), results[-1])

@@ -310,7 +310,7 @@ def function(follow: Follow, node: Node, scope: Scope) -> Source:
     single = len(node.functions) == 1
     for call, definitions in node.functions:
         value = follow.value(call, scope)
-        columns = result_columns(follow, call, [*(definitions or ()), *(node.coldeflist or ())], value)
+        columns = result_columns(follow, call, scope, [*(definitions or ()), *(node.coldeflist or ())], value)
         if single and node.alias is not None and not node.alias.colnames and is_scalar(follow, call):
             columns = Columns(((node.alias.aliasname, value),))
         found.extend(columns.named)
@@ -334,7 +334,7 @@ def is_scalar(follow: Follow, call: Node) -> bool:
     return follow.world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "").scalar
 
 
-def result_columns(follow: Follow, call: Node, definitions: list[Node], value: Value) -> Columns:
+def result_columns(follow: Follow, call: Node, scope: Scope, definitions: list[Node], value: Value) -> Columns:
     if definitions:
         return Columns(tuple((each.colname, value) for each in definitions))
     if not isa(call, ast.FuncCall):
@@ -343,6 +343,10 @@ def result_columns(follow: Follow, call: Node, definitions: list[Node], value: V
     called = follow.world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "")
     if called.scalar:
         return Columns(((parts[-1], value),))
+    if called.columns is not None and called.rows is not None:
+        given = follow.value(call.args, scope)
+        each = [union([given, row]) if given.masked else row for row in called.rows]
+        return Columns(tuple(zip(called.columns, each, strict=True)))
     if called.columns is not None:
         return Columns(tuple((name, value) for name in called.columns))
     return Columns((), value)

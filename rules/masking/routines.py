@@ -8,9 +8,9 @@ from functools import cached_property
 
 from attrs import define, field, frozen
 
-from rules.catalog import Catalog, CatalogFunction
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction
 from rules.masking.marks import SAMPLES, Marks
-from rules.masking.values import CLEAN, Value, union
+from rules.masking.values import CLEAN, Columns, Value, union
 from rules.model import Volatility
 
 # They run text, read a table by name, or read files and stored objects: no lineage can follow them.
@@ -79,6 +79,9 @@ class Called:
     stores: bool = False  # volatile or unknown: it may keep an argument where it can be read later
     sets: bool = False  # how many rows it returns depends on its arguments
     columns: tuple[str | None, ...] | None = None  # of its result in FROM; None: not known
+    rows: tuple[Value, ...] | None = (
+        None  # what each of these columns shows beyond the arguments; None: not known one by one
+    )
     scalar: bool = False  # one column, named by the alias or the function
     pure: bool = False  # of the server's own: constants in, a constant out
     asks: bool = False  # its conditions over masked columns take their terms from its arguments
@@ -94,6 +97,7 @@ class Answered:
     shows: Value  # of its result
     asks: bool = False  # its conditions over masked columns go beyond equality, or cannot be followed
     tests: bool = True  # so do those over its arguments, if these are masked
+    rows: Columns | None = None  # of a result that was followed, column by column
 
 
 @define
@@ -166,12 +170,33 @@ class Routines:
             stores=stores,
             sets=sets,
             columns=shape or None,
+            rows=self._rows(overloads[0], shape) if shape and len(overloads) == 1 else None,
             scalar=shape == (),
             pure=own and not (stores or sets or shows.origins),
             asks=any(each.arguments and self._answer(each).asks for each in overloads),
             tests=any(not supplied(each) and self._answer(each).tests for each in overloads),
             supplied=any(map(built_in, overloads)),
         )
+
+    def _rows(self, function: CatalogFunction, shape: tuple[str | None, ...]) -> tuple[Value, ...] | None:
+        """What a routine in language sql shows in each column of its result. A column stays the one it is where the type does."""
+        found = self._answer(function).rows
+        if found is None or found.rest is not None or len(found.named) != len(shape):
+            return None
+        types = [column.type_oid for column in self._result_columns(function)] or [0] * len(shape)
+        pairs = zip((value for _, value in found.named), types, strict=True)
+        return tuple(
+            Value(value.origins, value.plain, None, value.type_oid)
+            if type_oid and type_oid == value.type_oid
+            else value.derived()
+            for value, type_oid in pairs
+        )
+
+    def _result_columns(self, function: CatalogFunction) -> tuple[CatalogColumn, ...]:
+        """Of a table or composite type that it returns; none where its columns are arguments of its own."""
+        schema, _, name = function.returns.removeprefix("SETOF ").rpartition(".")
+        found = self.catalog.relations.get((schema.strip('"') or "pg_catalog", name.strip('"')))
+        return () if found is None or function.columns else found.columns
 
     def _shape(self, function: CatalogFunction) -> tuple[str | None, ...] | None:
         """Column names of a result in FROM: () for a single value, None when they are not known."""

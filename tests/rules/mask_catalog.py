@@ -96,6 +96,7 @@ def shop() -> Catalog:
         relation("customers", "id int, name, city, ssn, email, salary numeric, card bigint, loud text = upper(ssn)"),
         relation("orders", "id int, customer_id int, note"),
         relation("archive", "id int, ssn"),
+        relation("archived", "id int, ssn, name", kind="c"),
         relation("snap", "id int, c public.customers"),
         relation(
             "v",
@@ -136,6 +137,8 @@ def shop() -> Catalog:
         own("get_ssn", "SELECT ssn FROM customers WHERE id = $1"),
         own("get_name", "SELECT name FROM customers WHERE id = i"),
         own("everyone", "SELECT * FROM customers", returns="SETOF public.customers"),
+        own("pairs", "SELECT id, ssn FROM customers WHERE id = $1", returns="SETOF record", columns=("id", "number")),
+        own("mixed", "SELECT ssn FROM customers", returns="SETOF public.archived"),
         own("pl_ssn", "BEGIN RETURN (SELECT ssn FROM customers LIMIT 1); END", "plpgsql"),
         own("pl_calls", "BEGIN RETURN pl_ssn(); END", "plpgsql"),
         own("pl_text", "BEGIN EXECUTE 'SELECT 1'; END", "plpgsql"),
