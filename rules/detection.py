@@ -101,9 +101,10 @@ def triggers(detectors: Iterable[Detector]) -> list[Trigger]:
 
 
 # Where a value begins and ends: not inside a word. In arrays and composites in binary, the last byte of a length stands in front of
-# a value, and may be any letter.
-_BEGIN: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=[\x00-\x08]...))"
-_NO_WORD: Final = r"(?:(?<![0-9A-Za-z.-])|(?<=[\x00-\x08]...))"
+# a value, and may be any letter; in JSON and in COPY's text, the letter by which a line feed or a tab is written.
+_BEGIN: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=[\x00-\x08]...)|(?<=\\[bfnrtv])|(?<=\\u[0-9A-Fa-f]{4}))"
+_NO_WORD: Final = r"(?:(?<![0-9A-Za-z.-])|(?<=[\x00-\x08]...)|(?<=\\[bfnrtv])|(?<=\\u[0-9A-Fa-f]{4}))"
+_ESCAPED: Final = re.compile(rb"u[0-9A-Fa-f]{4}|[0-7]{3}|[bfnrtv]")  # what may stand behind a backslash
 
 
 def by_form(
@@ -231,6 +232,8 @@ def emails(value: bytes) -> Iterator[Span]:
         first = place = match.start()
         while first > max(at, place - 64) and value[first - 1] in _LOCAL:
             first -= 1
+        if value[first - 1 : first] == b"\\" and (escaped := _ESCAPED.match(value, first, place)) is not None:
+            first = escaped.end()
         if first < place:
             at = match.end()
             yield first, at

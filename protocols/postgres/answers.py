@@ -330,7 +330,8 @@ class Answers:
     def parameter_status(self, message: bytes, body: bytes) -> None:
         name, value = decode_parameter_status(body)
         self.shared.effects.append(ParameterChanged(name.decode("latin-1"), value.decode("utf-8", "replace")))
-        self.shared.to_client.append(message)
+        shown = self.texts.cleaned({"": value}, None)[""]  # a query may put a row into application_name
+        self.shared.to_client.append(message if shown == value else frame(b"S", name + b"\0" + shown + b"\0"))
 
     def notification(self, message: bytes, body: bytes) -> None:
         if self.shared.scrub_notification is None and self.shared.detector is None:

@@ -13,6 +13,7 @@ from protocols.base import Detected, Forward, Rows
 from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import frame
+from protocols.postgres.startup import encode_parameter_status
 from rules.detection import finder
 from rules.masking.maskers import replaced
 from tests.protocols import playbook as p
@@ -283,6 +284,15 @@ def test_an_error_that_quotes_a_secret_loses_it() -> None:
     made.server(p.error("22P02", f'invalid input syntax for type integer: "{AWS.decode()}"'), p.ready())
     out = made.to_client()
     assert b'integer: "' + STARS in out
+    assert counted(made.effects) == {"aws-key": 1}
+
+
+def test_a_parameter_that_tells_a_secret_loses_it() -> None:
+    made = session()
+    asked(made)
+    made.server(encode_parameter_status("application_name", f"x {AWS.decode()}"), p.complete("SET"), p.ready())
+    told = encode_parameter_status("application_name", "x " + STARS.decode())
+    assert made.to_client() == told + p.complete("SET") + p.ready()
     assert counted(made.effects) == {"aws-key": 1}
 
 

@@ -73,6 +73,9 @@ def test_a_sample_is_found_wherever_it_stands(name: str) -> None:
             ("(", ") and more"),
             ("é€", "é"),
             ("\n", "\n"),
+            ('{"a": "x\\n', '\\n"}'),  # as JSON and COPY write a line feed
+            ("one\\t", "\\ttwo"),
+            ('["\\u000b', '"]'),
         ):
             before += BEFORE.get(name, "")
             text = (before + sample + after).encode()
