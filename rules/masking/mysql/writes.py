@@ -164,7 +164,7 @@ def came_back(follow: Follow, table: Table, target: Columns, columns: list[str],
 
 
 def returned(follow: Follow, table: Table | None, target: Columns, name: str, cell: Node) -> None:
-    """A finding where a constant goes into a column of numbers, dates or UUIDs that a client sees pseudonyms of."""
+    """A finding where a constant goes into a column of numbers, dates, times or UUIDs that a client sees pseudonyms of."""
     if isinstance(constant_in(cell, None), exp.Literal | exp.Placeholder):
         _returned(follow, table, target, name)
 
