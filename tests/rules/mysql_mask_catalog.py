@@ -77,6 +77,7 @@ def shop() -> Catalog:
         relation("other.customers", "id int, ssn, note"),
         relation("information_schema.TABLES", "TABLE_SCHEMA, TABLE_NAME, TABLE_ROWS bigint", kind="v"),
         relation("information_schema.PROCESSLIST", "ID bigint, USER, INFO longtext", kind="v"),
+        relation("information_schema.USER_VARIABLES", "VARIABLE_NAME, VARIABLE_VALUE longtext", kind="v"),
         relation("performance_schema.events_statements_history", "THREAD_ID bigint, SQL_TEXT longtext"),
         relation("mysql.column_stats", "db_name, column_name, min_value, max_value"),
     ]  # fmt: skip

@@ -186,6 +186,8 @@ def test_what_was_approved_to_be_kept_is_masked_wherever_it_may_be_kept() -> Non
     after = evolve(SHOP, holds_masked=True, temporary=frozenset({"kept"}))
     before = evolve(SHOP, temporary=frozenset({"kept", "customers"}))
     assert treatments("SELECT @x", namespace=after) == "?"
+    variables = "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.USER_VARIABLES"
+    assert treatments(variables, namespace=after) == "- redact"
     assert treatments("SELECT a FROM kept", namespace=after) == "?"
     assert treatments("SELECT a, @x FROM kept", namespace=before) == "- -"
     assert treatments("CALL show_orders()", namespace=after) == "*?"  # its table may be the session's

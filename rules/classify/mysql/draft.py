@@ -25,6 +25,7 @@ _TELLING_INFORMATION = word_set(
     innodb_buffer_page innodb_ft_index_table innodb_ft_index_cache innodb_ft_deleted user_statistics
     client_statistics metadata_lock_info query_cache_info user_privileges user_attributes query_response_time
     sql_functions_history innodb_ft_being_deleted feedback applicable_roles wsrep_membership
+    slave_status
     """
 )  # fmt: skip
 _PLAIN_PERFORMANCE = frozenset(

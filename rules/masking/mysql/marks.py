@@ -25,6 +25,7 @@ SAMPLES: dict[tuple[str, str], frozenset[str]] = {
     ("information_schema", "processlist"): frozenset({"info", "info_binary"}),
     ("information_schema", "innodb_trx"): frozenset({"trx_query"}),
     ("information_schema", "column_statistics"): frozenset({"histogram"}),
+    ("information_schema", "user_variables"): frozenset({"variable_value"}),
     ("information_schema", "partitions"): frozenset({"partition_description"}),  # bounds by a masked column
     ("performance_schema", "processlist"): frozenset({"info"}),
     ("performance_schema", "threads"): frozenset({"processlist_info"}),
