@@ -212,3 +212,8 @@ SELECT UPPER(label) FROM merged ORDER BY id
 [mysql] SELECT id, name FROM far ORDER BY id
 SELECT id, label FROM v_kept ORDER BY id
 SELECT COUNT(*) FROM kept
+SELECT id, ssn IS NULL, email = 'nobody@x' AS nobody, NOT (ssn <=> NULL) FROM customers ORDER BY id
+SELECT id, CASE WHEN ssn IS NULL THEN 'none' ELSE 'some' END AS has, IF(email IS NULL, 0, 1) AS mail FROM customers ORDER BY id
+SELECT SUM(ssn IS NULL), SUM(CASE WHEN email IS NULL THEN 1 ELSE 0 END) FROM customers
+SELECT COUNT(DISTINCT secret), (SELECT COUNT(*) FROM (SELECT secret FROM events GROUP BY secret) x) AS n FROM events
+SELECT id, COUNT(*) OVER (PARTITION BY secret) AS n FROM events ORDER BY id

@@ -186,3 +186,12 @@ EXPLAIN (FORMAT JSON) SELECT * FROM orders WHERE id = 1
 SHOW server_version
 SHOW search_path
 SELECT id, name FROM customers WHERE name = 'name1' FOR SHARE
+SELECT id, ssn IS NULL, email = 'nobody@x', email IS DISTINCT FROM NULL FROM customers ORDER BY id
+SELECT id, CASE WHEN ssn IS NULL THEN 'none' ELSE 'some' END FROM customers ORDER BY id
+SELECT sum(CASE WHEN email IS NULL THEN 1 ELSE 0 END), bool_or(ssn IS NULL) FROM customers
+SELECT count(DISTINCT secret), (SELECT count(*) FROM (SELECT secret FROM events GROUP BY secret) x) FROM events
+SELECT id, count(*) OVER (PARTITION BY secret) FROM events ORDER BY id
+SELECT id, (SELECT max(o.total) FROM orders o WHERE o.customer_id = c.id) FROM customers c ORDER BY id
+SELECT id, name FROM all_customers() ORDER BY id
+SELECT c.id, o.note FROM all_customers() c JOIN orders o ON o.customer_id = c.id ORDER BY o.id
+SELECT a FROM pairs() ORDER BY a
