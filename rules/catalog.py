@@ -67,6 +67,9 @@ class CatalogRelation:
     triggers: tuple[CatalogTrigger, ...] = ()
     references: tuple[CatalogReference, ...] = ()  # foreign keys of others to this table
     partition_key: tuple[str, ...] | None = None  # columns; None: not known, or not partitioned
+    computed: str | None = (
+        None  # where something of a row is computed when it is written: defaults, checks, conditions of triggers …
+    )
     foreign: CatalogForeign | None = None  # None: none, or of another wrapper
     transactional: bool = True  # MySQL, MariaDB: whether its engine takes back what a statement that failed has written
 

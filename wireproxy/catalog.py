@@ -122,6 +122,25 @@ SELECT p.partrelid::bigint,
                   WHERE a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])) END
 FROM pg_catalog.pg_partitioned_table p
 """
+# What calls nothing, or the next number of a sequence alone, is left out.
+COMPUTED: Final = """
+SELECT found.relation::bigint, pg_catalog.string_agg(found.expression, '; ') FROM (
+    SELECT d.adrelid AS relation, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression FROM pg_catalog.pg_attrdef d
+    WHERE NOT d.adrelid::bigint = ANY (%(locked)s)
+    UNION ALL SELECT k.conrelid, pg_catalog.pg_get_expr(k.conbin, k.conrelid) FROM pg_catalog.pg_constraint k
+    WHERE k.contype = 'c' AND k.conrelid <> 0 AND NOT k.conrelid::bigint = ANY (%(locked)s)
+    UNION ALL SELECT t.tgrelid, pg_catalog.pg_get_triggerdef(t.oid) FROM pg_catalog.pg_trigger t
+    WHERE t.tgqual IS NOT NULL AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT t.tgrelid::bigint = ANY (%(locked)s)
+    UNION ALL SELECT i.indrelid, pg_catalog.concat_ws(
+        '; ', pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid))
+    FROM pg_catalog.pg_index i
+    WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND NOT i.indrelid::bigint = ANY (%(locked)s)
+    UNION ALL SELECT p.polrelid, pg_catalog.concat_ws(
+        '; ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_catalog.pg_policy p WHERE NOT p.polrelid::bigint = ANY (%(locked)s)
+) found WHERE found.expression ~ '[[:alnum:]_"][(]|OPERATOR' AND found.expression !~ '^nextval[(][^(]*[)]$'
+GROUP BY found.relation
+"""
 # By its handler: a wrapper of any name can be postgres_fdw.
 FOREIGN: Final = """
 SELECT f.ftrelid::bigint, f.ftoptions::text[], s.srvoptions::text[], pg_catalog.current_database()
@@ -314,6 +333,7 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
         found = CatalogReference(by, tuple(named), tuple(held), ON_DELETE.get(deleted), ON_UPDATE.get(updated))
         references[relation].append(found)
     partition_keys = {relation: None if key is None else tuple(key) for relation, key in rows(PARTITION_KEYS)}
+    computed: dict[int, str] = dict(rows(COMPUTED))
     for oid, schema, name, kind, definition in rows(RELATIONS):
         relation = CatalogRelation(
             schema,
@@ -326,6 +346,7 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
             tuple(triggers[oid]),
             tuple(references[oid]),
             partition_keys.get(oid),
+            computed.get(oid),
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation

@@ -14,7 +14,7 @@ from pglast import ast
 from rules.catalog import CatalogReference, CatalogRelation
 from rules.masking.follow import Follow, Node, World, isa
 from rules.masking.inheriting import move
-from rules.masking.routines import words_of
+from rules.masking.routines import uncommented, words_of
 from rules.masking.trees import nodes
 from rules.masking.triggers import (
     INTO,
@@ -88,32 +88,44 @@ def run(follow: Follow, tree: Node) -> None:
 
 
 def run_named(follow: Follow, names: Iterable[str]) -> None:
-    world = follow.world
-    for name in sorted(world.routines.writers.intersection(names)):
-        body = body_of(world, [each for each in world.routines.named(name) if of_users(each)])
-        _run(follow, body, world.routines.text_shows(INTO.sub(" ", body.text)), f"the routine {name}")
+    _follow(follow, _by_routines(follow, names))
 
 
 def run_text(follow: Follow, text: str) -> None:
     """The same for a text of statements: a block, or the body of a routine that is made."""
-    body = body_of_text(follow.world, text)
-    _run(follow, body, follow.world.routines.text_shows(INTO.sub(" ", body.text)), "it")
+    # who wrote it may have hidden something behind what looks like a comment
+    body = body_of_text(follow.world, f"{text}\n;{uncommented(text)}")
+    _follow(follow, _done(follow, body, "it"))
 
 
-def _run(follow: Follow, body: Body, shown: Value, who: str) -> None:
+def _by_routines(follow: Follow, names: Iterable[str]) -> Iterator[Write]:
+    """What those of these names write that are routines of users."""
+    world = follow.world
+    for name in sorted(world.routines.writers.intersection(names)):
+        body = body_of(world, [each for each in world.routines.named(name) if of_users(each)])
+        yield from _done(follow, body, f"the routine {name}")
+
+
+def _done(follow: Follow, body: Body, who: str) -> Iterator[Write]:
+    shown = follow.world.routines.text_shows(INTO.sub(" ", body.text))
     found, _ = stored_by(follow.world, body, shown)
     if found.held:
         moves = [move(each.schema, each.name, None, shown) for each in found.bare]
         follow.laundered(shown, f"what {who} writes", *moves)
-    _follow(follow, [*_written_by(follow.world, found), *(_by_event(follow) if found.defines else ())])
+    yield from _written_by(follow.world, found)
+    if found.defines:
+        yield from _by_event(follow)
 
 
 def _callable(world: World, node: Node) -> Iterator[str]:
-    """Names of routines that a node may call: f(x), x.f, an operator."""
+    """Names of routines that a node may call: f(x), x.f, an operator, a cast to a type of users."""
     if isa(node, ast.FuncCall):
         yield node.funcname[-1].sval
     elif isa(node, ast.A_Expr):
         yield from (function for _, function in world.catalog.operators.get(node.name[-1].sval, ()))
+    elif isa(node, ast.TypeName):
+        for expression in world.catalog.conversions.get(node.names[-1].sval, ()) if node.names else ():
+            yield from words_of(expression)
     elif isa(node, ast.ColumnRef | ast.A_Indirection):
         last = (node.fields if isa(node, ast.ColumnRef) else node.indirection)[-1]
         if isa(last, ast.String):
@@ -134,8 +146,10 @@ def _follow(follow: Follow, begun: Iterable[Write]) -> None:
 
 
 def _set_off(follow: Follow, write: Write) -> Iterator[Write]:
-    """What triggers and rules write in turn."""
+    """What triggers and rules write in turn, and routines in what is computed of each row."""
     world, relation = follow.world, write.relation
+    if relation.computed is not None:
+        yield from _by_routines(follow, words_of(relation.computed))
     for trigger in relation.triggers:
         if trigger.rule is not None and not write.rules:
             continue

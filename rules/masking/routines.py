@@ -57,11 +57,19 @@ WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 # A body that builds its statements as text, or spells names in a way that words do not show.
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
 
-COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# What is quoted is no comment, whatever stands in it.
+_COMMENT = re.compile(
+    r"""((?<![\w$])e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$((?:[^\W\d]\w*)?)\$.*?\$\2\$)|--[^\n]*|/\*.*?\*/""",
+    re.DOTALL | re.IGNORECASE,
+)
 DEFINES = re.compile(r"\b(?:create|alter|drop|grant|revoke|comment|refresh|reindex|import|label)\b", re.IGNORECASE)
 WRITES = re.compile(
     rf"\b(?:insert\s+into|merge\s+into|update|delete\s+from|truncate)\b|{DEFINES.pattern}", re.IGNORECASE
 )
+
+
+def uncommented(body: str) -> str:
+    return _COMMENT.sub(lambda found: found[1] or " ", body)
 
 
 def words_of(text: str) -> set[str]:
@@ -138,7 +146,7 @@ class Routines:
             for each in overloads:
                 if each.schema != "pg_catalog" and each.extension is None and each.body is not None:
                     words.setdefault(name, set()).update(words_of(each.body))
-                    if WRITES.search(COMMENT.sub(" ", each.body)):
+                    if WRITES.search(uncommented(each.body)):
                         found.add(name)
         new = found
         while new:

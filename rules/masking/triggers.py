@@ -15,16 +15,15 @@ from attrs import evolve, frozen
 
 from rules.catalog import CatalogFunction, CatalogRelation, CatalogTrigger
 from rules.masking.follow import World
-from rules.masking.routines import COMMENT, DEFINES, DYNAMIC, words_of
+from rules.masking.routines import DEFINES, DYNAMIC, uncommented, words_of
 from rules.masking.values import CLEAN, Columns, NamedValue, Value, union
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_ONE = rf"(?:\s+|(?=\"))(?:only\b\s*\(?\s*)?({_NAME}(?:\s*\.\s*{_NAME})?)"  # a table, in whatever way it is named
 _HEAD = re.compile(rf"\bON (?:INSERT|UPDATE|DELETE) TO\s+{_NAME}(?:\.{_NAME})?")  # of CREATE RULE, up to what it does
-INTO = re.compile(
-    rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b))\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE
-)
-_FROM = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
-_EMPTIED = re.compile(r"\btruncate\s+([^;]*)", re.IGNORECASE)
+INTO = re.compile(rf"\b(?:insert\s+into|merge\s+into|update(?!\s+set\b)){_ONE}", re.IGNORECASE)
+_FROM = re.compile(rf"\bdelete\s+from{_ONE}", re.IGNORECASE)
+_EMPTIED = re.compile(r"\btruncate(?=[\s\"])([^;]*)", re.IGNORECASE)
 _OWN_TEXT = re.compile(r"\bcurrent_query\b", re.IGNORECASE)  # of a change of definitions: what the client wrote
 _STORES = re.compile(
     r"\b(?:insert|update|merge|copy|perform|call|create|set_config|into|lo_\w+|dblink\w*)\b", re.IGNORECASE
@@ -170,7 +169,7 @@ def _gathered(world: World, first: Sequence[CatalogFunction], text: str, legible
         if each.language not in ("plpgsql", "sql") or each.body is None:
             legible = False
             continue
-        own = parts[id(each)] = COMMENT.sub(" ", each.body)
+        own = parts[id(each)] = uncommented(each.body)
         if DYNAMIC.search(own):
             legible = False
         for word in words_of(own):

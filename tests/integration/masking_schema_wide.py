@@ -82,6 +82,12 @@ CREATE FUNCTION evicts(i int) RETURNS int LANGUAGE sql AS 'DELETE FROM houses WH
 CREATE FUNCTION moves_out(i int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN evicts(i); END';
 CREATE FUNCTION copies_secrets() RETURNS int LANGUAGE sql AS 'INSERT INTO trail SELECT secret FROM doors RETURNING 1';
 CREATE PROCEDURE moves_all() LANGUAGE sql AS 'DELETE FROM houses';
+CREATE TABLE by_default (id int, done int DEFAULT evicts(1));
+CREATE TABLE by_check (id int CHECK (coalesce(evicts(id), 1) > 0));
+CREATE TABLE by_condition (id int);
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER nothing BEFORE INSERT ON by_condition FOR EACH ROW WHEN (evicts(NEW.id) > 5) EXECUTE FUNCTION nothing();
+CREATE DOMAIN evicting AS int CHECK (coalesce(evicts(VALUE), 1) > 0);
 CREATE OPERATOR #~# (RIGHTARG = int, FUNCTION = moves_out);
 CREATE VIEW evictions AS SELECT evicts(1) AS done;
 CREATE TABLE shelves (id int PRIMARY KEY, label text);

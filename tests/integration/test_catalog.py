@@ -56,6 +56,12 @@ CREATE TABLE "Two Keys" ("A" int, b int, c int, PRIMARY KEY ("A", b)) PARTITION 
 CREATE TABLE two_1 PARTITION OF "Two Keys" FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 CREATE TABLE other.refers (x int, y int, id int REFERENCES t ON DELETE CASCADE ON UPDATE SET DEFAULT,
     FOREIGN KEY (y, x) REFERENCES "Two Keys" ("A", b) ON DELETE SET NULL);
+CREATE FUNCTION kept_as(int, int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE TABLE counted (id serial, n int CHECK (n > 0));
+CREATE TABLE computing (id int DEFAULT keep(1, 2), CHECK (keep(id, 3) > 0));
+CREATE TRIGGER computes BEFORE INSERT ON computing FOR EACH ROW WHEN (keep(NEW.id, 4) > 0) EXECUTE FUNCTION tells();
+CREATE INDEX ON computing (kept_as(id, 5)) WHERE kept_as(id, 6) > 0;
+CREATE POLICY computes ON computing USING (keep(id, 7) > 0);
 CREATE TABLE by_expression (id int) PARTITION BY RANGE ((id + 1));
 CREATE TABLE other."Mixed Case" ("A" int);
 ANALYZE;
@@ -125,6 +131,15 @@ async def test_foreign_keys_as_the_table_sees_them_that_they_refer_to(database: 
         CatalogReference(by, ("A", "b"), ("y", "x"), "UPDATE", None),
     )
     assert catalog.relations["other", "refers"].references == ()
+
+
+async def test_what_is_computed_of_a_row_that_is_written(database: Database) -> None:
+    catalog = await loaded(database)
+    computed = catalog.relations["public", "computing"].computed or ""
+    for word in ("keep(1, 2)", "keep(id, 3)", "keep(new.id, 4)", "kept_as(id, 5)", "kept_as(id, 6)", "keep(id, 7)"):
+        assert word in computed.lower().replace("public.", ""), word
+    assert catalog.relations["public", "t"].computed is None
+    assert catalog.relations["public", "counted"].computed is None
 
 
 async def test_columns_that_partitions_are_made_by(database: Database) -> None:

@@ -145,6 +145,23 @@ def test_a_trigger_may_change_the_key_though_the_statement_does_not() -> None:
         assert held("UPDATE people SET name = 'x'", made) is expected, body
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("BEGIN -- DELETE FROM people;\n RETURN NEW; END", False),
+        ("BEGIN /* DELETE FROM people; */ RETURN NEW; END", False),
+        ("BEGIN PERFORM '--'; DELETE FROM people; RETURN NEW; END", True),
+        ("BEGIN PERFORM E'\\'--'; DELETE FROM people; RETURN NEW; END", True),
+        ("BEGIN PERFORM $q$'$q$, '--'; DELETE FROM people; RETURN NEW; END", True),
+        ("BEGIN PERFORM $$ /* $$; DELETE FROM people; PERFORM '*/'; RETURN NEW; END", True),
+        ('BEGIN PERFORM "a--b"; DELETE FROM people; RETURN NEW; END', True),
+    ],
+)
+def test_what_is_quoted_is_no_comment(body: str, expected: bool) -> None:
+    made = catalog([Key("badges", "people", "DELETE")], {**ON_DELETE, "notes": (body, {"INSERT"})})
+    assert held("INSERT INTO notes (id) VALUES (1)", made) is expected
+
+
 def test_a_rule_of_the_child_counts_as_its_triggers_do() -> None:
     rule = CatalogTrigger(
         "keeps", frozenset({"DELETE"}), "", "",
@@ -234,6 +251,8 @@ def with_routines() -> Catalog:
     made = catalog([Key("badges", "people", "DELETE")], ON_DELETE)
     for name, body in ROUTINES.items():
         made.functions["public", name] = (CatalogFunction("public", name, Volatility.STABLE, "sql", body=body),)
+    made.conversions["casting"] = ("public.asks(VALUE)",)
+    put(made, evolve(relation("computing", "id int"), computed="(public.asks() > 0)"))
     made.operators["#~#"] = (("public", "asks"),)
     put(made, relation("evictions", "done int", kind="v", definition="SELECT public.evicts(1) AS done"))
     put(made, relation("over", "done int", kind="v", definition="SELECT evictions.done FROM public.evictions"))
@@ -258,6 +277,15 @@ def with_routines() -> Catalog:
         ("SELECT id FROM notes", False),
         ("DO 'BEGIN DELETE FROM people; END'", True),
         ("DO 'BEGIN PERFORM asks(); END'", True),
+        ("DO 'BEGIN PERFORM ''--''; DELETE FROM people; END'", True),
+        ("DO 'BEGIN DELETE/**/FROM ONLY (people); END'", True),
+        ("DO 'BEGIN DELETE FROM\"people\"; END'", True),
+        ("SELECT 1::casting", True),
+        ("SELECT CAST(id AS public.casting) FROM notes", True),
+        ("SELECT 1::int", False),
+        ("INSERT INTO computing (id) VALUES (1)", True),
+        ("UPDATE computing SET id = 1", True),
+        ("SELECT id FROM computing", False),
         ("DO 'BEGIN INSERT INTO notes VALUES (1); END'", False),
         ("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM people'", True),
         ("CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM people; END", True),

@@ -460,3 +460,21 @@ EXPLAIN (ANALYZE, VERBOSE, SETTINGS) WITH t AS (SELECT frozen_dom(1) AS x) SELEC
 @16 EXPLAIN (GENERIC_PLAN, VERBOSE) SELECT label FROM wide WHERE label = frozen_dom(1)
 EXPLAIN VERBOSE DECLARE k CURSOR FOR SELECT frozen_dom(1)
 EXPLAIN VERBOSE INSERT INTO orders (note) VALUES (frozen_dom(1))
+-- By what computes a row, and by texts that look like comments.
+INSERT INTO by_default (id) VALUES (1) ;; SELECT what FROM trail
+INSERT INTO by_check VALUES (1) ;; SELECT what FROM trail
+INSERT INTO by_condition VALUES (1) ;; SELECT what FROM trail
+SELECT 1::evicting ;; SELECT what FROM trail
+SELECT CAST('1' AS public.evicting) ;; SELECT what FROM trail
+CREATE TEMP TABLE bd (id int, done int DEFAULT evicts(1)) ;; INSERT INTO bd VALUES (1) ;; SELECT what FROM trail
+DO 'BEGIN PERFORM ''--''; DELETE FROM owners; END' ;; SELECT what FROM trail
+DO $b$ BEGIN PERFORM E'\'--'; DELETE FROM owners; END $b$ ;; SELECT what FROM trail
+DO $b$ BEGIN PERFORM $q$'$q$; PERFORM '--'; DELETE FROM owners; END $b$ ;; SELECT what FROM trail
+DO 'BEGIN DELETE /* x */ FROM owners; END' ;; SELECT what FROM trail
+DO 'BEGIN DELETE FROM ONLY (owners); END' ;; SELECT what FROM trail
+DO 'BEGIN DELETE FROM"owners"; END' ;; SELECT what FROM trail
+DO 'BEGIN DELETE FROM ONLY("public"."owners"); END' ;; SELECT what FROM trail
+DO 'BEGIN UPDATE"owners"SET id = 3 WHERE id = 1; END' ;; SELECT what FROM trail
+DO 'BEGIN TRUNCATE"shelves"CASCADE; END' ;; SELECT what FROM trail
+DO 'BEGIN WITH d AS (DELETE FROM public . owners RETURNING 1) INSERT INTO leavings SELECT 9 FROM d; END' ;; SELECT what FROM trail
+CREATE FUNCTION pg_temp.hides() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM ''--''; DELETE FROM owners; END' ;; SELECT pg_temp.hides() ;; SELECT what FROM trail
