@@ -86,6 +86,11 @@ def own_of(masker: Masker) -> bool:
     return constant_of(masker) is not None or many_of(masker) is not None
 
 
+def looked_at(plan: RowPlan) -> list[bool]:
+    """In which columns a detector may find something once they are masked."""
+    return [masker is None or not own_of(masker) for masker in plan]
+
+
 class Peer(enum.Enum):
     CLIENT = "client"
     SERVER = "server"

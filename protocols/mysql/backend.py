@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.base import Detected, Failed, Peer, ProtocolError, RowPlan
+from protocols.base import Detected, Failed, Peer, ProtocolError, RowPlan, looked_at
 from protocols.buffer import Inbox
 from protocols.mysql.answers import Answers
 from protocols.mysql.detecting import overwritten, textual
@@ -274,7 +274,8 @@ class Backend:
         detector = self.shared.detector
         found = None
         if detector is not None and at < end and self._holds_text(exchange):
-            found = overwritten(data, at, end, exchange.columns, exchange.binary, detector)
+            wanted = None if exchange.plan is None else looked_at(exchange.plan)
+            found = overwritten(data, at, end, exchange.columns, exchange.binary, detector, wanted)
         if found is None:
             return data[at:end]
         self.shared.effects.append(Detected(exchange.ticket, found[1]))
@@ -308,11 +309,15 @@ class Backend:
             if len(plan) != len(exchange.columns):
                 raise bad("a plan for another number of columns than were described")
             exchange.run = BinaryRun(plan, exchange.columns) if exchange.binary else TextRun(plan)
+            exchange.run.searched = self.shared.detector is not None
         new, end, rows = exchange.run.rewrite(
             buffer, at, exchange.sequence, exchange.shift, self.shared.limits.masked_row_bytes
         )
         if rows:
-            new = self._looked_at(exchange, new, 0, len(new))
+            outside = exchange.run.outside
+            detector = self.shared.detector
+            if outside is None or (detector is not None and detector.suspects(outside, 0, len(outside))):
+                new = self._looked_at(exchange, new, 0, len(new))
             exchange.sequence += rows
             exchange.rows += rows
             exchange.size_bytes += len(new)

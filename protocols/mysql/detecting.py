@@ -28,22 +28,34 @@ def textual(columns: Sequence[MySqlColumn]) -> tuple[bool, ...]:
 
 
 def overwritten(
-    data: bytes, start: int, end: int, columns: Sequence[MySqlColumn], binary: bool, detector: Detector
+    data: bytes,
+    start: int,
+    end: int,
+    columns: Sequence[MySqlColumn],
+    binary: bool,
+    detector: Detector,
+    wanted: Sequence[bool] | None = None,
 ) -> tuple[bytes, dict[str, int]] | None:
     """The packets from `start` to `end`, each a whole row, without what is found in them, and how much of what; None: nothing.
+
+    `wanted`: which columns are looked at if they may hold text; None, all.
 
     ProtocolError for a row that is not its fields.
     """
     suspects = detector.suspects(data, start, end)
     if not suspects:
         return None
-    return hidden(data, start, end, _values(data, start, end, columns, binary), suspects, detector)
+    return hidden(data, start, end, _values(data, start, end, columns, binary, wanted), suspects, detector)
 
 
-def _values(data: bytes, start: int, end: int, columns: Sequence[MySqlColumn], binary: bool) -> list[tuple[int, int]]:
+def _values(
+    data: bytes, start: int, end: int, columns: Sequence[MySqlColumn], binary: bool, wanted: Sequence[bool] | None
+) -> list[tuple[int, int]]:
     """Where the values of columns that may hold text stand."""
     places: list[tuple[int, int]] = []
     flags = textual(columns)
+    if wanted is not None:
+        flags = tuple([may_hold and wanted[place] for place, may_hold in enumerate(flags)])
     at = start
     while at < end:
         begin = at + HEADER_BYTES

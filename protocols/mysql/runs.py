@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from protocols.base import Masker, ProtocolError, RowPlan, constant_of
+from protocols.base import Masker, ProtocolError, RowPlan, constant_of, looked_at, many_of, own_of
 from protocols.mysql.messages import EOF, ERR, MySqlColumn
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, encode_lenenc
 from protocols.mysql.rows import encode_binary
 from protocols.mysql.values import DATES, NULL_TYPE, STRINGS, TIME, WIDTHS
+from protocols.shortening import keeps_of
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -31,6 +32,7 @@ _STRING: Final = -1
 _DATE: Final = -2
 _TIME: Final = -3
 _UNKNOWN: Final = -4
+_LONGEST_LATER: Final = 8 * 1024 * 1024  # of a row that is masked with others: whatever it becomes is one packet
 
 
 def end_of_row(buffer: bytes, at: i64, sequence: i64) -> i64:
@@ -115,6 +117,19 @@ class Masked:
         self.constant: bytes | None = None  # as a field, where it is the same for every row
         self.always_null = False
         self.keeps_null = False
+        self.many = many_of(masker)
+        self.values: list[bytes] = []  # of a run, for `many`
+
+
+class Gap:
+    """A field that is masked with those of other rows, by its place among the parts. `head`: that of the row's bitmap of NULLs."""
+
+    __slots__ = ("at", "each", "head")
+
+    def __init__(self, each: Masked, at: int, head: int) -> None:
+        self.each = each
+        self.at = at
+        self.head = head
 
 
 def masked_columns(plan: RowPlan) -> tuple[list[Masked], int]:
@@ -136,6 +151,12 @@ class Run:
     def __init__(self, plan: RowPlan) -> None:
         self.plan = plan
         self._masked, self._rest = masked_columns(plan)
+        self._gaps: list[Gap] = []
+        self._later = any(each.many is not None for each in self._masked)
+        self.looked_at = looked_at(plan)
+        self.searched = False  # a detector looks at what `rewrite` gives: it keeps,
+        self.outside: bytes | None = None  # of what it gave last, all but what it made; None: that is not known apart
+        self._apart = all(masker is None or own_of(masker) or keeps_of(masker) is not None for masker in plan)
         for each in self._masked:
             constant = constant_of(each.masker)
             if constant is not None:
@@ -151,6 +172,28 @@ class Run:
         """Put the new payload of the row between the two into `parts`. False: it is not its fields."""
         raise NotImplementedError
 
+    def _filled(self, gap: Gap, value: bytes | None, parts: list[bytes]) -> None:
+        """Put a masked value where it was left out."""
+        raise NotImplementedError
+
+    def _leave_out(self, each: Masked, value: bytes, parts: list[bytes], head: int) -> None:
+        each.values.append(value)
+        self._gaps.append(Gap(each, len(parts), head))
+        parts.append(b"")
+
+    def _fill(self, parts: list[bytes]) -> None:
+        new: dict[int, list[bytes | None]] = {}
+        for each in self._masked:
+            if each.many is not None:
+                found = each.many(each.values)
+                if len(found) != len(each.values):
+                    raise AssertionError("a masker gave another number of values than it got")
+                new[each.index] = found[::-1]
+                each.values = []
+        for gap in self._gaps:
+            self._filled(gap, new[gap.each.index].pop(), parts)
+        self._gaps = []
+
     def rewrite(self, buffer: bytes, start: int, sequence: int, shift: int, most_bytes: int) -> tuple[bytes, int, int]:
         """The run that starts here, rewritten; where it ends, and how many rows it has.
 
@@ -162,26 +205,52 @@ class Run:
         most: i64 = most_bytes
         rows: i64 = 0
         parts: list[bytes] = []
+        headers: list[int] = []
+        later = self._later
+        self._gaps = []
+        for each in self._masked:
+            each.values = []
+        if later and most > _LONGEST_LATER:
+            most = _LONGEST_LATER
         while end := end_of_row(buffer, begin, number + rows):
             header = len(parts)
             if end - begin - HEADER_BYTES > most:
                 break
+            gaps = len(self._gaps)
             parts.append(b"")
             parts.append(b"")
             if not self._row(buffer, begin + HEADER_BYTES, end, parts):
                 del parts[header:]
+                for gap in self._gaps[gaps:]:
+                    gap.each.values.pop()
+                del self._gaps[gaps:]
                 break
-            length = 0
-            for index in range(header + 2, len(parts)):
-                length += len(parts[index])
-            if length >= FULL_PAYLOAD:
+            if later:
+                headers.append(header)
+            elif not put_length(parts, header, len(parts)):
                 del parts[header:]
                 break
-            parts[header] = _LENGTHS[length] if length < _SHORT else length.to_bytes(3, "little")
             parts[header + 1] = _SEQUENCES[(number + rows + ahead) & 0xFF]
             begin = end
             rows += 1
+        if later:
+            if self.searched:
+                self.outside = b"".join(parts) if self._apart else None
+            self._fill(parts)
+            for place in range(len(headers)):
+                put_length(parts, headers[place], headers[place + 1] if place + 1 < len(headers) else len(parts))
         return b"".join(parts), begin, rows
+
+
+def put_length(parts: list[bytes], header: int, end: int) -> bool:
+    """Of the payload whose parts stand behind its header. False: it is too long for a packet."""
+    length = 0
+    for index in range(header + 2, end):
+        length += len(parts[index])
+    if length >= FULL_PAYLOAD:
+        return False
+    parts[header] = _LENGTHS[length] if length < _SHORT else length.to_bytes(3, "little")
+    return True
 
 
 class TextRun(Run):
@@ -205,10 +274,14 @@ class TextRun(Run):
             until = at + 1 if null else end_of_string(buffer, at, end)
             if until < 0:
                 return False
-            if null and each.keeps_null:
+            if null and (each.keeps_null or each.many is not None):
                 at = until
                 continue
             parts.append(buffer[kept:at])
+            if each.many is not None:
+                self._leave_out(each, buffer[at + prefix_bytes(buffer[at]) : until], parts, 0)
+                kept = at = until
+                continue
             field = each.constant
             if field is None:
                 value = None if null else buffer[at + prefix_bytes(buffer[at]) : until]
@@ -226,6 +299,9 @@ class TextRun(Run):
                     return False
         parts.append(buffer[kept:end])
         return at == end
+
+    def _filled(self, gap: Gap, value: bytes | None, parts: list[bytes]) -> None:
+        parts[gap.at] = _NULL_FIELD if value is None else encode_lenenc(value)
 
 
 class BinaryRun(Run):
@@ -265,10 +341,14 @@ class BinaryRun(Run):
                 return False
             null = is_null(buffer, bits, column)
             column += 1
-            if null and each.keeps_null:
+            if null and (each.keeps_null or each.many is not None):
                 continue
             parts.append(buffer[kept:at])
             kept = until
+            if each.many is not None:
+                self._leave_out(each, buffer[at + self._prefix(buffer, at, place) : until], parts, head)
+                at = until
+                continue
             field = each.constant
             becomes_null = each.always_null
             if field is None:
@@ -290,6 +370,14 @@ class BinaryRun(Run):
         if bitmap is not None:
             parts[head] = bytes(bitmap)
         return at == end
+
+    def _filled(self, gap: Gap, value: bytes | None, parts: list[bytes]) -> None:
+        if value is not None:
+            parts[gap.at] = encode_binary(value, self._types[gap.each.index])
+        else:
+            bitmap = bytearray(parts[gap.head])
+            bitmap[1 + (gap.each.index + 2) // 8] |= 1 << (gap.each.index + 2) % 8
+            parts[gap.head] = bytes(bitmap)
 
     def _prefix(self, buffer: bytes, at: i64, column: i64) -> i64:
         """How many bytes of length stand in front of the value."""

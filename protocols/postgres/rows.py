@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from librt.strings import BytesWriter, read_i32_be, write_i32_be
 
-from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, many_of, own_of
+from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, looked_at, many_of, own_of
 from protocols.postgres.detecting import values
 from protocols.shortening import keeps_of, shortening_of
 
@@ -116,7 +116,7 @@ class RowRewriter:
                 gap = 0
         self._rest = gap  # behind the last masked column
         self._later = any(column.many is not None for column in self._masked)
-        self._looked_at = [masker is None or not own_of(masker) for masker in plan]
+        self._looked_at = looked_at(plan)
         # whether what a detector finds in what is written, it suspects in what was read and is not masked as a whole
         self._apart = all(masker is None or own_of(masker) or keeps_of(masker) is not None for masker in plan)
         self.searched = False  # as `CopyRewriter` has these
@@ -141,10 +141,8 @@ class RowRewriter:
 
     def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
         """`columns`: which hold text; None, not known."""
-        looked_at = tuple(
-            [wanted and (columns is None or columns[place]) for place, wanted in enumerate(self._looked_at)]
-        )
-        return values(new, 0, len(new), looked_at, self._kind == b"d") if any(looked_at) else []
+        wanted = tuple([each and (columns is None or columns[place]) for place, each in enumerate(self._looked_at)])
+        return values(new, 0, len(new), wanted, self._kind == b"d") if any(wanted) else []
 
     def _pass(self, buffer: bytes, start: i64, out: BytesWriter, gathers: bool) -> tuple[int, int]:
         """Over the run that starts here: where it ends, and how many rows it has.

@@ -116,6 +116,47 @@ def test_a_masked_row_is_looked_at_as_well() -> None:
     assert counted(effects) == {"aws-key": 1}
 
 
+class Token:
+    """A masker of many that gives what looks like a key, as a pseudonym may."""
+
+    def __call__(self, data: bytes | None) -> bytes | None:
+        return None if data is None else AWS
+
+    def many(self, values: list[bytes]) -> list[bytes | None]:
+        return [AWS for _ in values]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("secret", [AWS, b"plain"])
+def test_a_pseudonym_stays_whole_and_what_stands_beside_it_or_is_left_of_a_value_does_not(
+    secret: bytes, binary: bool, whole: bool
+) -> None:
+    """However it is cut: a row that is not masked with others is long."""
+    session = looked_at()
+    columns = [p.column("a"), p.column("b"), p.column("c"), p.column("d")]
+    if binary:
+        p.ready_statement(session, columns=4, parameters=0)
+        session.client(p.execute(1, types=None))
+    else:
+        session.client(p.query("select"))
+    session.answer(Forward("attached", look=True))
+    session.to_client()
+
+    def row(*values: bytes) -> bytes:
+        return p.binary_row(*[encode_lenenc(value) for value in values]) if binary else p.row(*values)
+
+    long = b"" if whole else b"." * (8 << 20)
+    effects = session.server(p.packets(*p.result(columns, [row(secret + long, b"x", b"key " + secret, b"y")] * 2, NEW)))
+    assert isinstance(effects[-1], ResultDescribed)
+    session.relay.plan([None, Token(), lambda data: data and data[-20:], replaced(AWS)])
+    effects = session.advance()
+    hidden = secret.replace(AWS, STARS)
+    kept = (b"key " + secret)[-20:].replace(AWS, STARS)
+    assert session.to_client() == p.packets(*p.result(columns, [row(hidden + long, AWS, kept, AWS)] * 2, NEW))
+    assert counted(effects) == ({"aws-key": 4} if secret == AWS else {})
+
+
 @BOTH
 def test_an_error_is_looked_at(flags: Capability) -> None:
     session = looked_at(flags)

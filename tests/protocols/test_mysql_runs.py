@@ -24,11 +24,24 @@ def as_it_was(data: bytes | None) -> bytes | None:
     return data
 
 
+class Together:
+    """Masks many at once: some of them become NULL."""
+
+    def __call__(self, data: bytes | None) -> bytes | None:
+        return data and (data[::-1] + b"+" if data[0] % 3 else None)
+
+    def many(self, values: list[bytes]) -> list[bytes | None]:
+        return [self(value) for value in values]
+
+
 STRINGS = st.one_of(
     st.none(), st.binary(max_size=6), st.sampled_from([b"", bytes(250), bytes(251), bytes(70_000), "é😀".encode()])
 )
 TEXT_MASKERS = st.sampled_from(
-    [None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None), replaced(bytes(300))]
+    [
+        *(None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None)),
+        *(replaced(bytes(300)), Together()),
+    ]
 )
 
 
@@ -71,8 +84,11 @@ def binary_results(draw: st.DrawFn) -> tuple[list[bytes], RowPlan, list[MySqlCol
     plan: list[object] = []
     for kind, width in shapes:
         same = bytes(width) if width is not None else bytes(LENGTHS.get(kind, [3])[0])
+        together = Together() if kind in (252, 253) else as_it_was
         plan.append(
-            draw(st.sampled_from([None, as_it_was, lambda _: None, replaced(same), always(same), always(None)]))
+            draw(
+                st.sampled_from([None, as_it_was, lambda _: None, replaced(same), always(same), always(None), together])
+            )
             if kind != 6
             else None
         )

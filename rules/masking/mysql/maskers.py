@@ -22,10 +22,12 @@ from attrs import define, field
 
 from rules.masking import decimals, maskers, moments
 from rules.masking.formats import uuid_of, year_of_text
-from rules.masking.hashing import Hashes, canonical
+from rules.masking.hashing import HASH_DIGITS, Hashes, canonical
 from rules.masking.maskers import (
     SLOW,
+    Changes,
     FieldMasker,
+    Together,
     always,
     guarded,
     number,
@@ -64,7 +66,9 @@ class MySqlMaskers:
         change = self._change(mark, facts, binary)
         if change is None:
             return replaced(nothing)
-        return guarded(remembered(change) if mark.masker in SLOW else change, nothing)
+        one = guarded(remembered(change) if mark.masker in SLOW else change, nothing)
+        together = self._changes(mark, facts)
+        return one if together is None else Together(one, together)
 
     def derived(self, facts: Facts, binary: bool) -> FieldMasker:
         """For what is computed from masked columns: NULL says nothing either."""
@@ -83,6 +87,22 @@ class MySqlMaskers:
             case "last4" | "first-n" | "email":
                 return shortened(mark, facts, binary)
         return None
+
+    def _changes(self, mark: Mark, facts: Facts) -> Changes | None:
+        """The same for many texts at once, where that is quicker."""
+        charset = facts.words
+        if charset is None or charset.codec != "utf-8" or facts.declared == "uuid":
+            return None
+        if mark.masker == "pseudonym":
+            return lambda texts: self.pseudonyms.tokens(texts, False, mark.argument == "email")
+        whole = "0" * HASH_DIGITS
+        if mark.masker == "hash" and fitting(whole, charset, facts) == whole.encode():
+            return self._words
+        return None
+
+    def _words(self, texts: list[bytes]) -> list[bytes]:
+        b"\n".join(texts).decode()  # UnicodeDecodeError, a ValueError, for what is no text
+        return self.hashes.words(texts)
 
 
 def in_codec(masker: FieldMasker, codec: str) -> FieldMasker:
