@@ -56,7 +56,7 @@ def value(connection: psycopg.Connection, sql: str) -> object:
 
 
 def until(connection: psycopg.Connection, sql: str, expected: object) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while value(connection, sql) != expected:
         assert time.monotonic() < deadline, sql
 
@@ -68,7 +68,7 @@ def test_a_column_is_shown_for_a_time_and_masked_again(gateway: Gateway) -> None
         prepared = agent.cursor()
         prepared.execute("SELECT email FROM parts", prepare=True)
         given = gateway.cli(
-            "unmask", "grant", "--column", "public.*.email", "--to", "agent", "--for", "3s", "--reason", "a case"
+            "unmask", "grant", "--column", "public.*.email", "--to", "agent", "--for", "12s", "--reason", "a case"
         )
         assert given.returncode == 0, given.stderr
         grant = given.stdout.split(":")[0]
@@ -115,7 +115,7 @@ def approved(gateway: Gateway, connection: psycopg.Connection, sql: str) -> None
     """Runs a statement that is held, and approves it meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(connection.execute, sql)  # type: ignore[arg-type]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not (waiting := gateway.cli("approvals", "--json").stdout):
             assert time.monotonic() < deadline
             assert not running.done(), running.exception()
