@@ -40,9 +40,9 @@ _MEASURE = re.compile(
     rb"|Index Searches|Workers Planned|Workers Launched|Worker \d+|Single Copy|Sort Methods?|Full-sort Groups|Pre-sorted Groups"
     rb"|Buckets|Batches|Planned Partitions|Storage|Subplans Removed|Hits|Cache Mode|Tuples Inserted|Conflicting Tuples|Tuples"
     rb"|Query Identifier|Inner Unique|Disabled|Memory|Serialization|JIT|Functions|Options|Timing):"
-    rb"(?: *(?:[\d.,:=()%+-]+|kB|MB|ms|shared|hit|read|dirtied|written|write|extend|local|temp|records|fpi|bytes|full|exact|lossy"
-    rb"|quicksort|top-N|heapsort|external|merge|sort|still|in|progress|Average|Peak|Sort|Method|Methods|Memory|Disk|Usage|Maximum"
-    rb"|Storage|Batches|originally|Hits|Misses|Evictions|Overflows|logical|binary|true|false|used|allocated|time|rows|loops))*"
+    rb"(?: *+(?:[\d.,:=()%+-]++|(?:kB|MB|ms|shared|hit|read|dirtied|written|write|extend|local|temp|records|fpi|bytes|full"
+    rb"|exact|lossy|quicksort|top-N|heapsort|external|merge|sort|still|in|progress|Average|Peak|Sort|Method|Methods|Memory|Disk|Usage|Maximum"
+    rb"|Storage|Batches|originally|Hits|Misses|Evictions|Overflows|logical|binary|true|false|used|allocated|time|rows|loops)\b))*+"
 )
 _PROPERTY = re.compile(
     rb"( *(?:Filter|Index Cond|Recheck Cond|Join Filter|Hash Cond|Merge Cond|TID Cond|One-Time Filter|Order By|Sort Key"

@@ -98,6 +98,13 @@ def test_null_stays_null(style: PlanFormat) -> None:
 
 
 @pytest.mark.parametrize(
+    "line", [b"Buffers: " + b"1" * 5000 + b"canary", b"Sort on " + b"a." * 5000 + b"'canary", b" " * 5000 + b"'canary"]
+)
+def test_a_line_costs_no_more_than_its_length(line: bytes) -> None:
+    assert b"canary" not in (without_expressions("text")(line) or b"")
+
+
+@pytest.mark.parametrize(
     ("options", "expected"),
     [
         ("", "text"),
