@@ -170,7 +170,7 @@ SELECT n.nspname, p.proname, p.provolatile::text,
        p.proargnames, p.proargmodes::text[], e.extname,
        CASE WHEN n.nspname <> 'pg_catalog' THEN pg_catalog.pg_get_expr(p.proargdefaults, 0) END,
        (SELECT pg_catalog.array_agg(t.typname) FROM pg_catalog.pg_type t
-        WHERE t.oid >= 16384 AND (t.oid = ANY (p.proargtypes) OR t.oid = p.prorettype))
+        WHERE (t.oid >= 16384 OR t.typname = 'refcursor') AND (t.oid = ANY (p.proargtypes) OR t.oid = p.prorettype))
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang

@@ -26,7 +26,7 @@ from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.statements import Followed, folded, follow_statement, from_item, parsed, query, value
 from rules.masking.values import Columns, Mark, MaskFinding
 from rules.masking.writeback import MaskForms
-from rules.model import Identity, Namespace, Statement
+from rules.model import Effect, Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
 
 __all__ = [
@@ -70,6 +70,10 @@ def compile_masks(
         return None
     world = World(catalog, marks, policy, query, value, from_item)
     return MaskSet(Planner(world, Maskers(key)))
+
+
+# What may define routines, operators, types and casts, which no catalog shows before the transaction has ended.
+REDEFINES = frozenset({Effect.DDL, Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
 
 
 class _Source:
@@ -138,10 +142,12 @@ class MaskSet:
         if trees is None or len(trees) != len(statements):
             return (self.unknown(),) * len(statements)
         source = _Source(text, trees)
-        return tuple(
-            self.unknown() if statement.opaque is not None else self._examine(tree, namespace, source)
-            for tree, statement in zip(trees, statements, strict=True)
-        )
+        found = []
+        for tree, statement in zip(trees, statements, strict=True):
+            found.append(self.unknown() if statement.opaque is not None else self._examine(tree, namespace, source))
+            if len(trees) > 1 and not statement.effects.isdisjoint(REDEFINES):
+                namespace = evolve(namespace, redefined=True)  # for those behind it
+        return tuple(found)
 
     def _examine(self, tree: object, namespace: Namespace, source: _Source) -> ResultMasks:
         try:

@@ -296,7 +296,7 @@ def applied(
     arguments = union([*each, beside])
     if called.runs_text:
         follow.find("source", "hold", f"{name} reads what no lineage can follow, and columns are masked here")
-    if called.stores:
+    if called.stores or (follow.namespace.redefined and not (schema == "pg_catalog" and called.supplied)):
         follow.handed(name, arguments)
     if called.sets:
         follow.oracle(arguments, f"the number of rows of {name}")

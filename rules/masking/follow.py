@@ -78,14 +78,17 @@ class Follow:
             self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
     def handed(self, what: str, value: Value) -> None:
-        """Code of users that may keep its arguments is given a value."""
+        """Code of users that may keep its arguments is given a value.
+
+        What was defined in the open transaction is in no catalog yet: until it ends, whatever is called may be of users.
+        """
         if value.masked:
             self.find("laundering", "hold", f"{what} may keep or show {listed(value.masked)} elsewhere")
 
     def operated(self, symbol: str, operands: Value) -> Value:
         """What the users' functions behind an operator of that name can show; they are given the operands."""
         called = [self.world.routines.called(*key) for key in self.world.catalog.operators.get(symbol, ())]
-        if any(each.stores for each in called):
+        if self.namespace.redefined or any(each.stores for each in called):
             self.handed(f"the operator {symbol}", operands)
         if any(each.tests for each in called):
             self.oracle(operands, f"the operator {symbol}, which users defined,")
@@ -93,10 +96,8 @@ class Follow:
 
     def converted(self, type_name: str, value: Value) -> Value:
         """What casts and checks of users show that make a value of a type of that name; they are given the value."""
-        conversions = self.world.catalog.conversions.get(type_name)
-        if conversions is None:
-            return CLEAN
-        if self.world.routines.converting_keeps([type_name]):
+        conversions = self.world.catalog.conversions.get(type_name, ())
+        if self.namespace.redefined or self.world.routines.converting_keeps([type_name]):
             self.handed(f"the type {type_name}", value)
         return union(map(self.world.routines.text_shows, conversions))
 
@@ -346,7 +347,12 @@ class World:
 
     def _sql_routine(self, function: CatalogFunction) -> Answered:
         """What its arguments can reveal is the caller's business; what it asks of them is looked at as if they were masked."""
-        follow, of_arguments = Follow(self, ANY_PATH, "equality"), Follow(self, ANY_PATH, "equality")
+        found, ambiguous = self._sql_routine_by(function, Namespace(search_path=("public", function.schema)))
+        return self._sql_routine_by(function, ANY_PATH)[0] if ambiguous else found
+
+    def _sql_routine_by(self, function: CatalogFunction, namespace: Namespace) -> tuple[Answered, bool]:
+        """And whether its names may mean masked tables of other schemas."""
+        follow, of_arguments = Follow(self, namespace, "equality"), Follow(self, namespace, "equality")
         masked = Value(self.marks.everything.origins, plain=True)
         try:
             trees = parser.parse_sql(function.body or "")
@@ -355,8 +361,9 @@ class World:
                 of_arguments.query(tree.stmt, Scope(parameters=masked))
         except (Unsure, parser.ParseError, RecursionError, ValueError):
             shown = self.routines.text_shows(function.body)
-            return Answered(shown, asks=bool(shown.masked))
+            return Answered(shown, asks=bool(shown.masked)), False
         asks = any(finding.kind == "predicate" for finding in follow.findings)
         if follow.unknown or not results:
-            return Answered(self.routines.text_shows(function.body), asks, bool(of_arguments.findings))
-        return Answered(results[-1].everything(), asks, bool(of_arguments.findings), results[-1])
+            return Answered(self.routines.text_shows(function.body), asks, bool(of_arguments.findings)), False
+        shown = results[-1].everything()
+        return Answered(shown, asks, bool(of_arguments.findings), results[-1]), follow.ambiguous

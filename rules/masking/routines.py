@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -57,6 +58,9 @@ WORD = re.compile(r"[^\W\d][\w$]*", re.UNICODE)
 # A body that builds its statements as text, or spells names in a way that words do not show.
 DYNAMIC = re.compile(r"\bexecute\b|\bu&|\brefcursor\b", re.IGNORECASE)
 
+_FETCH = re.compile(r"\bfetch\b", re.IGNORECASE)
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_LONGEST_NAME = 63  # bytes: what is longer is cut by the server
 # What is quoted is no comment, whatever stands in it.
 _COMMENT = re.compile(
     r"""((?<![\w$])e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$((?:[^\W\d]\w*)?)\$.*?\$\2\$)|--[^\n]*|/\*.*?\*/""",
@@ -74,8 +78,15 @@ def uncommented(body: str) -> str:
 
 def words_of(text: str) -> set[str]:
     """Every name that a text of SQL can mean, and more."""
-    words = {word for found in WORD.findall(text) for word in (found, found.lower())}
-    return words | {quoted.replace('""', '"') for quoted in re.findall(r'"((?:[^"]|"")+)"', text)}
+    found = WORD.findall(text)
+    words = {*found, *(each.lower() for each in found), *(each.translate(_ASCII_LOWER) for each in found)}
+    words.update(quoted.replace('""', '"') for quoted in re.findall(r'"((?:[^"]|"")+)"', text))
+    cut = [
+        each.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
+        for each in words
+        if len(each.encode("utf-8", "replace")) > _LONGEST_NAME
+    ]
+    return words.union(cut)
 
 
 @frozen
@@ -160,11 +171,13 @@ class Routines:
 
     def _look(self, schema: str | None, name: str) -> Called:
         everything = self.marks.everything
-        if name in RUNS_TEXT:
-            return Called(everything, runs_text=True, stores=True, sets=True)
         overloads = self._by_name.get(name, [])
         if schema is not None:
             overloads = [each for each in overloads if each.schema == schema]
+        if name in RUNS_TEXT or any(
+            map(fetches, [*overloads, *(one for each in overloads for one in self._reached(each))])
+        ):
+            return Called(everything, runs_text=True, stores=True, sets=True)
         if not overloads:
             return Called(everything, stores=True, sets=True, known=False)
         shows = union([everything if name in SHOWS_SAMPLES else CLEAN, *(self.shows(each) for each in overloads)])
@@ -237,6 +250,8 @@ class Routines:
     def _body(self, function: CatalogFunction) -> Answered:
         if function.extension in PURE_EXTENSIONS or (function.extension is None and supplied(function)):
             return Answered(CLEAN, tests=False)
+        if fetches(function):
+            return Answered(self.marks.everything)
         match function.language:
             case "sql" if all(each is not function for each in self._reached(function)):
                 return self.follow_sql(function)
@@ -249,7 +264,7 @@ class Routines:
 
     def _shows_itself(self, function: CatalogFunction) -> Value:
         """Without what it calls."""
-        legible = function.language in READABLE and not supplied(function)
+        legible = function.language in READABLE and not supplied(function) and not fetches(function)
         return self._text_itself(function.body) if legible else self.shows(function)
 
     def _reached(self, function: CatalogFunction) -> list[CatalogFunction]:
@@ -319,6 +334,11 @@ class Routines:
         if words & RUNS_TEXT or words & SHOWS_SAMPLES or words & SAMPLES.keys():
             return self.marks.everything
         return union(self.relation_shows(word) for word in words & self._relations)
+
+
+def fetches(function: CatalogFunction) -> bool:
+    """Whether it reads from cursors that others opened."""
+    return "refcursor" in function.types and _FETCH.search(function.body or "") is not None
 
 
 def built_in(function: CatalogFunction) -> bool:

@@ -132,6 +132,9 @@ CREATE OPERATOR odd.==> (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.same
 CREATE DOMAIN odd.spy AS text CHECK (odd.keeps(VALUE));
 CREATE FUNCTION odd.takes(s odd.spy) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ''x''; END';
 CREATE CAST (text AS odd.stage) WITH FUNCTION odd.to_stage(text);
+CREATE FUNCTION odd.fetches(c refcursor) RETURNS text LANGUAGE plpgsql AS 'DECLARE r text; BEGIN FETCH c INTO r; RETURN r; END';
+CREATE FUNCTION odd.quotes(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT quote_ident($1)';
+CREATE FUNCTION odd.quotes_twice(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT odd.quotes($1)';
 CREATE TABLE grand (id int, secret text, label text) PARTITION BY LIST (id);
 CREATE TABLE grand_1 PARTITION OF grand FOR VALUES IN (1, 2) PARTITION BY RANGE (id);
 CREATE TABLE grand_1_a PARTITION OF grand_1 FOR VALUES FROM (1) TO (2);

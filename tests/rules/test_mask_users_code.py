@@ -6,8 +6,10 @@ import pytest
 from attrs import evolve
 
 from rules.catalog import Catalog, CatalogFunction
+from rules.masking.routines import words_of
+from rules.model import Effect, Kind, Namespace, Statement
 from rules.policy import Policy
-from tests.rules.mask_catalog import CATALOG, function, kinds, mask_set, own, treatments
+from tests.rules.mask_catalog import CATALOG, examine, function, kinds, mask_set, own, treatments
 
 KEEPS = "BEGIN PERFORM set_config('a.b', x::text, false); RETURN true; END"
 
@@ -167,3 +169,48 @@ def test_an_unqualified_name_in_a_routine_means_every_table_of_that_name() -> No
     )
     catalog.functions["app", "reads"] = (own("reads", "SELECT note FROM customers"),)
     assert treatments("SELECT app.reads()", mask_set(catalog=catalog)) == ["?"]
+
+
+REDEFINED = evolve(Namespace(), redefined=True)
+
+
+@pytest.mark.parametrize("expression", ["upper(ssn)", "ssn || 'x'", "ssn = 'x'", "ssn::text", "count(reverse(ssn))"])
+def test_what_was_defined_in_the_open_transaction_may_keep_what_it_is_given(expression: str) -> None:
+    masks = mask_set(Policy("test", (), predicates="allow"))
+    sql = f"SELECT {expression} FROM customers"
+    assert examine(sql, masks).findings == ()
+    assert {each.kind for each in examine(sql, masks, REDEFINED).findings} == {"laundering"}
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT ssn, name, upper(name) FROM customers", "SELECT pg_catalog.upper(ssn) FROM customers"]
+)
+def test_but_columns_and_the_servers_own_by_their_schema_are_read(sql: str) -> None:
+    assert examine(sql, mask_set(), REDEFINED).findings == ()
+
+
+def test_in_one_text_what_stands_behind_a_definition_does_not_know_it() -> None:
+    texts = ("CREATE FUNCTION upper(text) RETURNS text LANGUAGE sql AS ''", "SELECT upper(ssn) FROM customers")
+    statements = (
+        Statement(texts[0], Kind.DDL, "CreateFunctionStmt", effects=frozenset({Effect.DDL})),
+        Statement(texts[1], Kind.SELECT, "SelectStmt"),
+    )
+    masks = mask_set(Policy("test", (), predicates="allow"))
+    after, before = "; ".join(texts), "; ".join(texts[::-1])
+    assert {each.kind for each in masks.examine(after, statements, Namespace())[1].findings} == {"laundering"}
+    assert masks.examine(before, statements[::-1], Namespace())[0].findings == ()
+
+
+def test_a_routine_that_fetches_from_cursors_of_others_reads_what_nobody_can_follow() -> None:
+    catalog = lab()
+    body = "DECLARE r text; BEGIN FETCH c INTO r; RETURN r; END"
+    catalog.functions["public", "fetches"] = (evolve(said("fetches", body), types=("refcursor",)),)
+    catalog.functions["public", "fetches_too"] = (said("fetches_too", "BEGIN RETURN fetches('c'); END"),)
+    masks = mask_set(catalog=catalog)
+    for name in ("fetches", "fetches_too"):
+        assert "source" in kinds(f"SELECT {name}('c')", masks)
+
+
+def test_names_in_a_body_are_read_as_the_server_reads_them() -> None:
+    long = "x" * 63
+    assert {"Émil", long, 'a"b'} <= words_of(f'SELECT * FROM ÉMIL, {long}yz, "a""b"')

@@ -478,3 +478,12 @@ DO 'BEGIN UPDATE"owners"SET id = 3 WHERE id = 1; END' ;; SELECT what FROM trail
 DO 'BEGIN TRUNCATE"shelves"CASCADE; END' ;; SELECT what FROM trail
 DO 'BEGIN WITH d AS (DELETE FROM public . owners RETURNING 1) INSERT INTO leavings SELECT 9 FROM d; END' ;; SELECT what FROM trail
 CREATE FUNCTION pg_temp.hides() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM ''--''; DELETE FROM owners; END' ;; SELECT pg_temp.hides() ;; SELECT what FROM trail
+-- Through a cursor that a function reads, and through code that no catalog shows yet.
+BEGIN ;; DECLARE k CURSOR FOR SELECT dom FROM wide ;; SELECT odd.fetches('k') ;; ROLLBACK
+CREATE OR REPLACE FUNCTION odd.quotes(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT set_config(''odd.a'', $1, false)' ;; SELECT odd.quotes(dom::text) FROM wide ;; SHOW odd.a
+CREATE OR REPLACE FUNCTION odd.quotes(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT set_config(''odd.a'', $1, false)' ;; SELECT odd.quotes_twice(dom::text) FROM wide ;; SHOW odd.a
+ALTER FUNCTION odd.quotes(text) RENAME TO other ;; ALTER FUNCTION odd.sets(text) RENAME TO quotes ;; SELECT odd.quotes(dom::text) FROM wide ;; SHOW odd.a
+CREATE FUNCTION public.upper(strict_code) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT set_config(''odd.a'', $1::text, false)' ;; SELECT upper(dom) FROM wide ;; SHOW odd.a
+CREATE FUNCTION odd.length(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM set_config(''odd.a'', $1, false); RETURN 1; END' ;; SET search_path = odd, pg_catalog, public ;; SELECT length(email) FROM customers ;; SHOW odd.a
+CREATE AGGREGATE public.longest(text) (sfunc = odd.keeps_two, stype = text, initcond = '') ;; SELECT longest(dom::text) FROM wide ;; SELECT a FROM odd.kept
+CREATE FUNCTION odd.joins(text, varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN set_config(''odd.a'', $1, false); END' ;; CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.joins) ;; SELECT email || 'x'::varchar FROM customers ;; SHOW odd.a
