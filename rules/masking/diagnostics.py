@@ -105,7 +105,7 @@ table «» has \\d+ columns available but \\d+ columns specified
 # Forms of which the data is taken out, whatever it is: «*», in quotes or, of numbers, without.
 _STARRED = """
 invalid input syntax for type [\\w ]{1,60}: «*»
-invalid input value for enum \\w{1,64}: «*»
+invalid input value for enum «*»
 malformed (?:array|record|range|multirange) literal: «*»
 value «*» is out of range for type [\\w ]{1,60}
 (?:date|timestamp|time|interval) out of range: «*»

@@ -51,7 +51,7 @@ PASSING = [
 STARRED = [
     ('invalid input syntax for type integer: "secret"', 'invalid input syntax for type integer: "***"', "22P02"),
     ('invalid input syntax for type inet: "se"cr"et\n"', 'invalid input syntax for type inet: "***"', "22P02"),
-    ('invalid input value for enum mood: "secret"', 'invalid input value for enum mood: "***"', "22P02"),
+    ('invalid input value for enum mood: "secret"', "invalid input value for enum ***", "22P02"),
     ('relation "secret" does not exist', 'relation "***" does not exist', "42P01"),
     ('unrecognized configuration parameter "secret"', 'unrecognized configuration parameter "***"', "42704"),
     ('unrecognized encoding: "secret"', 'unrecognized encoding: "***"', "22023"),
