@@ -104,6 +104,7 @@ def triggers(detectors: Iterable[Detector]) -> list[Trigger]:
 # a value, and may be any letter; in JSON and in COPY's text, the letter by which a line feed or a tab is written.
 _BEGIN: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=[\x00-\x08]...)|(?<=\\[bfnrtv])|(?<=\\u[0-9A-Fa-f]{4}))"
 _NO_WORD: Final = r"(?:(?<![0-9A-Za-z.-])|(?<=[\x00-\x08]...)|(?<=\\[bfnrtv])|(?<=\\u[0-9A-Fa-f]{4}))"
+_BACKSLASH: Final = 0x5C
 _ESCAPED: Final = re.compile(rb"u[0-9A-Fa-f]{4}|[0-7]{3}|[bfnrtv]")  # what may stand behind a backslash
 
 
@@ -232,7 +233,7 @@ def emails(value: bytes) -> Iterator[Span]:
         first = place = match.start()
         while first > max(at, place - 64) and value[first - 1] in _LOCAL:
             first -= 1
-        if value[first - 1 : first] == b"\\" and (escaped := _ESCAPED.match(value, first, place)) is not None:
+        if first and value[first - 1] == _BACKSLASH and (escaped := _ESCAPED.match(value, first, place)) is not None:
             first = escaped.end()
         if first < place:
             at = match.end()
