@@ -109,7 +109,7 @@ def test_the_next_result_is_masked(gateway: Gateway, case: str, read: bytes) -> 
         heard += rest(connection)
     assert SECRET not in heard
     if case in WITHIN:
-        assert heard.count(b"***") == 2
+        assert heard.count(b"\0\0\0\3***") == 2  # fields of rows, not what an error leaves out
         assert b"the last" in heard
 
 

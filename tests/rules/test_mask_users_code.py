@@ -45,7 +45,7 @@ FUNCTIONS = [
 
 
 def lab() -> Catalog:
-    found = evolve(CATALOG, functions=dict(CATALOG.functions))
+    found = evolve(CATALOG, relations=dict(CATALOG.relations), functions=dict(CATALOG.functions))
     found.operators = {
         **CATALOG.operators,
         "==>": (("public", "keeps"),),
