@@ -115,6 +115,7 @@ class LineCopy:
                 break  # the end marker of old protocols
             place_of_row = len(out) + begin - kept
             old = length
+            owned = len(self._own)
             column: i64 = 0
             for change in changes:
                 change.mark()
@@ -169,6 +170,7 @@ class LineCopy:
                 if len(out) > place_of_row:
                     out.truncate(place_of_row)
                     kept = begin
+                self._own.truncate(owned)
                 for change in changes:
                     change.take_back()
                 break

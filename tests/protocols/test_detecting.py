@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.base import Detected, Forward, Rows
+from protocols.base import Detected, Forward, Masker, Rows
 from protocols.postgres.copy import SIGNATURE, CopyFormat, copy_rewriter
 from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import frame
@@ -224,6 +224,18 @@ def test_a_pseudonym_stays_whole_and_what_stands_beside_it_or_is_left_of_a_value
         assert made.to_client() == expected * 3
     counts = counted(made.effects).get("aws-key", 0)
     assert counts == (3 * (4 if style == "cut" else 3) if secret else 0)
+
+
+@pytest.mark.parametrize("masker", [replaced(AWS), Token()])
+def test_two_rows_in_one_message_are_looked_at_around_the_same_cells(masker: Masker) -> None:
+    """The first of them is begun as a row of its own, and taken back."""
+    rewriter = copy_rewriter(CopyFormat(), [None, masker, None])
+    rewriter._scans = rewriter.searched = True  # type: ignore[union-attr]
+    read = frame(b"d", b"a\tb\t" + AWS + b"\n" + AWS + b"\td\te\n")
+    new, _ = rewriter.rewrite(read, 0)
+    assert new == frame(b"d", b"a\t" + AWS + b"\t" + AWS + b"\n" + AWS + b"\t" + AWS + b"\te\n")
+    seen = [new[start:end] for start, end in rewriter.places(new, None)]
+    assert seen == [b"a\t", b"\t" + AWS + b"\n" + AWS + b"\t", b"\te\n"]
 
 
 def extended(made: Session, *client: bytes) -> None:
