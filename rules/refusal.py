@@ -121,13 +121,13 @@ def cancelled(request_id: str) -> Refusal:
     )
 
 
-def unavailable(reason: str) -> Refusal:
-    """The statement had to be held and could not be: it does not run."""
+def unavailable(reason: str, hint: str = "") -> Refusal:
+    """The statement had to be held and could not be: it does not run. `hint`: what to do about it."""
     return Refusal(
         NOT_PERMITTED,
         "wireproxy: the statement needs an approval, and no request could be made",
         _line(reason),
-        "Nothing was run. Try again later, or tell the gateway's operator.",
+        hint or "Nothing was run. Try again later, or tell the gateway's operator.",
     )
 
 

@@ -105,7 +105,7 @@ class Holding:
         try:
             request = await session.desk.submit(binding, await self._facts(), hold)
         except TooManyRequests as error:
-            self._answer(unavailable(str(error)))
+            self._answer(unavailable(str(error), error.hint))
             return
         self.request_id = request.id
         session.record_hold(question, self._weighed, hold, request.id)

@@ -218,6 +218,26 @@ def test_a_cancelled_hold_leaves_the_session_alive(patient: Gateway, shop: Serve
     assert left(shop) == 100
 
 
+def test_who_has_as_many_requests_as_may_be_open_is_told_how_one_is_closed(hasty: Gateway, shop: Server) -> None:
+    def held(row: int) -> psycopg.Error:
+        with pytest.raises(errors.InsufficientPrivilege) as caught:
+            agent.execute(f"DELETE FROM orders WHERE id = {row}".encode())
+        return caught.value
+
+    with psycopg.connect(hasty.dsn(), autocommit=True) as agent:
+        for row in range(20):
+            held(row)
+        refused = held(20).diag
+        assert refused.message_detail == "20 of your requests wait for a decision; no more than 20 may"
+        for word in ("approver approves or denies", "wireproxy approvals", "expires", "cancel", "Nothing was run"):
+            assert word in (refused.message_hint or "")
+        assert "pending" in str(held(19))  # takes up its own request
+        request = str(requests(hasty)[0]["id"])
+        assert hasty.cli("deny", request, "--reason", "no").returncode == 0
+        assert "pending" in str(held(20))
+    assert left(shop) == 100
+
+
 def test_who_need_not_wait_hears_no_notice_of_waiting(hasty: Gateway) -> None:
     notices: list[str] = []
     with psycopg.connect(hasty.dsn(), autocommit=True) as agent:

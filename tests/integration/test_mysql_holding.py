@@ -144,3 +144,24 @@ async def test_what_was_held_when_its_client_left_never_runs(server: Server, doo
             await trio.lowlevel.checkpoint()
     assert (await desk.get(request.id)).state is State.WITHDRAWN
     assert names(server) == ["Ada", "Bo"]
+
+
+async def test_who_has_as_many_requests_as_may_be_open_is_told_how_one_is_closed(
+    server: Server, tmp_path: Path
+) -> None:
+    def work(connection: Any) -> list[str]:
+        said = []
+        with connection.cursor() as cursor:
+            for row in range(21):
+                with pytest.raises(pymysql.err.MySQLError) as caught:
+                    cursor.execute(f"DELETE FROM people WHERE id = {row}")
+                said.append(str(caught.value))
+        return said
+
+    async with mysql_gateway(server, DBNAME, tmp_path, policy="agent-default", wait_s=0) as door:
+        *held, refused = await door.run(work)
+    assert all("is pending" in each for each in held)
+    for word in ("20 of your requests wait", "approver approves or denies", "wireproxy approvals", "expires", "cancel"):
+        assert word in refused
+    assert refused.rstrip("')\"").endswith("needs no new place.")  # nothing was cut
+    assert names(server) == ["Ada", "Bo"]

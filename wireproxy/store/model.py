@@ -210,7 +210,24 @@ class StoreError(Exception):
 
 
 class TooManyRequests(Exception):
-    """A limit of the desk is reached. The message is for the client."""
+    """A limit of the desk is reached. Message and hint are for the client."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+# MySQL's clients keep 511 bytes of an error, message and reason included.
+_FREED = (
+    "Nothing was run. A place becomes free when an approver approves or denies one of them (wireproxy approvals), when one"
+    " expires, or when you cancel a statement that still waits. The same statement run again takes up its own request and"
+    " needs no new place."
+)
+_SLOWER = (
+    "Nothing was run. Run the statement again in a minute. Wait for decisions rather than asking anew: requests that were"
+    " withdrawn count as well, and the same statement run again makes no new one."
+)
+_CROWDED = "Nothing was run. Run the statement again once approvers have decided some of them (wireproxy approvals)."
 
 
 @frozen
@@ -227,15 +244,16 @@ class Limits:
         """Raises TooManyRequests if one more of this identity would be too many."""
         if own >= self.pending_per_identity:
             raise TooManyRequests(
-                f"{own} of your requests wait for a decision; no more than {self.pending_per_identity} may"
+                f"{own} of your requests wait for a decision; no more than {self.pending_per_identity} may", _FREED
             )
         if recent >= self.submitted_per_minute:
             raise TooManyRequests(
-                f"you made {recent} requests in a minute; no more than {self.submitted_per_minute} may be made"
+                f"you made {recent} requests in a minute; no more than {self.submitted_per_minute} may be made",
+                _SLOWER,
             )
         if everyone >= self.pending:
             raise TooManyRequests(
-                f"{everyone} requests wait for a decision at this gateway; no more than {self.pending} may"
+                f"{everyone} requests wait for a decision at this gateway; no more than {self.pending} may", _CROWDED
             )
 
 
