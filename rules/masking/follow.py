@@ -101,10 +101,13 @@ class Follow:
             self.handed(f"the type {type_name}", value)
         return union(map(self.world.routines.text_shows, conversions))
 
-    def laundered(self, value: Value, into: str, *moves: Move) -> None:
-        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run."""
+    def laundered(self, value: Value, into: str, *moves: Move, though: str | None = None) -> None:
+        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run.
+
+        `though`: what is held there and how, where that is no unmasked column.
+        """
         self.moves.extend(moves)
-        self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
+        self.find("laundering", "hold", f"{into} would hold {though or f'{listed(value.masked)} unmasked'}")
 
     def query(self, node: Node, scope: Scope) -> Columns:
         """The columns of a query inside `scope`. Raises Unsure."""

@@ -9,7 +9,7 @@ from pglast import ast, enums
 from rules.masking.exchange import pseudonymised, uncast
 from rules.masking.expressions import names, stars
 from rules.masking.firing import NOTHING, fired, ruled
-from rules.masking.follow import Follow, Node, isa
+from rules.masking.follow import Follow, Node, isa, listed
 from rules.masking.inheriting import move
 from rules.masking.predicates import condition
 from rules.masking.pseudonyms import RECOGNIZED
@@ -228,7 +228,19 @@ def stored(follow: Follow, table: Node, held: Value, name: str | None, value: Va
             return
     into = f"{table.relname}.{name}" if name is not None else table.relname
     known = list(follow.candidates(table.schemaname, table.relname))
-    follow.laundered(value, into, *(move(each.schema, each.name, name, value) for each in known))
+    moves = [move(each.schema, each.name, name, value) for each in known]
+    follow.laundered(value, into, *moves, though=hides_less(held, value))
+
+
+def hides_less(held: Value, value: Value) -> str | None:
+    """Why the mask of a column is not enough for a value that is written into it; None: it has none."""
+    masked = held.masked
+    if not masked:
+        return None
+    maskers = " or ".join(sorted({origin.mark.masker for origin in masked if origin.mark is not None}))
+    if value.masked <= masked:
+        return f"a value computed from {listed(value.masked)}: its mask ({maskers}) would show another part of it"
+    return f"{listed(value.masked)} under another mask ({maskers})"
 
 
 def returning(follow: Follow, clause: Node, target: Columns, scope: Scope) -> Columns:

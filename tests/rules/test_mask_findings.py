@@ -377,3 +377,21 @@ def test_a_routine_that_takes_terms_for_a_condition_is_an_oracle() -> None:
 def test_reasons_name_the_column() -> None:
     (found,) = examine("SELECT id FROM customers ORDER BY ssn").findings
     assert "public.customers.ssn" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        (
+            "UPDATE customers SET email = lower(email)",
+            "customers.email would hold a value computed from %s.customers.email: its mask (email) would show another part of it",
+        ),
+        (
+            "UPDATE customers SET email = ssn",
+            "customers.email would hold %s.customers.ssn under another mask (email)",
+        ),
+        ("UPDATE customers SET name = ssn", "customers.name would hold %s.customers.ssn unmasked"),
+    ],
+)
+def test_the_reason_says_what_the_mask_of_the_column_itself_does_not_hide(sql: str, reason: str) -> None:
+    assert [finding.reason for finding in examine(sql).findings] == [reason % "public"]

@@ -452,3 +452,21 @@ def test_a_column_that_may_exist_and_conditions_beside_one_that_does_not_are_hel
 def test_a_procedure_that_keeps_what_it_reads_is_held(sql: str) -> None:
     assert kinds(sql) == ["source"]
     assert not kinds("CALL show_all()")
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        (
+            "UPDATE customers SET email = lower(email)",
+            "the column email would hold a value computed from %s.customers.email: its mask (email) would show another part of it",
+        ),
+        (
+            "UPDATE customers SET email = ssn",
+            "the column email would hold %s.customers.ssn under another mask (email)",
+        ),
+        ("UPDATE customers SET name = ssn", "the column name would hold %s.customers.ssn unmasked"),
+    ],
+)
+def test_the_reason_says_what_the_mask_of_the_column_itself_does_not_hide(sql: str, reason: str) -> None:
+    assert [finding.reason for finding in examine(sql).findings] == [reason % "shop"]

@@ -138,11 +138,14 @@ class Follow:
             action: Literal["hold", "deny"] = "deny" if self.predicates == "deny" else "hold"
             self.find("predicate", action, f"{routine} asks about masked columns on the caller's terms")
 
-    def laundered(self, value: Value, into: str, moves: Iterable[Move] = ()) -> None:
-        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run."""
+    def laundered(self, value: Value, into: str, moves: Iterable[Move] = (), though: str | None = None) -> None:
+        """A masked value is written where no mask may cover it. `moves`: into which columns, if people let it run.
+
+        `though`: what is held there and how, where that is no unmasked column.
+        """
         if value.masked:
             self.moves.extend(moves)
-            self.find("laundering", "hold", f"{into} would hold {listed(value.masked)} unmasked")
+            self.find("laundering", "hold", f"{into} would hold {though or f'{listed(value.masked)} unmasked'}")
 
     def equated(self, column: Value, node: Node, other: Value) -> None:
         """`column = node` passes as a condition, or does not: where the column is pseudonymised, a constant may be a pseudonym."""

@@ -15,7 +15,7 @@ from rules.masking.mysql.queries import behind, cells_of, common_tables, from_it
 from rules.masking.mysql.reading import Node
 from rules.masking.mysql.scope import Item, Scope, Source, member
 from rules.masking.values import CLEAN, Columns, Unsure, Value, union
-from rules.masking.writes import OPAQUE_MASKERS
+from rules.masking.writes import OPAQUE_MASKERS, hides_less
 
 _OF_INSERT = frozenset({"this", "expression", "conflict", "returning", "with_", "is_function", "alias"})
 _OF_UPDATE = frozenset({"this", "expressions", "where", "order", "limit", "returning", "with_", "from_"})
@@ -143,7 +143,7 @@ def _beside_values(follow: Follow, node: exp.Expr, scope: Scope) -> list[Value]:
 def assign(follow: Follow, table: Table | None, target: Columns, name: str, value: Value) -> None:
     held = member(target, name)
     if held is None:
-        raise Unsure(f"no column {name} in {_named(table)}")
+        raise Unsure(f"no column {name} in {'a table' if table is None else table[1]}")
     if target.rest is not None and not any(found is not None and same(found, name) for found, _ in target.named):
         held = CLEAN  # of a table that is not known: nothing says that it hides what is written to it
     keep(follow, table, held, name, value)
@@ -229,12 +229,11 @@ def keep(follow: Follow, table: Table | None, held: Value, name: str | None, val
         (mark,) = own
         if value.plain or (mark is not None and mark.masker in OPAQUE_MASKERS):
             return
-    into = _named(table) if name is None else f"{_named(table)}.{name}"
-    follow.laundered(value, into, assigned(follow, table, held, name, value))
-
-
-def _named(table: Table | None) -> str:
-    return "a table" if table is None else table[1]
+    if name is None:
+        into = "a table" if table is None else table[1]
+    else:
+        into = f"the column {name}" if table is None else f"{table[1]}.{name}"
+    follow.laundered(value, into, assigned(follow, table, held, name, value), hides_less(held, value))
 
 
 def returning(follow: Follow, node: exp.Expr, scope: Scope) -> Columns:
