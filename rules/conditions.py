@@ -323,7 +323,8 @@ def _schemas(relation: Relation, facts: Facts) -> tuple[str, ...]:
     if relation.schema is not None:
         return (relation.schema,)
     path = _search_path(facts.namespace)
-    known = facts.catalog.found(relation.name, path) if facts.catalog is not None and facts.namespace.own_role else []
+    sure = facts.namespace.own_role and not facts.namespace.renamed
+    known = facts.catalog.found(relation.name, path) if facts.catalog is not None and sure else []
     places = tuple([each.schema for each in known]) or path
     if relation.name in facts.namespace.temporary:
         # a temporary table hides the other until it is dropped, which may have happened unseen: it can be either

@@ -161,6 +161,8 @@ class Statement:
     inner: Statement | None = None  # of PREPARE, DECLARE, EXPLAIN, COPY (query): what it carries
     index: int = 0  # 0-based position in the batch
     batch: int = 1  # how many statements the batch has
+    calls_ddl: bool = False  # Postgres: a routine or view of the database that it uses may change definitions
+    renamed_to: str | None = None  # Postgres: the name that a relation gets
 
 
 @frozen
@@ -198,6 +200,8 @@ class Namespace:
     redefined: bool = (
         False  # this session changed what routines and views do, and nobody else can see it before it commits
     )
+    renamed: bool = False  # so may every name of a relation mean another of that name
+    changed: frozenset[str] = frozenset()  # names of relations whose columns it may have changed
     temporary: frozenset[str] = frozenset()  # temporary relations of this session: they shadow by name
     holds_masked: bool = False  # MySQL: its variables and temporary tables may hold masked values, as somebody approved
 

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
+from rules import redefining
 from rules.model import Effect, Kind, Namespace, Setting, Statement
 
 _READS_VALUES = ("DateStyle", "IntervalStyle", "TimeZone")  # reported settings that give a constant its meaning
 _UNKNOWN_PATH: tuple[str, ...] = ()
-_REDEFINES = frozenset({Effect.DDL, Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
-# definitions that no routine and no view hangs on
-_OF_TABLES = frozenset({"CreateStmt", "CreateTableAsStmt", "CreateSeqStmt", "AlterSeqStmt", "IndexStmt", "CommentStmt"})
 _PATHS = frozenset({"search_path", "all", "role", "session_authorization"})  # settings that say what names mean
 _ROAD_TO_ANYTHING = frozenset({Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL, Effect.ROLE})
 
@@ -119,8 +117,9 @@ class PostgresNamespace:
         for setting in statement.settings:
             # set_config in a query may run never, twice, later than its text, or stand behind another
             self._set(setting if statement.kind is Kind.SET else evolve(setting, value=None))
-        if statement.root not in _OF_TABLES and not statement.effects.isdisjoint(_REDEFINES):
-            self.current = evolve(self.current, redefined=True)
+        after = redefining.after(self.current, statement)
+        if after is not self.current:
+            self.current = after
             self.unsettled = True
         if {Effect.SETTING, Effect.NAMESPACE} <= statement.effects and not any(
             setting.name in _PATHS for setting in statement.settings
@@ -138,7 +137,12 @@ class PostgresNamespace:
         """Something ran that may have changed any setting, in a way that nobody saw."""
         self._before = self._before or self.current
         self.current = evolve(
-            self.current, search_path=_UNKNOWN_PATH, lexing_known=False, redefined=True, own_role=False
+            self.current,
+            search_path=_UNKNOWN_PATH,
+            lexing_known=False,
+            redefined=True,
+            renamed=True,
+            own_role=False,
         )
         self._touched = self.unsettled = True
 
@@ -158,12 +162,16 @@ class PostgresNamespace:
                 self._restore(back)
             self._before = self._local = None
             self._failed = self._touched = False
-            if self.current.redefined:
-                self.current = evolve(self.current, redefined=False)
+            if self._defined:
+                self.current = evolve(self.current, redefined=False, renamed=False, changed=frozenset())
         if self._reported_path is not None and self._reported_path != self.current.search_path:
             self.current = evolve(self.current, search_path=self._reported_path)
         pending = self._before is not None or self._local is not None
-        self.unsettled = self._touched or pending or self.current.redefined
+        self.unsettled = self._touched or pending or self._defined
+
+    @property
+    def _defined(self) -> bool:
+        return self.current.redefined or self.current.renamed or bool(self.current.changed)
 
     def _transaction(self, statement: Statement, tag: bytes) -> None:
         # COMMIT of a failed transaction answers ROLLBACK: the tag is what happened

@@ -26,8 +26,9 @@ from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.statements import Followed, folded, follow_statement, from_item, parsed, query, value
 from rules.masking.values import Columns, Mark, MaskFinding
 from rules.masking.writeback import MaskForms
-from rules.model import Effect, Identity, Namespace, Statement
+from rules.model import Identity, Namespace, Statement
 from rules.policy import MaskRule, Policy
+from rules.redefining import after
 
 __all__ = [
     "MASKERS",
@@ -70,10 +71,6 @@ def compile_masks(
         return None
     world = World(catalog, marks, policy, query, value, from_item)
     return MaskSet(Planner(world, Maskers(key)))
-
-
-# What may define routines, operators, types and casts, which no catalog shows before the transaction has ended.
-REDEFINES = frozenset({Effect.DDL, Effect.UNKNOWN, Effect.CODE, Effect.DYNAMIC_SQL})
 
 
 class _Source:
@@ -145,8 +142,7 @@ class MaskSet:
         found = []
         for tree, statement in zip(trees, statements, strict=True):
             found.append(self.unknown() if statement.opaque is not None else self._examine(tree, namespace, source))
-            if len(trees) > 1 and not statement.effects.isdisjoint(REDEFINES):
-                namespace = evolve(namespace, redefined=True)  # for those behind it
+            namespace = after(namespace, statement)
         return tuple(found)
 
     def _examine(self, tree: object, namespace: Namespace, source: _Source) -> ResultMasks:

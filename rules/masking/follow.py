@@ -131,7 +131,9 @@ class Follow:
         if not found:
             self.unknown.add(name if schema is None else f"{schema}.{name}")
             return Columns((), self.world.marks.everything)
-        return any_of([self.world.columns(each) for each in found])
+        columns = any_of([self.world.columns(each) for each in found])
+        # what this transaction made of it holds no other masked value, or people let it; but its columns may be others
+        return Columns((), columns.everything()) if name in self.namespace.changed else columns
 
     def candidates(self, schema: str | None, name: str) -> Iterable[CatalogRelation]:
         catalog = self.world.catalog
@@ -143,7 +145,8 @@ class Follow:
             return temporary
         path = [self.namespace.user or "$user" if part == "$user" else part for part in self.namespace.search_path]
         usual = catalog.found(name, path if "pg_catalog" in path else ["pg_catalog", *path])
-        sure = bool(usual) and self.namespace.lexing_known and self.namespace.own_role
+        sure = bool(usual) and self.namespace.lexing_known and self.namespace.own_role and not self.namespace.renamed
+        sure = sure and name not in self.namespace.changed
         if name in self.namespace.temporary:
             # it hides the other until it is gone, which may have happened unseen; and the catalog has those of all sessions
             if not temporary:

@@ -263,12 +263,15 @@ def coded(world: World, follow: Follow, tree: Node) -> Followed:
 def defined(world: World, follow: Follow, tree: Node) -> Followed:
     """Any other statement: a definition that names a masked column may carry its values elsewhere."""
     routines = [node.sval for node in nodes(tree) if isa(node, ast.String)]
-    new = tree.relation if isa(tree, ast.CreateStmt) else None  # it holds nothing yet
+    new = getattr(tree, "relation" if isa(tree, ast.CreateStmt) else "typevar", None)  # it holds nothing yet
     shown = union([mentioned(world, follow, tree, new), *(world.routines.shown_by_name(name) for name in routines)])
     if isa(tree, ast.RenameStmt) and tree.renameType == enums.ObjectType.OBJECT_SCHEMA:
         shown = union([shown, *(world.columns(each).everything() for each in world.in_schema(tree.subname))])
     run_named(follow, routines)
     made_to_write(follow, tree)
+    if made(tree) & world.keeping_types:
+        # no catalog shows yet that a row of it is checked by them as well
+        follow.find("laundering", "hold", "the checks of a type in it may keep masked values")
     if isa(tree, FOREIGN) or turned(tree):
         follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:

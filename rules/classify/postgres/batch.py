@@ -18,9 +18,9 @@ from rules.classify.postgres.versions import differing
 from rules.classify.postgres.walk import Reading
 from rules.functions.postgres import builtins
 from rules.model import Access, Effect, Namespace, Statement
+from rules.redefining import redefines
 
 _NAMES_BY = frozenset({"search_path", "all", "role", "session_authorization"})
-_DEFINES = frozenset({Effect.DDL, Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
 _HIDDEN = frozenset({Effect.CODE, Effect.UNKNOWN, Effect.DYNAMIC_SQL})
 _MAKES = ("prepare", "declare")
 _ENDS = frozenset({"commit", "rollback", "rollback_to"})
@@ -43,7 +43,7 @@ def classified(parsed: list[Parsed], text: str, namespace: Namespace, catalog: C
         if not moved and (_moves_names(statement) or _runs_what_moves(statement, found)):
             moved = True
             reading = _reading(text, evolve(namespace, search_path=()), catalog)
-        defined = defined or not statement.effects.isdisjoint(_DEFINES)
+        defined = defined or redefines(statement)
     return tuple(found)
 
 

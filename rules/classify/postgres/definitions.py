@@ -165,6 +165,7 @@ def rename(walk: Walk, node: Node, scope: Scope) -> None:
     if "relation" in node:
         relation = node["relation"]
         walk.relation(relation, Access.DDL)
+        walk.renamed_to = node.get("newname")
         temporary = (relation.get("schemaname") or "").startswith("pg_temp")
         if temporary or relation.get("relname") in walk.reading.namespace.temporary:
             walk.effects.add(Effect.NAMESPACE)  # from now on the new name means the temporary one

@@ -140,7 +140,7 @@ class Routines:
     _path: tuple[str, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.namespace.search_path and not self.anywhere:
+        if self.namespace.search_path and not (self.anywhere or self.namespace.renamed):
             self._path = tuple(
                 (self.namespace.user or "$user") if part == "$user" else part for part in self.namespace.search_path
             )

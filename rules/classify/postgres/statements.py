@@ -36,7 +36,9 @@ def _with_definitions(walk: Walk) -> None:
     definitions = walk.reading.routines.definitions
     if definitions is not None:
         for called in walk.called:
-            walk.effects |= definitions.effects(called)
+            done = definitions.effects(called)
+            walk.calls_ddl = walk.calls_ddl or Effect.DDL in done
+            walk.effects |= done
         for called in walk.planned_calls:
             walk.planned |= definitions.effects(called)
 
@@ -63,6 +65,8 @@ def _finished(walk: Walk, index: int, batch: int) -> Statement:
         walk.inner,
         index,
         batch,
+        walk.calls_ddl,
+        walk.renamed_to,
     )
 
 

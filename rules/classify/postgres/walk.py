@@ -74,6 +74,8 @@ class Walk:
     literal: bool = False
     opaque: str | None = None
     inner: Statement | None = None
+    calls_ddl: bool = False
+    renamed_to: str | None = None
     setting_name: str | None = None  # what `name` is in a SELECT over one row of pg_settings
     pending: list[tuple[str, Node, Scope]] = field(factory=list)
 
