@@ -1,10 +1,19 @@
-"""The forms in which a masked value could reach a client of MySQL's protocol."""
+"""The forms in which a masked value could reach a client of MySQL's protocol, and how a text looks in base64."""
 
 from __future__ import annotations
 
 import base64
 import struct
 from typing import Final
+
+
+def in_base64(text: bytes) -> list[bytes]:
+    """At its three alignments: those characters that depend on it alone."""
+    return [
+        base64.b64encode(b"x" * shift + text + b"x" * 2)[-(-8 * shift // 6) : 8 * (shift + len(text)) // 6]
+        for shift in range(3)
+    ]
+
 
 WORD: Final = b"canary"
 # cards, salaries and pays, as far as all of one kind are alike; a date with its month, in whatever way it is parted
@@ -35,13 +44,12 @@ BINARY: Final = [
 # a message of MySQL writes "ca[HERE]naryssn1", and MariaDB a UUID with its dashes
 _TEXTS: Final = [WORD, b"naryssn", b"63616e61-7279", *DIGITS]
 # in lower case: plain, reversed, in hexadecimal
-FORMS: Final = [*_TEXTS, *(text[::-1] for text in _TEXTS), *(text.hex().encode() for text in (*_TEXTS, *BINARY))]
-# the word in base64 at its three alignments: those characters that depend on it alone
-ENCODED: Final = [
-    base64.b64encode(b"x" * shift + word + b"x" * 2)[-(-8 * shift // 6) : 8 * (shift + len(word)) // 6]
-    for word in (WORD, WORD.upper())
-    for shift in range(3)
+FORMS: Final = [
+    *_TEXTS,
+    *(text[::-1] for text in _TEXTS),
+    *(text.hex().encode() for text in (*_TEXTS, WORD.upper(), WORD[::-1], *BINARY)),
 ]
+ENCODED: Final = [form for text in (*_TEXTS, WORD.upper()) for form in in_base64(text)]
 
 
 def canaries(data: bytes) -> list[bytes]:

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from tests.integration import masking_schema_wide as wide
+from tests.integration.canary_forms_postgres import canaries
 from tests.integration.masking_schema import RULES
 from tests.integration.test_masking_canary import (
     WAYS,
     Attempt,
     Line,
     attempts,
-    canaries,
     framed,
 )
 from tests.integration.wiretap import tapped

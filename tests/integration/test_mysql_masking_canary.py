@@ -162,7 +162,7 @@ def test_no_attempt_shows_a_canary(family: Family, database: str, way: str) -> N
                 tidy(admin)
     assert leaking == []
     assert silent == [], "these do not leak directly, and prove nothing"
-    assert len(attempts) > (350 if way == "cursor" else 660)
+    assert len(attempts) > (350 if way == "cursor" else 650)
 
 
 @pytest.mark.parametrize(("database", "way"), [(FIRM, "text"), (OPEN, "prepared")], ids=["text", "prepared"])
@@ -234,12 +234,26 @@ def test_no_values_of_parameters_show_a_canary(family: Family) -> None:
     assert silent == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(SEEDS, st.sampled_from(sorted(WAYS)), st.sampled_from([FIRM, OPEN, OPEN]))
-def test_no_random_query_shows_a_canary(family: Family, seed: int, way: str, database: str) -> None:
-    attempt = Line(frozenset(), (Queries(Random(seed), family.mariadb).statement(),))
-    with family.through(database) as masked:
-        assert canaries(heard(masked, attempt, WAYS[way])) == []
+def test_no_random_query_shows_a_canary(family: Family) -> None:
+    """Each is first made directly; of those that show nothing there, the answer may show nothing either."""
+    shown, masked = 0, 0
+    with family.direct() as bare, family.through(FIRM) as firm, family.through(OPEN) as lenient:
+
+        @settings(max_examples=150, suppress_health_check=list(HealthCheck))
+        @given(SEEDS, st.sampled_from(sorted(WAYS)))
+        def ask(seed: int, way: str) -> None:
+            nonlocal shown, masked
+            attempt = Line(frozenset(), (Queries(Random(seed), family.mariadb).statement(),))
+            leaks = bool(canaries(heard(bare, attempt, WAYS[way])))
+            assert canaries(heard(firm, attempt, WAYS[way])) == []
+            data = heard(lenient, attempt, WAYS[way])
+            assert canaries(data) == []
+            shown += leaks
+            masked += leaks and b"wireproxy: " not in data
+
+        ask()
+    assert shown > 30
+    assert masked > 0.7 * shown, "what is held proves little about what is masked"
 
 
 def test_the_fields_of_a_table_show_no_canary(family: Family) -> None:
@@ -253,12 +267,13 @@ def test_the_fields_of_a_table_show_no_canary(family: Family) -> None:
 
 @pytest.mark.parametrize("way", ["text", "prepared"])
 def test_ordinary_reads_come_back_as_from_the_server(family: Family, way: str) -> None:
-    different = []
+    different, served = [], 0
     attempts = [each for each in ORDINARY if suits(each, family.mariadb, way)]
     with family.direct() as bare, family.through(FIRM) as masked:
         for attempt in attempts:
             wanted, got = heard(bare, attempt, WAYS[way]), heard(masked, attempt, WAYS[way])
+            served += b"\xff" not in wanted[:1] and b"#" not in wanted[3:4]
             if got != wanted:
                 different.append((attempt.statements, wanted[-200:], got[-200:]))
     assert different == []
-    assert len(attempts) > 180
+    assert served > 180, "an error that comes back alike is no read"

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.test_masking_canary import WAYS, Attempts, canaries, framed, lines
+from tests.integration.canary_forms_postgres import canaries
+from tests.integration.test_masking_canary import WAYS, Attempts, framed, lines
 from tests.integration.test_pseudonyms import CANARIES, EMAIL, MASKS, SCHEMA
 from tests.integration.wiretap import tapped
 from tests.support.gateway import GatewayPlan, running_gateway

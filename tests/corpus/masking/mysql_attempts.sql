@@ -101,7 +101,7 @@ SELECT x.name FROM (SELECT name FROM customers UNION ALL SELECT ssn FROM custome
 SELECT name FROM customers UNION DISTINCT SELECT email FROM customers ORDER BY 1 LIMIT 5
 SELECT ssn FROM customers EXCEPT SELECT 'x'
 SELECT ssn FROM customers INTERSECT SELECT ssn FROM customers
-[mysql] SELECT name FROM customers UNION TABLE v_ssn;;SELECT ssn FROM customers
+[mysql] SELECT id, name, city FROM customers UNION TABLE v_merge
 [mysql] VALUES ROW(1, 'x') UNION SELECT id, ssn FROM customers
 [mariadb] VALUES (1, 'x') UNION SELECT id, ssn FROM customers
 [mysql] VALUES ROW((SELECT ssn FROM customers LIMIT 1))
@@ -279,7 +279,7 @@ SELECT EXTRACTVALUE(CONCAT('<a>', ssn, '</a>'), '/a') FROM customers
 SELECT UPDATEXML('<a>x</a>', '/a', CONCAT('<a>', ssn, '</a>')) FROM customers
 SELECT SOUNDEX('x'), ssn FROM customers
 SELECT NAME_CONST('x', 1), ssn FROM customers
-[mariadb] SELECT ssn || 'x' FROM customers WHERE (SELECT 1);;SELECT ssn FROM customers
+SET sql_mode = 'PIPES_AS_CONCAT';;SELECT name || ssn FROM customers WHERE (SELECT 1);;SET sql_mode = DEFAULT
 SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');;SELECT 'x' || ssn FROM customers;;SET sql_mode = DEFAULT
 SET sql_mode = 'ANSI_QUOTES';;SELECT "ssn" FROM "customers";;SET sql_mode = DEFAULT
 SET sql_mode = 'ANSI';;SELECT "ssn" || 'x' FROM customers;;SET sql_mode = DEFAULT
@@ -308,7 +308,7 @@ SET @a20 = CONCAT('SELECT s', 'sn FROM custo', 'mers');;PREPARE zz FROM @a20;;EX
 [mariadb] EXECUTE IMMEDIATE 'SELECT ssn FROM customers'
 [mariadb] EXECUTE IMMEDIATE CONCAT('SELECT s', 'sn FROM custo', 'mers')
 [mariadb] EXECUTE IMMEDIATE 'SELECT ssn FROM customers WHERE id = ?' USING 1
-[mariadb] EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT ssn FROM customers LIMIT 1);;SELECT ssn FROM customers
+[mariadb] SET @g1 = (SELECT ssn FROM customers LIMIT 1);;EXECUTE IMMEDIATE 'SELECT ?' USING @g1
 [mariadb] PREPARE zz FROM CONCAT('SELECT s', 'sn FROM customers');;EXECUTE zz
 SET @a21 = (SELECT ssn FROM customers LIMIT 1);;PREPARE zz FROM 'SELECT ?';;EXECUTE zz USING @a21
 [mariadb] BEGIN NOT ATOMIC SELECT ssn FROM customers; END
@@ -380,7 +380,7 @@ START TRANSACTION;;UPDATE orders SET note = (SELECT ssn FROM customers WHERE cus
 START TRANSACTION;;INSERT INTO orders (id, note) SELECT 1, ssn FROM customers ON DUPLICATE KEY UPDATE note = VALUES(note);;SELECT note FROM orders;;ROLLBACK
 START TRANSACTION;;INSERT INTO orders (id, note) VALUES (1, 'x') ON DUPLICATE KEY UPDATE note = (SELECT ssn FROM customers LIMIT 1);;SELECT note FROM orders;;ROLLBACK
 [mysql] START TRANSACTION;;INSERT INTO orders (id, note) VALUES (1, 'x') AS new ON DUPLICATE KEY UPDATE note = (SELECT CONCAT(ssn, new.note) FROM customers LIMIT 1);;SELECT note FROM orders;;ROLLBACK
-[mysql] START TRANSACTION;;INSERT INTO orders (id, note) TABLE zz_pairs;;ROLLBACK;;SELECT ssn FROM customers
+[mysql] START TRANSACTION;;REPLACE INTO orders (id, note) TABLE pairs;;SELECT note FROM orders;;ROLLBACK
 CREATE TABLE zz_a AS SELECT ssn FROM customers;;SELECT ssn FROM zz_a
 CREATE TABLE zz_b AS SELECT ssn AS label FROM customers;;SELECT label FROM zz_b
 CREATE TABLE zz_c (label varchar(40)) SELECT ssn AS label FROM customers;;SELECT * FROM zz_c
@@ -484,9 +484,6 @@ SELECT (id, ssn) IN (SELECT id, ssn FROM customers), ssn FROM customers
 [mariadb] SELECT CRC32(ssn), CRC32C(ssn), ssn FROM customers
 [mysql] SELECT STATEMENT_DIGEST_TEXT(CONCAT('SELECT ', ssn)) FROM customers
 [mysql] SELECT JSON_SCHEMA_VALIDATION_REPORT('{"type": "object"}', JSON_QUOTE(ssn)), ssn FROM customers
-[mysql] SELECT CAST(ssn AS char ARRAY), ssn FROM customers;;SELECT ssn FROM customers
-[mysql] SELECT ssn FROM customers QUALIFY ROW_NUMBER() OVER (ORDER BY id) = 1;;SELECT ssn FROM customers
-[mysql] SELECT ssn FROM customers ORDER BY id FETCH FIRST 1 ROWS ONLY;;SELECT ssn FROM customers
 [mariadb] SELECT ssn FROM customers ORDER BY id OFFSET 1 ROW FETCH FIRST 1 ROWS ONLY
 [mariadb] SELECT ssn FROM customers FETCH FIRST 2 ROWS ONLY
 SELECT MATCH (secret) AGAINST ('word'), secret FROM notes
@@ -512,12 +509,11 @@ SET character_set_results = ucs2;;SELECT CONCAT(ssn, 'x') FROM customers;;SET ch
 SET character_set_results = NULL;;SELECT ssn FROM customers;;SET character_set_results = utf8mb4
 SET NAMES latin1;;SELECT ssn FROM customers;;SET NAMES utf8mb4
 SET NAMES gbk;;SELECT ssn FROM customers;;SET NAMES utf8mb4
-[mysql] SELECT SQL_TEXT FROM performance_schema.events_statements_history_long;;SELECT ssn FROM customers
-[mysql] SELECT ssn + 0 FROM customers;;SELECT MESSAGE_TEXT FROM performance_schema.events_statements_history;;SELECT ssn FROM customers
+[mysql] UPDATE performance_schema.setup_consumers SET ENABLED = 'YES' WHERE NAME = 'events_statements_history_long';;SELECT COUNT(*) FROM customers WHERE ssn = 'canaryssn1';;SELECT SQL_TEXT FROM performance_schema.events_statements_history_long
+[mysql] [text] SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)));;SELECT MESSAGE_TEXT FROM performance_schema.events_statements_history
 [mysql] SELECT @a37 := ssn FROM customers LIMIT 1;;SELECT * FROM performance_schema.user_variables_by_thread
 [mysql] SELECT 1 FROM customers WHERE ssn = 'canaryssn1';;SELECT DIGEST_TEXT, QUERY_SAMPLE_TEXT FROM performance_schema.events_statements_summary_by_digest WHERE QUERY_SAMPLE_TEXT LIKE '%canary%'
-[mysql] SELECT GROUP_CONCAT(SQL_TEXT) FROM performance_schema.events_statements_current;;SELECT ssn FROM customers
-[mysql] SELECT statement_analysis.query FROM sys.statement_analysis LIMIT 1;;SELECT ssn FROM customers
+[mysql] SELECT GROUP_CONCAT(SQL_TEXT) FROM performance_schema.events_statements_current WHERE 'canaryssn1' <> ''
 [mysql] WITH x AS (SELECT ssn, ROW_NUMBER() OVER () AS n FROM customers) SELECT a.ssn FROM x a JOIN x b USING (n)
 [mysql] SELECT t.ssn FROM customers AS t WHERE t.id = ANY (SELECT id FROM customers)
 [mysql] SELECT GROUPING(city), MAX(ssn) FROM customers GROUP BY city WITH ROLLUP
@@ -531,7 +527,7 @@ SET NAMES gbk;;SELECT ssn FROM customers;;SET NAMES utf8mb4
 [text] CALL notes_only(); CALL all_customers()
 WITH x AS (SELECT id, ssn FROM customers) SELECT name FROM customers JOIN x USING (id) WHERE x.ssn = (@b1 := x.ssn);;SELECT @b1
 [mysql] START TRANSACTION;;WITH x AS (SELECT id, ssn FROM customers) UPDATE orders, x SET orders.note = x.ssn WHERE orders.customer_id = x.id;;SELECT note FROM orders;;ROLLBACK
-START TRANSACTION;;INSERT INTO customers SELECT * FROM (SELECT id, name, city, email, ssn, card, salary, feeling, likes, doc, raw, born, seen, ratio FROM customers) x ON DUPLICATE KEY UPDATE name = x.ssn;;ROLLBACK;;SELECT ssn FROM customers
+START TRANSACTION;;INSERT INTO customers (id, ssn) SELECT x.id, x.ssn FROM (SELECT id, ssn FROM customers) x ON DUPLICATE KEY UPDATE name = x.ssn;;SELECT name FROM customers;;ROLLBACK
 START TRANSACTION;;INSERT INTO customers (id, ssn) SELECT id, CONCAT(ssn, 'x') FROM v_merge ON DUPLICATE KEY UPDATE name = VALUES(ssn);;SELECT name FROM customers;;ROLLBACK
 [mariadb] CREATE UNIQUE INDEX zz ON customers (feeling)
 ALTER TABLE customers ADD UNIQUE KEY zz (likes)
@@ -561,7 +557,6 @@ SET GLOBAL log_output = 'TABLE';;SET GLOBAL general_log = 1;;SELECT COUNT(*) FRO
 [firm] [mariadb] SELECT seq FROM seq_5432000_to_5433000 WHERE seq IN (SELECT pay FROM wp_masking_hr.staff)
 [firm] WITH RECURSIVE r (n) AS (SELECT 5432100 UNION ALL SELECT n + 1 FROM r WHERE n < 5432110) SELECT r.n FROM r JOIN wp_masking_hr.staff s ON s.pay = r.n
 [firm] WITH RECURSIVE r (n) AS (SELECT 5432100 UNION ALL SELECT n + 1 FROM r WHERE n < 5432110) SELECT n FROM r WHERE EXISTS (SELECT 1 FROM wp_masking_hr.staff s WHERE s.pay = r.n)
-[mariadb] ANALYZE SELECT d.id FROM customers c JOIN customers d ON d.email = c.email WHERE c.id = 1;;SELECT ssn FROM customers
 SELECT DEFAULT(secret) FROM defaults
 SELECT DEFAULT(d.secret) AS x FROM defaults d
 SELECT IFNULL(secret, DEFAULT(secret)) FROM defaults
@@ -809,12 +804,10 @@ INSERT INTO words VALUES (9, 'x', 'canarycached');;SET GLOBAL innodb_ft_aux_tabl
 CREATE TABLE zz_m1 (id int, name varchar(40), other varchar(40)) ENGINE = MERGE UNION = (merged);;SELECT other FROM zz_m1
 SELECT other FROM merge_of
 SELECT UPPER(other) FROM merge_of
-SHOW CREATE VIEW v_customers;;SELECT number FROM v_customers
-SELECT VIEW_DEFINITION FROM information_schema.VIEWS;;SELECT number FROM v_customers
 [mariadb] SELECT aggregated(ssn) FROM customers
 [mariadb] SELECT id, ssn FROM customers ORDER BY id LIMIT ROWS EXAMINED 100
 [mariadb] SELECT ssn FROM customers LIMIT 2 ROWS EXAMINED 1000
-[mariadb] SELECT * FROM customers WHERE id = 1 WAIT 5;;SELECT ssn FROM customers FOR UPDATE WAIT 5
+[mariadb] SELECT ssn FROM customers FOR UPDATE WAIT 5
 [mariadb] SELECT ssn FROM customers ORDER BY id FETCH NEXT 1 ROWS WITH TIES
 [mariadb] SELECT KDF(ssn, 'salt'), ssn FROM customers;;SELECT CONV(HEX(ssn), 16, 16), HEX(ssn) FROM customers
 [mysql] SELECT FORMAT_BYTES(card), CONCAT(card) FROM customers
