@@ -44,15 +44,23 @@ class Shortening:
         length = end - start
         if length < self.least or length > _LONGEST or buffer[start] == _SPACE or buffer[end - 1] == _SPACE:
             return -1
-        without: i64 = (special if special >= 0 and special < 0x80 else DELETE) * ONES  # beyond ASCII there is nothing
+        without: i64 = DELETE
+        if special >= 0 and special < DELETE:  # beyond ASCII there is nothing
+            without = special
+        without *= ONES
         if self.mark < 0:
-            return end - self.back if printable_but(buffer, start, end, without, without) else -1
+            if not printable_but(buffer, start, end, without, without):
+                return -1
+            return end - self.back
         marks: i64 = self.mark * ONES
         place = first_of(buffer, start, end, marks, marks, marks)
         if place < start + 2 or place >= end - 1 or special == self.mark:
             return -1
-        plain = printable_but(buffer, start, place, without, without)
-        return place if plain and printable_but(buffer, place + 1, end, without, marks) else -1
+        if not printable_but(buffer, start, place, without, without):
+            return -1
+        if not printable_but(buffer, place + 1, end, without, marks):
+            return -1
+        return place
 
 
 COMPILED: Final = type(Shortening.tail) is not FunctionType

@@ -13,7 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from types import FunctionType
 from typing import TYPE_CHECKING, Final, final
+
+from librt.strings import read_i64_le
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -47,11 +50,49 @@ _RARE: Final = b"JIXK_x@/-"
 _DENSE: Final = 512  # above one in so many bytes it is quicker to search for the hints themselves
 
 
+_ONES: Final = 0x0101010101010101
+_WORD: Final = 8  # bytes
+
+
+def first_pair(data: bytes, start: i64, end: i64, first: i64, second: i64) -> i64:
+    """Where two bytes stand side by side; -1: nowhere. Eight bytes at a time, for where this is compiled.
+
+    A byte of a word is zero where `(word - ONES) & ~word` has its top bit set; above such a one, that can be its borrow.
+    Source: S. E. Anderson, "Bit Twiddling Hacks", "Determine if a word has a zero byte".
+    """
+    firsts = first * _ONES
+    seconds = second * _ONES
+    tops: i64 = _ONES
+    tops <<= 7
+    at = start
+    while at < end - _WORD:
+        here = read_i64_le(data, at) ^ firsts
+        beside = read_i64_le(data, at + 1) ^ seconds
+        hits = (here - _ONES) & ~here & (beside - _ONES) & ~beside & tops
+        if not hits:
+            at += _WORD
+            continue
+        while not hits & 0xFF:
+            hits >>= 8
+            at += 1
+        if data[at] == first and data[at + 1] == second:
+            return at
+        at += 1
+    while at < end - 1:
+        if data[at] == first and data[at + 1] == second:
+            return at
+        at += 1
+    return -1
+
+
+COMPILED: Final = type(first_pair) is not FunctionType
+
+
 @final
 class Hint:
     """`place`: of the rare byte in the text. `step` further, which is beside it where there is more than it, stands `beside`."""
 
-    __slots__ = ("beside", "owner", "place", "step", "text")
+    __slots__ = ("beside", "owner", "pair", "place", "step", "text")
 
     def __init__(self, text: bytes, place: int, owner: int) -> None:
         self.text = text
@@ -60,6 +101,20 @@ class Hint:
         step = 1 if place + 1 < len(text) else -1 if place else 0
         self.step: i64 = step
         self.beside: i64 = text[place + step]
+        self.pair: i64 = min(place, place + step)  # where the two begin
+
+    def stands(self, data: bytes, start: i64, end: i64) -> bool:
+        """Whether the text stands in the data."""
+        if not COMPILED or len(self.text) < 2:
+            return data.find(self.text, start, end) >= 0
+        first: i64 = self.text[self.pair]
+        second: i64 = self.text[self.pair + 1]
+        at = first_pair(data, start + self.pair, end, first, second)
+        while at >= 0:
+            if data.startswith(self.text, at - self.pair, end):
+                return True
+            at = first_pair(data, at + 1, end, first, second)
+        return False
 
 
 @final
@@ -87,7 +142,7 @@ class Trigger:
             hits += 1
         if at >= 0:
             for hint in self.hints:
-                if hint.owner not in close and data.find(hint.text, start, end) >= 0:
+                if hint.owner not in close and hint.stands(data, start, end):
                     close.add(hint.owner)
 
 

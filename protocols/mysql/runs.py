@@ -87,7 +87,9 @@ def prefix_bytes(first: i64) -> i64:
         return 3
     if first == 0xFD:
         return 4
-    return 9 if first == 0xFE else 0
+    if first == 0xFE:
+        return 9
+    return 0
 
 
 def end_of_string(buffer: bytes, at: i64, end: i64) -> i64:
@@ -104,7 +106,9 @@ def end_of_string(buffer: bytes, at: i64, end: i64) -> i64:
             byte: i64 = buffer[at + place]
             length = length << 8 | byte
     until = at + prefix + length
-    return until if length >= 0 and until <= end else -1
+    if length < 0 or until > end:
+        return -1
+    return until
 
 
 class Masked:
@@ -392,7 +396,9 @@ class BinaryRun(Run):
         if is_null(buffer, bits, column):
             return at
         if shape >= 0:
-            return at + shape if at + shape <= end else -1
+            if at + shape > end:
+                return -1
+            return at + shape
         if shape == _UNKNOWN:
             return -1
         if shape != _STRING:

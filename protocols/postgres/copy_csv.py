@@ -52,7 +52,9 @@ class CsvCopy(LineCopy):
         if buffer[at] == self._quoting:
             return self._end_of_quoted(buffer, at + 1, last)
         at = first_of(buffer, at, last, self._delimiters, self._quotes, _LINE_ENDS)
-        return at if at == last or buffer[at] == self._delimiters & 0xFF else -1
+        if at < last and buffer[at] != self._delimiters & 0xFF:
+            return -1
+        return at
 
     def _end_of_quoted(self, buffer: bytes, at: i64, last: i64) -> i64:
         quote: i64 = self._quote[0]
@@ -63,7 +65,9 @@ class CsvCopy(LineCopy):
                 at += 1  # what it escapes is data; its line end is not the last byte
             elif byte == quote:
                 at += 1
-                return at if at == last or buffer[at] == self._delimiter[0] else -1
+                if at < last and buffer[at] != self._delimiters & 0xFF:
+                    return -1
+                return at
             at += 1
         return -1
 

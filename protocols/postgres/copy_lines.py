@@ -122,7 +122,9 @@ class LineCopy:
             for change in changes:
                 place: i64 = change.place
                 at = self._skip(buffer, at, last, place - column)
-                until: i64 = self._end_of_cell(buffer, at, last) if 0 <= at <= last else -1
+                until: i64 = -1
+                if 0 <= at <= last:
+                    until = self._end_of_cell(buffer, at, last)
                 if until < 0:
                     at = -1
                     break
@@ -164,7 +166,9 @@ class LineCopy:
                 kept = until
             if at >= 0 and column < columns:  # behind the delimiter of the last changed cell
                 at = self._skip(buffer, at, last, columns - 1 - column)
-                until = self._end_of_cell(buffer, at, last) if 0 <= at <= last else -1
+                until = -1
+                if 0 <= at <= last:
+                    until = self._end_of_cell(buffer, at, last)
                 at = until + 1
             if at != end:  # a row that turned out to be none
                 if len(out) > place_of_row:
@@ -226,7 +230,9 @@ class LineCopy:
             if at >= 0:
                 at += 1
             cells -= 1
-        return at if at <= last else -1
+        if at > last:
+            return -1
+        return at
 
     def _at_row(self) -> bool:
         """Whether the next byte is the first of a row."""

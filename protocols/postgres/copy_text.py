@@ -35,7 +35,9 @@ class TextCopy(LineCopy):
         while True:
             at = first_of(buffer, at, last, self._delimiters, self._backslashes, _LINE_ENDS)
             if at == last or buffer[at] != BACKSLASH:
-                return -1 if at < last and buffer[at] == LINE_END else at
+                if at < last and buffer[at] == LINE_END:
+                    return -1
+                return at
             if buffer[at + 1] == LINE_END:
                 return -1
             at += 2

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.detection import GROUPS, LONGEST, NAMES, Detector, finder, luhn
+from rules.detection import GROUPS, LONGEST, NAMES, Detector, finder, first_pair, luhn
 
 EVERYTHING = tuple(GROUPS)
 # put together here, so that no scanner takes them for secrets that somebody left in the source
@@ -132,6 +132,29 @@ def test_only_what_a_policy_names_is_looked_for() -> None:
     one = finder(("email",))
     assert one is not None
     assert [each.name for each in one.find(text)] == ["email"]
+
+
+@given(
+    data=st.lists(st.sampled_from(b"\x00\x01\x7f\x80\xffnopwxy"), max_size=60).map(bytes),
+    cut=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+)
+@settings(max_examples=300, deadline=None)
+def test_two_bytes_side_by_side_are_found_where_the_first_two_stand(data: bytes, cut: tuple[int, int]) -> None:
+    start, end = cut[0], len(data) - cut[1]
+    for pair in (b"xo", b"xx", b"\x01\x01"):
+        assert first_pair(data, start, end, *pair) == data.find(pair, start, max(0, end))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_suspected_among_many_of_its_rare_bytes(name: str) -> None:
+    assert FINDER is not None
+    text = (BEFORE.get(name, "") + SAMPLES[name][0]).encode()
+    for around in (b"x" * 5000, b"J_" * 2500, b"I" * 5000, b"K" * 5000, b"/-" * 2500, b"@" * 5000):
+        data = around + b" " + text + b" " + around
+        assert any(
+            low < len(around) + 1 + len(text) and high > len(around)
+            for low, high in FINDER.suspects(data, 0, len(data))
+        )
 
 
 def test_luhn_is_that_of_the_card_schemes() -> None:
