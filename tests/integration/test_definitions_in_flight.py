@@ -26,6 +26,8 @@ CREATE SCHEMA lab;
 CREATE FUNCTION lab.tidy() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
 CREATE TABLE kept (id int);
 INSERT INTO kept VALUES (1);
+CREATE FUNCTION lab.same(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE TABLE trail (what text);
 """
 POLICY = """
 [policy.lab]
@@ -145,3 +147,30 @@ def test_a_function_that_was_redefined_in_the_same_transaction_is_not_judged_by_
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 each.execute("SELECT lab.tidy()")
         assert own.execute("SELECT id FROM kept").fetchall() == [(1,)]
+
+
+KEEPS = """CREATE OR REPLACE FUNCTION lab.same(t text) RETURNS text LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO public.trail VALUES (t); RETURN t; END'"""
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_a_function_that_a_prepared_transaction_redefined_is_not_judged_by_its_old_body(
+    open_gateway: Gateway, *, pipelined: bool
+) -> None:
+    """It changes when somebody commits it, which says no word of a definition."""
+    with connected(open_gateway) as own, connected(open_gateway, "other") as other:
+        own.execute("BEGIN")
+        own.execute(KEEPS)
+        own.execute("PREPARE TRANSACTION 'keeps'")
+        for each in (own, other):  # the catalog is read again, in which the change is not yet
+            assert each.execute("SELECT lab.same(ssn) FROM customers").fetchall() == [("***",)]
+        if pipelined:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), other.pipeline():
+                other.execute("COMMIT PREPARED 'keeps'")
+                other.execute("SELECT lab.same(ssn) FROM customers")
+        else:
+            other.execute("COMMIT PREPARED 'keeps'")
+        for each in (other, own):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                each.execute("SELECT lab.same(ssn) FROM customers")
+        assert own.execute("SELECT what FROM trail").fetchall() == []

@@ -241,6 +241,8 @@ def read_xa(reader: Reader) -> tuple[Kind, str]:
         reader.draft.returns_rows = True
     if word in ("COMMIT", "ROLLBACK"):
         reader.draft.transaction = "commit" if word == "COMMIT" else "rollback"
+    if word == "COMMIT":
+        reader.draft.effects.add(Effect.WRITE)  # whatever was prepared, by another session too
     return Kind.TRANSACTION, f"Xa{word.capitalize()}"
 
 

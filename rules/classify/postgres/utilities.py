@@ -109,7 +109,7 @@ def transaction(walk: Walk, node: Node, _scope: Scope) -> None:
     if kind in ("TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"):
         walk.effects.add(Effect.TWO_PHASE)
     if kind == "TRANS_STMT_COMMIT_PREPARED":
-        walk.effects.add(Effect.WRITE)  # whatever was prepared
+        walk.effects |= {Effect.WRITE, Effect.DDL}  # whatever was prepared, definitions too
 
 
 # -- names of statements and cursors ----------------------------------------------------------------------------------
