@@ -77,6 +77,7 @@ class PostgresNamespace:
         )
         # GUC_REPORT since PostgreSQL 18: what the server said last is what holds at the next ReadyForQuery
         self._reported_path = self.current.search_path if "search_path" in parameters else None
+        self._reports_beyond_ascii = not parameters.get("search_path", "").isascii()
         self._touched = False  # something in this transaction changed, or may have changed, how text is read
         self.values_read_by = {name: parameters[name] for name in _READS_VALUES if name in parameters}
         self._before: Namespace | None = None  # what a rollback brings back
@@ -97,9 +98,16 @@ class PostgresNamespace:
         if name == "standard_conforming_strings":
             self.current = evolve(self.current, standard_conforming_strings=value == "on")
         elif name == "client_encoding":
+            if value != self.current.client_encoding and self._reported_path is not None and self._reports_beyond_ascii:
+                # it may have come before this, and under the new encoding already
+                self._reported_path = _UNKNOWN_PATH
+                self.current = evolve(self.current, search_path=_UNKNOWN_PATH)
             self.current = evolve(self.current, client_encoding=value)
         elif name == "search_path":
-            self._reported_path = self._path(value)
+            # a report comes in the client's encoding, and was read as UTF-8
+            self._reports_beyond_ascii = not value.isascii()
+            sure = value.isascii() or (self.current.client_encoding == "UTF8" and "\ufffd" not in value)
+            self._reported_path = self._path(value if sure else None)
             self.current = evolve(self.current, search_path=self._reported_path)
 
     @property

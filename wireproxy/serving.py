@@ -61,7 +61,7 @@ class PostgresPort(Port[Arrival | CancelArrival]):
 
     async def _open(self, arrival: Arrival, upstream: Upstream, target: Target, bench: Bench) -> None:
         gateway = self.gateway
-        namespace = await open_namespace(upstream)
+        namespace = await open_namespace(upstream, arrival.database)
         secret = new_secret(arrival.protocol)
         log = self.open_log(arrival, upstream, bench)
         scrub = bench.masks.scrub_diagnostic if bench.masks is not None else None

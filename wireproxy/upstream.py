@@ -98,9 +98,9 @@ async def connect(
                 wire.close()
                 raise
     except trio.TooSlowError:
-        _unreachable(database, f"no answer within {database.connect_timeout_s:g} s")
+        raise unreachable(database, f"no answer within {database.connect_timeout_s:g} s") from None
     except (BrokenWire, TlsError, ServerRefused, ProtocolError, CredentialError) as error:
-        _unreachable(database, str(error))
+        raise unreachable(database, str(error)) from None
 
 
 async def send_cancel(database: Database, process_id: int, secret: bytes, target: CancelTarget | None = None) -> None:
@@ -115,15 +115,15 @@ async def send_cancel(database: Database, process_id: int, secret: bytes, target
                 # the server says nothing; it hangs up once the signal is sent
                 await wire.receive(1)
     except trio.TooSlowError:
-        _unreachable(database, "no answer to a cancel request")
+        raise unreachable(database, "no answer to a cancel request") from None
     except (BrokenWire, TlsError) as error:
-        _unreachable(database, str(error))
+        raise unreachable(database, str(error)) from None
 
 
-def _unreachable(database: Database, reason: str) -> NoReturn:
-    # hosts, roles and addresses behind the gateway are not the client's business
+def unreachable(database: Database, reason: str) -> UpstreamError:
+    """Hosts, accounts and addresses behind the gateway are not the client's business."""
     message = f'the gateway cannot connect to the target of database "{database.name}"'
-    raise UpstreamError("08006", message, reason) from None
+    return UpstreamError("08006", message, reason)
 
 
 async def _password(database: Database) -> Password | None:

@@ -342,6 +342,8 @@ class Answers:
         assert prepared is not None
         if exchange.gathered is None:
             exchange.gathered = Gathered(b"", 0)
+        elif exchange.gathered.size_bytes > describing.GATHERED_BYTES:
+            return  # too long to be compared: nothing more of them is kept
         if exchange.gathered.add(definition) and left == 1:
             prepared.described = describing.digest(exchange.gathered.definitions)
 

@@ -34,6 +34,7 @@ from protocols.mysql.shared import Shared
 _FIRST: Final = Phase.FIRST
 _ROWS: Final = Phase.ROWS
 _OWN_ROWS: Final = 100  # an answer to a question of the gateway's own is a handful of settings
+_OWN_BYTES: Final = 1024 * 1024
 
 
 class Backend:
@@ -291,7 +292,9 @@ class Backend:
                 raise bad("an empty packet")
             if self._ends(buffer[at + HEADER_BYTES], length):
                 return at, 0
-            payload, end = self._whole(buffer, at)
+            payload, end = self._whole(
+                buffer, at, _OWN_BYTES if exchange.injected else self.shared.limits.masked_row_bytes
+            )
             if payload is None:
                 return at, end
             packets = packet_count(len(payload))
@@ -326,8 +329,8 @@ class Backend:
             self.shared.to_client.append(new)
         return end
 
-    def _whole(self, buffer: bytes, at: int) -> tuple[bytes | None, int]:
-        """A row of any number of packets, and where it ends; or None and how many bytes are needed."""
+    def _whole(self, buffer: bytes, at: int, most: int) -> tuple[bytes | None, int]:
+        """A row of any number of packets of `most` bytes, and where it ends; or None and how many bytes are needed."""
         start = at
         parts = []
         total = 0
@@ -336,7 +339,7 @@ class Backend:
                 return None, at - start + HEADER_BYTES
             length = int.from_bytes(buffer[at : at + 3], "little")
             total += length
-            if total > self.shared.limits.masked_row_bytes:
+            if total > most:
                 raise ProtocolError(
                     f"a row of {total} bytes or more is longer than masked_row_bytes",
                     peer=Peer.SERVER,
@@ -372,7 +375,8 @@ class Backend:
 
     @staticmethod
     def _collect(exchange: Exchange, payload: bytes) -> None:
-        if len(exchange.collected) >= _OWN_ROWS:
+        exchange.size_bytes += len(payload)
+        if len(exchange.collected) >= _OWN_ROWS or exchange.size_bytes > _OWN_BYTES:
             raise bad("too long an answer to a question of the gateway's own")
         cursor = Cursor(payload, peer=Peer.SERVER)
         row: list[bytes | None] = []

@@ -12,7 +12,7 @@ from protocols.mysql import describing
 from protocols.mysql.capabilities import Capability
 from protocols.mysql.describing import Gathered
 from protocols.mysql.exchange import Exchange, Phase
-from protocols.mysql.heads import Head, Heads
+from protocols.mysql.heads import LONGEST_HEAD_BYTES, Head, Heads
 from protocols.mysql.messages import PS_OUT_PARAMS, Command, decode_column
 from protocols.mysql.packets import Cursor, frame
 from protocols.mysql.shared import ResultDescribed, Shared
@@ -23,6 +23,8 @@ _DEFINITIONS: Final = Phase.DEFINITIONS
 _FETCH: Final = Command.STMT_FETCH
 _SERVER: Final = Peer.SERVER
 MOST_COLUMNS: Final = 65_535
+# Servers give at most 4,096 columns, whose names of 256 characters take 12 MB; 65,535 descriptions could be 64 GiB
+MOST_HEAD_BYTES: Final = 16 * 1024 * 1024
 
 
 def bad(text: str) -> ProtocolError:
@@ -32,11 +34,12 @@ def bad(text: str) -> ProtocolError:
 class Heading:
     """Of one session's results, one after the other."""
 
-    __slots__ = ("_heads", "asked", "deprecates_eof", "shared")
+    __slots__ = ("_head_bytes", "_heads", "asked", "deprecates_eof", "shared")
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._heads = Heads(marked=shared.marked_by_server)
+        self._head_bytes = 0  # of the definitions that came so far of the result that is being described
         self.asked: Exchange | None = None  # whose plan is awaited
         self.deprecates_eof = bool(shared.capabilities & Capability.DEPRECATE_EOF)
 
@@ -50,6 +53,7 @@ class Heading:
         cursor.finish("a count of columns")
         if not 0 < count <= MOST_COLUMNS:
             raise bad(f"a result of {count} columns")
+        self._head_bytes = 0
         exchange.left = count
         exchange.head = [payload]
         exchange.head_sequence = exchange.sequence - 1
@@ -171,8 +175,14 @@ class Heading:
         exchange.head = []
 
     def definition(self, exchange: Exchange, payload: bytes) -> None:
+        self._head_bytes += len(payload)
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise bad("the descriptions of a result are longer than those of any server")
         exchange.defined.append(decode_column(payload))  # what is no definition does not leave as one
-        exchange.head.append(payload)
+        if self._head_bytes > LONGEST_HEAD_BYTES:
+            exchange.head = []  # too long to be known again
+        elif exchange.head:
+            exchange.head.append(payload)
         if exchange.gathered is not None:
             self._gather(exchange, exchange.gathered, payload)
         else:

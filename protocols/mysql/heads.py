@@ -14,7 +14,7 @@ from protocols.mysql.messages import MySqlColumn
 from protocols.mysql.packets import frame
 
 _KEPT: Final = 16  # each is compared with what comes: more would cost more than they save
-_LONGEST_BYTES: Final = 16 * 1024
+LONGEST_HEAD_BYTES: Final = 16 * 1024
 
 
 class Head:
@@ -90,7 +90,7 @@ class Heads:
         self, sequence: int, payloads: list[bytes], eof: bytes, columns: tuple[MySqlColumn, ...], status: int
     ) -> None:
         """`payloads`: the count, the first packet, which has this sequence id, and the definitions."""
-        if sum(map(len, payloads)) > _LONGEST_BYTES:
+        if sum(map(len, payloads)) > LONGEST_HEAD_BYTES:
             return
         raw = numbered([*payloads, eof] if eof else payloads, sequence)
         if self.find(raw, 0, sequence) is not None:

@@ -58,7 +58,7 @@ async def test_a_session_is_had_and_tells_its_settings(
 ) -> None:
     async with logged_in(a_database(server, tmp_path, tls=tls), flags) as upstream:
         assert upstream.tls is (tls != "disable")
-        namespace = (await open_namespace(upstream, read_only=False)).current
+        namespace = (await open_namespace(upstream, a_database(server, tmp_path), read_only=False)).current
     assert namespace.lexing_known
     assert namespace.database == "mysql"
     assert namespace.charset == "utf8mb4"
@@ -70,7 +70,7 @@ async def test_a_session_is_had_and_tells_its_settings(
 
 async def test_a_read_only_session_cannot_write(server: Server, tmp_path: Path) -> None:
     async with logged_in(a_database(server, tmp_path)) as upstream:
-        await open_namespace(upstream, read_only=True)
+        await open_namespace(upstream, a_database(server, tmp_path), read_only=True)
         with pytest.raises(UpstreamError) as caught:
             await ask(upstream, [b"CREATE TABLE test.wp_wire_never (a int)"])
     assert "READ ONLY" in caught.value.reason

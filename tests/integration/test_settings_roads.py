@@ -25,6 +25,8 @@ CREATE TABLE hidden.secrets (said text);
 CREATE TABLE secrets (said text);
 INSERT INTO hidden.secrets VALUES ('hidden');
 INSERT INTO secrets VALUES ('open');
+CREATE SCHEMA "hül";
+CREATE TABLE "hül".secrets AS TABLE hidden.secrets;
 CREATE FUNCTION moves() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM set_config(''search_path'', ''hidden'', false); END';
 CREATE FUNCTION unseen(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; END';
 CREATE PROCEDURE goes() LANGUAGE sql AS 'SELECT set_config(''search_path'', ''hidden'', false)';
@@ -32,8 +34,8 @@ CREATE FUNCTION walks() RETURNS text LANGUAGE sql AS 'SELECT set_config(''search
 CREATE VIEW mover AS SELECT set_config('search_path', 'hidden', false);
 CREATE TABLE moved (path text);
 CREATE VIEW settings AS SELECT * FROM pg_settings;
-GRANT ALL ON SCHEMA hidden, public TO {ROLE};
-GRANT ALL ON ALL TABLES IN SCHEMA hidden, public TO {ROLE};
+GRANT ALL ON SCHEMA hidden, "hül", public TO {ROLE};
+GRANT ALL ON ALL TABLES IN SCHEMA hidden, "hül", public TO {ROLE};
 """
 POLICY = """
 [policy.roads]
@@ -42,7 +44,7 @@ default = "allow"
 name = "hidden"
 action = "deny"
 reason = "nobody reads that"
-when = { relations = ["hidden.*"] }
+when = { relations = ["hidden.*", "hül.*"] }
 [[policy.roads.rule]]
 name = "everything"
 action = "allow"
@@ -51,6 +53,7 @@ when = { kinds = ["do", "call", "set", "execute", "explain", "select", "update",
 """
 READ = "SELECT said FROM secrets"
 PATH = "search_path = hidden"
+BEYOND_ASCII = 'search_path = U&"h\\00fcl", public'
 # With backslashes that escape: a quote, a subquery, a comment. Without: one string.
 ESCAPED = r"SELECT '\'', (SELECT said FROM hidden.secrets) --'"
 OFF = "standard_conforming_strings = off"
@@ -82,6 +85,12 @@ ROADS = {
     "options with dashes": path(options="--search-path=hidden"),
     "SET": path(f"SET {PATH}"),
     "SET TO quoted": path("SET search_path TO \"hidden\", 'public'"),
+    "a name beyond ASCII for a client in another encoding": path(f"SET {BEYOND_ASCII}", client_encoding="latin1"),
+    "a name beyond ASCII, and then another encoding": path(f"SET {BEYOND_ASCII}", "SET client_encoding = latin1"),
+    "a name beyond ASCII and another encoding in one text": path(f"SET {BEYOND_ASCII}; SET client_encoding = latin1"),
+    "default of the role for a client in another encoding": Road(
+        [f"ALTER ROLE {ROLE} SET {BEYOND_ASCII}"], {"client_encoding": "latin1"}
+    ),
     "SET SCHEMA": path("SET SCHEMA 'hidden'"),
     "SET LOCAL": path("BEGIN", f"SET LOCAL {PATH}"),
     "set_config": path("SELECT set_config('search_path', 'hidden', false)"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from protocols.base import Forward, ParameterChanged, ProtocolError
 from protocols.mysql.capabilities import Capability as C
 from protocols.mysql.describing import GATHERED_BYTES
 from protocols.mysql.messages import MORE_RESULTS
+from protocols.mysql.packets import frame
 from protocols.mysql.shared import Limits, ResultDescribed
 from tests.protocols import mysql_playbook as p
 
@@ -260,6 +263,22 @@ def test_a_statement_with_very_long_descriptions_is_described_each_time(flags: C
     prepare(session, long)
     for _ in range(2):
         assert execute(session, long, rows) == p.packets(*marked(flags, 1, rows, long))
+
+
+@caching
+def test_what_is_kept_of_descriptions_while_a_statement_is_prepared_is_bounded(flags: C) -> None:
+    session = p.Session(flags, server=flags & ~C.CACHE_METADATA)
+    session.client(p.prepare("SELECT id, ssn FROM t"))
+    session.answer(Forward())
+    tracemalloc.start()
+    try:
+        session.server(p.packets(p.prepare_ok(7, 60_000)))
+        for number in range(100):
+            session.server(frame(p.column("x" * 500_000), number + 2))
+            session.to_client()
+        assert tracemalloc.get_traced_memory()[0] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_a_procedure_selects_is_described_each_time() -> None:

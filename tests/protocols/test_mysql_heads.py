@@ -193,3 +193,27 @@ def test_a_client_that_has_the_descriptions_gets_a_known_head_without_them(flags
     assert p.column() in sent[0]
     assert p.column() not in sent[1]
     assert sent[1] == sent[2]
+
+
+@BOTH
+def test_descriptions_without_end_end_the_session_before_they_fill_the_memory(flags: Capability) -> None:
+    session = Session(flags)
+    ask(session, Forward(look=True))
+    session.server(frame(b"\xfd" + (65_535).to_bytes(3, "little"), 1))
+    long = p.column("x" * 60_000)
+    with pytest.raises(ProtocolError, match="descriptions"):
+        for number in range(300):
+            session.server(frame(long, number + 2))
+    assert number < 290
+
+
+def test_descriptions_that_are_too_long_to_be_kept_come_as_they_are_each_time() -> None:
+    session = Session(NEW)
+    columns = [p.column(f"{'x' * 250}{number}") for number in range(100)]
+    answer = p.packets(*p.result(columns, [p.row(*[b"1"] * 100)], NEW))
+    for _ in range(3):
+        ask(session, Forward(look=True))
+        session.server(answer)
+        session.relay.plan([lambda _: b"***"] + [None] * 99)
+        session.advance()
+        assert session.to_client() == p.packets(*p.result(columns, [p.row(b"***", *[b"1"] * 99)], NEW))

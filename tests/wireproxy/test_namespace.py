@@ -210,3 +210,30 @@ def test_after_a_role_was_changed_it_may_be_any() -> None:
     session.completed(set_path("archive, public"), b"SET")
     assert session.current.search_path == ("archive", "public")
     assert not session.current.own_role
+
+
+def test_a_reported_path_is_read_in_the_encoding_that_the_client_asked_for() -> None:
+    """PostgreSQL 18 reports it. Misread, the name would be that of no schema, and the tables of the next one be meant."""
+    names = tracker(180000, search_path="public")
+    names.reported("search_path", "bücher, public")
+    assert names.current.search_path == ("bücher", "public")
+    names.reported("client_encoding", "LATIN1")
+    names.ready("I")
+    assert names.current.search_path == ()
+    names.reported("search_path", "public")
+    assert names.current.search_path == ("public",)
+    names.reported("search_path", b"b\xfccher, public".decode("utf-8", "replace"))
+    names.ready("I")
+    assert names.current.search_path == ()
+    names.reported("search_path", "bücher, public")  # in LATIN1, that is another schema
+    names.ready("I")
+    assert names.current.search_path == ()
+
+
+@pytest.mark.parametrize("value", ["bücher, public", b"b\xfccher, public".decode("utf-8", "replace")])
+def test_a_path_that_is_reported_before_the_encoding_in_which_it_comes_is_not_known(value: str) -> None:
+    names = tracker(180000, search_path="public")
+    names.reported("search_path", value)
+    names.reported("client_encoding", "LATIN1")
+    names.ready("I")
+    assert names.current.search_path == ()

@@ -10,7 +10,7 @@ import trio
 
 from protocols.base import ProtocolError
 from rules.model import Dialect
-from wireproxy.config.model import Listen
+from wireproxy.config.model import Database, Listen
 from wireproxy.live import Live
 from wireproxy.mysql.killing import OwnConnections
 from wireproxy.mysql.login import Logins
@@ -18,7 +18,7 @@ from wireproxy.mysql.namespace import PROBE, MySqlNamespace, setup
 from wireproxy.mysql.reentry import FrontDoor
 from wireproxy.mysql.session import MySqlSession
 from wireproxy.mysql.target import MySqlTarget
-from wireproxy.mysql.upstream import MySqlUpstream, ask, connect_mysql, unreachable
+from wireproxy.mysql.upstream import MySqlUpstream, ask, connect_mysql
 from wireproxy.mysql.welcome import (
     Face,
     MySqlArrival,
@@ -29,7 +29,7 @@ from wireproxy.mysql.welcome import (
 from wireproxy.port import Port, minute_of_week
 from wireproxy.target import Bench, CatalogError
 from wireproxy.tls import ServerCertificate
-from wireproxy.upstream import UpstreamError
+from wireproxy.upstream import UpstreamError, unreachable
 from wireproxy.wire import BrokenWire, Wire
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ class MySqlPort(Port[MySqlArrival]):
         bench = await target.bench(arrival.identity)
         upstream = await connect_mysql(arrival.database, arrival.capabilities, arrival.charset)
         with upstream.wire:
-            try:
-                namespace = await open_namespace(upstream, read_only=bench.read_only)
-            except (BrokenWire, ProtocolError) as error:
-                raise unreachable(arrival.database, str(error)) from None
+            namespace = await open_namespace(upstream, arrival.database, read_only=bench.read_only)
             await self._open(arrival, upstream, namespace, target, bench)
 
     async def _open(
@@ -129,8 +126,18 @@ class MySqlPort(Port[MySqlArrival]):
         await self.run(Live(session, arrival.number))
 
 
-async def open_namespace(upstream: MySqlUpstream, *, read_only: bool) -> MySqlNamespace:
-    """What the session starts with. `read_only` sets it so: a second fence behind a policy without writes."""
-    answers = await ask(upstream, [*setup(upstream.capabilities, read_only=read_only), PROBE])
-    (row,) = answers[-1] or ((),)
-    return MySqlNamespace(row)
+async def open_namespace(upstream: MySqlUpstream, database: Database, *, read_only: bool) -> MySqlNamespace:
+    """What the session starts with. `read_only` sets it so: a second fence behind a policy without writes.
+
+    UpstreamError where the server does not tell, within `connect_timeout_s`.
+    """
+    texts = [*setup(upstream.capabilities, read_only=read_only), PROBE]
+    try:
+        with trio.fail_after(database.connect_timeout_s):
+            answers = await ask(upstream, texts)
+    except trio.TooSlowError:
+        raise unreachable(database, f"no answer within {database.connect_timeout_s:g} s") from None
+    except (BrokenWire, ProtocolError) as error:
+        raise unreachable(database, str(error)) from None
+    rows = answers[-1]
+    return MySqlNamespace(rows[0] if len(rows) == 1 else ())

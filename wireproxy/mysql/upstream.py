@@ -28,7 +28,7 @@ from wireproxy.credential import CredentialError, Password, read_password
 from wireproxy.mysql.keys import encrypt
 from wireproxy.mysql.packets import PacketWire
 from wireproxy.tls import TlsError, client_context
-from wireproxy.upstream import UpstreamError
+from wireproxy.upstream import UpstreamError, unreachable
 from wireproxy.wire import READ_BYTES, BrokenWire, CleartextInjected, Wire
 
 LONGEST_LOGIN_BYTES = 64 * 1024
@@ -81,12 +81,6 @@ async def connect_mysql(database: Database, client: Capability, charset: int = U
         raise _refused(database, error) from None
     except (BrokenWire, TlsError, ProtocolError, CredentialError) as error:
         raise unreachable(database, str(error)) from None
-
-
-def unreachable(database: Database, reason: str) -> UpstreamError:
-    """Hosts, accounts and addresses behind the gateway are not the client's business."""
-    message = f'the gateway cannot connect to the target of database "{database.name}"'
-    return UpstreamError("08006", message, reason)
 
 
 def _refused(database: Database, error: ServerRefused) -> UpstreamError:
