@@ -16,7 +16,8 @@ from typing import Final
 
 STARS: Final = b"***"
 
-TEXTS: Final = frozenset({25, 1043, 1042, 19, 142, 705, 2275})  # text varchar bpchar name xml unknown cstring
+XML: Final = 142
+TEXTS: Final = frozenset({25, 1043, 1042, 19, XML, 705, 2275})  # text varchar bpchar name xml unknown cstring
 INTEGERS: Final = {21: ("!h", 15), 23: ("!i", 31), 20: ("!q", 63), 26: ("!I", 32)}  # int2 int4 int8 oid: format, bits
 FLOATS: Final = {700: "!f", 701: "!d"}
 NUMERIC: Final = 1700

@@ -185,7 +185,7 @@ class Maskers:
                 change = to_year(type_oid, binary)
             case "bucket":
                 change = bucketed(number(mark), type_oid, binary)
-            case "last4" | "first-n" | "email" if type_oid in formats.TEXTS:
+            case "last4" | "first-n" | "email" if type_oid in formats.TEXTS and type_oid != formats.XML:
                 return shortened(mark)
             case "last4" if type_oid in formats.INTEGERS:
                 change = formats.integers(last4_of_number, type_oid, binary)
@@ -328,7 +328,7 @@ def constant(text: str, type_oid: int, binary: bool) -> bytes | None:
     """The config's constant as a value of the type; NULL where it is none."""
     data = text.encode()
     if type_oid in formats.TEXTS:
-        return data
+        return None if type_oid == formats.XML and ("<" in text or "&" in text) else data
     try:
         if type_oid in formats.INTEGERS:
             packed = struct.pack(formats.INTEGERS[type_oid][0], int(text))

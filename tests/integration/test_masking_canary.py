@@ -171,9 +171,9 @@ def direct(database: Server) -> Iterator[Line]:
         yield Line(tap, f"postgresql://{database.user}:{database.password}@127.0.0.1:{tap.port}/{DBNAME}")
 
 
-def guarded(database: Server, folder: Path, **options: str) -> Iterator[Line]:
+def guarded(database: Server, folder: Path, policy: str = "allow-all") -> Iterator[Line]:
     masks = {rule.column: rule.masker for rule in RULES}
-    plan = GatewayPlan(server=database, dbname=DBNAME, masks=masks, wait_s=0.01, **options)
+    plan = GatewayPlan(server=database, dbname=DBNAME, masks=masks, policy=policy, extra=OPEN, wait_s=0.01)
     with running_gateway(plan, folder) as gateway, tapped("127.0.0.1", gateway.port) as tap:
         yield Line(tap, f"postgresql://agent:agent-secret@127.0.0.1:{tap.port}/{DBNAME}")
 
@@ -187,7 +187,7 @@ def through(database: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def opened(database: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """Under one that lets all of them pass."""
-    yield from guarded(database, tmp_path_factory.mktemp("canary-open"), policy="open", extra=OPEN)
+    yield from guarded(database, tmp_path_factory.mktemp("canary-open"), "open")
 
 
 @pytest.mark.parametrize("way", WAYS)

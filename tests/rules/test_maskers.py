@@ -371,3 +371,16 @@ def test_null_masks_everything() -> None:
 def test_a_masker_of_the_config_is_checked(mark: Mark) -> None:
     with pytest.raises(ValueError, match=r"masker|invalid literal"):
         check_masker(mark)
+
+
+@pytest.mark.parametrize("masker", ["last4", "first-n", "email"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_xml_is_never_cut(masker: str, binary: bool) -> None:
+    """A part of a document is none, and the server would not take it back."""
+    mask = Maskers(b"key").field(Mark(masker, "3"), 142, binary)
+    assert mask(b"<a>someone@shop.test</a>") == b"***"
+
+
+@pytest.mark.parametrize(("argument", "expected"), [("hidden", b"hidden"), ("<a>", None), ("a & b", None)])
+def test_a_constant_that_is_no_xml_is_null(argument: str, expected: bytes | None) -> None:
+    assert Maskers(b"key").field(Mark("constant", argument), 142, False)(b"<a/>") == expected
