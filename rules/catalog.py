@@ -88,6 +88,9 @@ class CatalogFunction:
     columns: tuple[str, ...] = ()  # names of OUT and TABLE arguments
     extension: str | None = None  # the extension it came with
     types: tuple[str, ...] = ()  # names of users' types among its arguments and its result
+    inputs: tuple[
+        tuple[str, str], ...
+    ] = ()  # Postgres: names (may be empty) and types of the arguments of users' routines, as format_type spells them
     defaults: str | None = None  # the expressions of arguments that a call may leave out, with commas between them
 
 

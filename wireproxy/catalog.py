@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -170,7 +170,10 @@ SELECT n.nspname, p.proname, p.provolatile::text,
        p.proargnames, p.proargmodes::text[], e.extname,
        CASE WHEN n.nspname <> 'pg_catalog' THEN pg_catalog.pg_get_expr(p.proargdefaults, 0) END,
        (SELECT pg_catalog.array_agg(t.typname) FROM pg_catalog.pg_type t
-        WHERE (t.oid >= 16384 OR t.typname = 'refcursor') AND (t.oid = ANY (p.proargtypes) OR t.oid = p.prorettype))
+        WHERE (t.oid >= 16384 OR t.typname = 'refcursor') AND (t.oid = ANY (p.proargtypes) OR t.oid = p.prorettype)),
+       CASE WHEN n.nspname <> 'pg_catalog' THEN (
+                SELECT pg_catalog.array_agg(pg_catalog.format_type(u.type, NULL) ORDER BY u.place)
+                FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY u (type, place)) END
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -444,6 +447,7 @@ def add_functions(catalog: Catalog, rows: list[Any]) -> None:
         extension,
         defaults,
         types,
+        inputs,
     ) in rows:
         overloads[schema, name].append(
             CatalogFunction(
@@ -464,9 +468,17 @@ def add_functions(catalog: Catalog, rows: list[Any]) -> None:
                 extension=extension,
                 defaults=defaults,
                 types=tuple(types or ()),
+                inputs=_inputs(names, modes, inputs or ()),
             )
         )
     catalog.functions.update({key: tuple(found) for key, found in overloads.items()})
+
+
+def _inputs(names: list[str] | None, modes: list[str] | None, types: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    taken = names or [""] * len(types)
+    if names and modes:
+        taken = [name for name, mode in zip(names, modes, strict=True) if mode in ("i", "b", "v")]
+    return tuple(zip(taken, types, strict=False))
 
 
 def stale(catalog: Catalog, names: tuple[str, ...]) -> bool:

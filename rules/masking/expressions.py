@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pglast import ast, enums
 
+from rules.masking.computing import shown
 from rules.masking.failing import BETWEEN, at_risk, compares, divides_by_number, fragile, many, may_fail, quiet
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
@@ -76,8 +77,8 @@ def constant(_follow: Follow, _node: Node, _scope: Scope) -> Value:
     return CONSTANT
 
 
-def parameter(_follow: Follow, _node: Node, scope: Scope) -> Value:
-    return scope.parameter() or CONSTANT
+def parameter(_follow: Follow, node: Node, scope: Scope) -> Value:
+    return scope.parameter(node.number or 0) or CONSTANT
 
 
 def type_cast(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -124,6 +125,8 @@ def column_ref(follow: Follow, node: Node, scope: Scope) -> Value:
         raise Unsure("a name of stars")
     if len(parts) == 1:
         return scope.column(first)
+    if len(parts) == 2 and scope.may_be_argument(first):
+        raise Unsure("a name of a table and of an argument: the server takes the one that has such a column")
     last = parts[-1]
     assert last is not None
     return attribute_of(follow, whole_row(parts[:-1], scope), last)
@@ -294,6 +297,8 @@ def applied(
     """A function called with `each` of these arguments. `beside`: what else it depends on; `risky`: arguments in another order."""
     called = follow.world.routines.called(schema, name)
     arguments = union([*each, beside])
+    if not called.runs_text and risky is None and (found := shown(follow, schema, name, each)) is not None:
+        return found  # what it does with it was followed as well
     if called.runs_text:
         follow.find("source", "hold", f"{name} reads what no lineage can follow, and columns are masked here")
     if called.stores or (follow.namespace.redefined and not (schema == "pg_catalog" and called.supplied)):

@@ -15,7 +15,7 @@ from rules.masking.inheriting import Move
 from rules.masking.marks import Marks
 from rules.masking.pseudonyms import ELEMENTS
 from rules.masking.routines import Answered, Routines, words_of
-from rules.masking.scope import Scope, Source
+from rules.masking.scope import Arguments, Scope, Source
 from rules.masking.trees import Node, isa
 from rules.masking.values import CLEAN, CONSTANT, Columns, FindingKind, MaskFinding, Origin, Unsure, Value, merge, union
 from rules.model import Namespace
@@ -45,6 +45,7 @@ class Follow:
     noting: bool = False  # the statement runs as it is written here: pseudonyms in it are translated
     compared: list[Compared] = field(factory=list)
     moves: list[Move] = field(factory=list)
+    depth: int = 0  # of routines that are followed where they are called
     # Conditions look at a subquery more than once; the scope is kept so that its id stays its own.
     _queries: dict[tuple[int, int, int], tuple[Columns, Scope]] = field(factory=dict)
 
@@ -173,6 +174,19 @@ def any_of(found: Sequence[Columns]) -> Columns:
     return Columns(named, first.rest)
 
 
+def sql_of(body: str) -> list[Node]:
+    """The statements of a routine in language sql, whose body the server shows as text, as RETURN … or as BEGIN ATOMIC … END.
+
+    Raises ParseError.
+    """
+    if body.startswith("RETURN "):
+        return [raw.stmt for raw in parser.parse_sql(f"SELECT {body.removeprefix('RETURN ')}")]
+    if body.startswith("BEGIN ATOMIC"):
+        made: Node = parser.parse_sql(f"CREATE FUNCTION f() RETURNS int LANGUAGE sql {body}")[0].stmt
+        return [tree for part in made.sql_body for tree in part]
+    return [raw.stmt for raw in parser.parse_sql(body)]
+
+
 def listed(origins: Iterable[Origin]) -> str:
     """The masked columns, for a reader: three at most."""
     names = sorted({str(origin) for origin in origins if origin.schema != "?"}) or ["a masked column"]
@@ -195,6 +209,7 @@ class World:
     _named: dict[str, Value] = field(factory=dict)
     _calls: dict[int, frozenset[str]] = field(factory=dict)
     _open: set[tuple[str, str]] = field(factory=set)
+    _texts: dict[int, list[Node]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         for (_, name), relation in self.catalog.relations.items():
@@ -351,6 +366,13 @@ class World:
             named.append((column.name, value))
         return Columns(tuple(named))
 
+    def sql_of(self, function: CatalogFunction) -> list[Node]:
+        """The statements of a routine in language sql. Raises ParseError."""
+        known = self._texts.get(id(function))
+        if known is None:
+            known = self._texts[id(function)] = sql_of(function.body or "")
+        return known
+
     def _sql_routine(self, function: CatalogFunction) -> Answered:
         """What its arguments can reveal is the caller's business; what it asks of them is looked at as if they were masked."""
         found, ambiguous = self._sql_routine_by(function, Namespace(search_path=("public", function.schema)))
@@ -361,10 +383,10 @@ class World:
         follow, of_arguments = Follow(self, namespace, "equality"), Follow(self, namespace, "equality")
         masked = Value(self.marks.everything.origins, plain=True)
         try:
-            trees = parser.parse_sql(function.body or "")
-            results = [follow.query(tree.stmt, Scope(parameters=CONSTANT)) for tree in trees]
+            trees = self.sql_of(function)
+            results = [follow.query(tree, Scope(parameters=Arguments(CONSTANT))) for tree in trees]
             for tree in trees:
-                of_arguments.query(tree.stmt, Scope(parameters=masked))
+                of_arguments.query(tree, Scope(parameters=Arguments(masked)))
         except (Unsure, parser.ParseError, RecursionError, ValueError):
             shown = self.routines.text_shows(function.body)
             return Answered(shown, asks=bool(shown.masked)), False

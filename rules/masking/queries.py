@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from attrs import evolve
 from pglast import ast, enums
 
+from rules.masking.computing import computed
 from rules.masking.expressions import names, stars
 from rules.masking.expressions import window as follow_window
 from rules.masking.follow import Follow, Node, isa
@@ -343,6 +344,12 @@ def result_columns(follow: Follow, call: Node, scope: Scope, definitions: list[N
     called = follow.world.routines.called(parts[-2] if len(parts) > 1 else None, parts[-1] or "")
     if called.scalar:
         return Columns(((parts[-1], value),))
+    each = [follow.value(part, scope) for part in call.args or ()]
+    found = None if called.runs_text else computed(follow, parts[-2] if len(parts) > 1 else None, parts[-1] or "", each)
+    if found is not None and called.columns is not None:
+        rows = follow.world.routines.rows_of(parts[-2] if len(parts) > 1 else None, parts[-1] or "", found)
+        if rows is not None:
+            return Columns(tuple(zip(called.columns, rows, strict=True)))
     if called.columns is not None and called.rows is not None:
         given = follow.value(call.args, scope)
         each = [union([given, row]) if given.masked else row for row in called.rows]

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from attrs import define, field, frozen
 
-from rules.catalog import Catalog, CatalogColumn, CatalogFunction
+from rules.catalog import Catalog, CatalogColumn, CatalogFunction, CatalogRelation
 from rules.masking.marks import SAMPLES, Marks
 from rules.masking.values import CLEAN, Columns, Value, union
 from rules.model import Volatility
@@ -202,7 +202,12 @@ class Routines:
     def _rows(self, function: CatalogFunction, shape: tuple[str | None, ...]) -> tuple[Value, ...] | None:
         """What a routine in language sql shows in each column of its result. A column stays the one it is where the type does."""
         found = self._answer(function).rows
-        if found is None or found.rest is not None or len(found.named) != len(shape):
+        return None if found is None else self._typed(function, found, shape)
+
+    def _typed(
+        self, function: CatalogFunction, found: Columns, shape: tuple[str | None, ...]
+    ) -> tuple[Value, ...] | None:
+        if found.rest is not None or len(found.named) != len(shape):
             return None
         types = [column.type_oid for column in self._result_columns(function)] or [0] * len(shape)
         pairs = zip((value for _, value in found.named), types, strict=True)
@@ -212,6 +217,11 @@ class Routines:
             else value.derived()
             for value, type_oid in pairs
         )
+
+    def rows_of(self, schema: str | None, name: str, found: Columns) -> tuple[Value, ...] | None:
+        """What a routine shows that was followed with its arguments, in each column of its result in FROM; None: not known."""
+        overloads, called = self.named(name), self.called(schema, name)
+        return self._typed(overloads[0], found, called.columns) if called.columns and len(overloads) == 1 else None
 
     def _result_columns(self, function: CatalogFunction) -> tuple[CatalogColumn, ...]:
         """Of a table or composite type that it returns; none where its columns are arguments of its own."""
@@ -232,10 +242,14 @@ class Routines:
             return tuple(relation)
         return () if "." not in returns else None
 
-    def relation_of(self, type_name: str) -> tuple[str, ...] | None:
-        """The column names of the composite type or table of that name, as format_type spells it."""
+    def relation_named(self, type_name: str) -> CatalogRelation | None:
+        """The composite type or table of that name, as format_type spells it."""
         schema, _, name = type_name.rpartition(".")
-        found = self.catalog.relations.get((schema.strip('"') or "pg_catalog", name.strip('"')))
+        return self.catalog.relations.get((schema.strip('"') or "pg_catalog", name.strip('"')))
+
+    def relation_of(self, type_name: str) -> tuple[str, ...] | None:
+        """Its column names."""
+        found = self.relation_named(type_name)
         return None if found is None else tuple(column.name for column in found.columns)
 
     def shows(self, function: CatalogFunction) -> Value:
@@ -253,7 +267,7 @@ class Routines:
         if fetches(function):
             return Answered(self.marks.everything)
         match function.language:
-            case "sql" if all(each is not function for each in self._reached(function)):
+            case "sql" if not self.calls_itself(function):
                 return self.follow_sql(function)
             case "plpgsql" | "aggregate" | "sql":
                 # of routines that call each other, each shows what all of them do
@@ -261,6 +275,9 @@ class Routines:
                 return Answered(shown, asks=function.language == "sql" and bool(shown.masked))
             case _:
                 return Answered(self.marks.everything)
+
+    def calls_itself(self, function: CatalogFunction) -> bool:
+        return any(each is function for each in self._reached(function))
 
     def _shows_itself(self, function: CatalogFunction) -> Value:
         """Without what it calls."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field, frozen
 
-from rules.masking.values import CLEAN, Columns, Unsure, Value, merge, union
+from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid"})
 
@@ -37,6 +37,25 @@ class Source:
         return Source(items, self.columns.unconditioned())
 
 
+@frozen
+class Arguments:
+    """What a routine is given whose body is followed."""
+
+    every: Value  # what any of them can reveal
+    each: tuple[NamedValue, ...] = ()  # in order, with their names; (): not known one by one
+    routine: str | None = None  # its own name, with which they may be qualified
+
+    def numbered(self, number: int) -> Value:
+        return self.each[number - 1][1] if 0 < number <= len(self.each) else self.every
+
+    def named(self, name: str) -> Value | None:
+        """An argument, or all of them as the routine's own row."""
+        for found, value in self.each:
+            if found and found == name:
+                return value
+        return Value(self.every.origins, fields=self.each or None) if name == self.routine else None
+
+
 @define
 class Scope:
     """One query level. Names not found here are looked for in `outer`."""
@@ -46,7 +65,7 @@ class Scope:
     sources: list[Columns] = field(factory=list)
     ctes: dict[str, Callable[[], Columns]] = field(factory=dict)
     outputs: Columns | None = None  # of the query itself: ORDER BY and GROUP BY may name them
-    parameters: Value | None = None  # inside a routine: what its arguments can reveal; bare names may be arguments
+    parameters: Arguments | None = None  # inside a routine: bare names may be arguments
 
     def add(self, source: Source) -> None:
         self.items.extend(source.items)
@@ -86,14 +105,18 @@ class Scope:
             return union(maybe)
         raise Unsure(f"column {name}")
 
-    def parameter(self) -> Value | None:
-        """Inside a routine: what any of its arguments can reveal."""
+    def arguments(self) -> Arguments | None:
         scope: Scope | None = self
         while scope is not None:
             if scope.parameters is not None:
                 return scope.parameters
             scope = scope.outer
         return None
+
+    def parameter(self, number: int = 0) -> Value | None:
+        """Inside a routine: what its argument of that number can reveal, or any (0)."""
+        arguments = self.arguments()
+        return None if arguments is None else arguments.numbered(number)
 
     def item(self, alias: str, schema: str | None = None) -> Item | None:
         """The nearest FROM item of that name."""
@@ -109,9 +132,17 @@ class Scope:
             scope = scope.outer
         return None
 
+    def may_be_argument(self, alias: str) -> bool:
+        """Whether a FROM item has the name of an argument of the routine as well, or the routine's own."""
+        arguments = self.arguments()
+        return arguments is not None and arguments.named(alias) is not None and self.item(alias) is not None
+
     def row(self, alias: str) -> Value | None:
         item = self.item(alias)
-        return None if item is None else item.columns.row()
+        if item is not None:
+            return item.columns.row()
+        arguments = self.arguments()  # columns and tables come first
+        return None if arguments is None else arguments.named(alias)
 
 
 def find(sources: list[Columns], name: str) -> tuple[Value | None, list[Value]]:
