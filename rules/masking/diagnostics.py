@@ -72,6 +72,7 @@ cannot take (?:square root of a negative number|logarithm of (?:zero|a negative 
 more than one row returned by a subquery used as an expression
 ON CONFLICT DO UPDATE command cannot affect row a second time
 MERGE command cannot affect row a second time
+no binary (?:input|output) function available for type \\S{1,130}
 relation «» already exists(?:, skipping)?
 THING «»(?: of relation «»)? (?:already exists|does not exist), skipping
 drop cascades to (?:\\d+ other objects|KIND \\S{1,130})
