@@ -23,6 +23,7 @@ from protocols.mysql.messages import (
     Command,
     Err,
     Ok,
+    decode_column,
     decode_eof_status,
     decode_err,
     decode_ok,
@@ -31,6 +32,7 @@ from protocols.mysql.messages import (
     encode_ok,
     error_of,
     fields_of,
+    known_changes,
     state_changes,
 )
 from protocols.mysql.packets import frame
@@ -170,12 +172,15 @@ class Answers:
     def _for_client(self, ok: Ok, payload: bytes, header: int) -> bytes:
         """A client that did not ask for the session's changes would take them for the message; which may be data."""
         shared = self.shared
-        words = ok.info
-        if words and shared.scrub is not None:
-            words = shared.scrub({"S": b"OK", "M": words}).get("M", b"")
-        if words == ok.info and (shared.tracks_client or not ok.status & STATE_CHANGED):
+        words, state = ok.info, ok.state
+        if shared.scrub is not None:
+            if words:
+                words = shared.scrub({"S": b"OK", "M": words}).get("M", b"")
+            if state:
+                state = known_changes(state)
+        if words == ok.info and state == ok.state and (shared.tracks_client or not ok.status & STATE_CHANGED):
             return payload
-        return encode_ok(ok._replace(info=words), header=header, tracks=shared.tracks_client)
+        return encode_ok(ok._replace(info=words, state=state), header=header, tracks=shared.tracks_client)
 
     def _result_ended(self, exchange: Exchange, status: int, position: int, tag: bytes) -> None:
         shared = self.shared
@@ -277,6 +282,8 @@ class Answers:
             return
         if payload[0] != OK:
             raise bad("a strange answer to COM_STMT_PREPARE")
+        if len(payload) != PREPARE_OK_BYTES + self.shared.marked_by_server:
+            raise bad("the answer to COM_STMT_PREPARE has another length than its contents")
         found = decode_prepare_ok(payload)
         prepared = Prepared(found.statement, exchange.text, found.parameters, found.columns, exchange.attachment)
         prepared.waits = exchange.waits
@@ -285,8 +292,6 @@ class Answers:
         described = True
         told = payload
         if self.shared.marked_by_server:
-            if len(payload) != PREPARE_OK_BYTES + 1:
-                raise bad("the answer to COM_STMT_PREPARE has another length than its contents")
             described = self.heading.read_mark(payload[-1])
             told = payload[:-1]
             if not described:
@@ -323,6 +328,7 @@ class Answers:
             self._err(exchange, payload)
             return
         if left > 0:
+            decode_column(payload)  # what is no definition does not leave as one
             self.heading.tell(exchange, payload)
             if counter == "left" and self.shared.caches:
                 self._note_described(exchange, payload, left)
@@ -351,6 +357,7 @@ class Answers:
         if payload[0] in (ERR, EOF):
             self._single(exchange, payload)
         else:
+            decode_column(payload, default=True)
             self.shared.pass_on(exchange, payload)
 
     def _single(self, exchange: Exchange, payload: bytes) -> None:

@@ -197,8 +197,8 @@ class MySqlColumn(NamedTuple):
     decimals: int
 
 
-def decode_column(payload: bytes, *, extended: bool = False) -> MySqlColumn:
-    """`extended`: MariaDB's EXTENDED_METADATA was agreed on."""
+def decode_column(payload: bytes, *, extended: bool = False, default: bool = False) -> MySqlColumn:
+    """`extended`: MariaDB's EXTENDED_METADATA was agreed on. `default`: the column's default may follow, as in COM_FIELD_LIST."""
     cursor = Cursor(payload, peer=_SERVER)
     cursor.read_lenenc()  # always "def"
     schema, table, org_table, name, org_name = (cursor.read_lenenc() for _ in range(5))
@@ -212,7 +212,11 @@ def decode_column(payload: bytes, *, extended: bool = False) -> MySqlColumn:
     flags = cursor.read_int(2)
     decimals = cursor.read_int(1)
     cursor.read_bytes(2)
-    cursor.finish("a column definition")  # but in COM_FIELD_LIST, which appends the column's default
+    if default and cursor.left and payload[cursor.at :] != b"\xfb":
+        cursor.read_lenenc()
+    elif default:
+        cursor.at = len(payload)
+    cursor.finish("a column definition")
     return MySqlColumn(schema, table, org_table, name, org_name, charset, length, kind, flags, decimals)
 
 
@@ -233,17 +237,31 @@ def decode_prepare_ok(payload: bytes) -> Prepared:
 
 _SYSTEM_VARIABLE: Final = 0
 _SCHEMA: Final = 1
+_LAST_KNOWN: Final = 5  # state changed or not, GTIDs, the characteristics and the state of the transaction
 
 
 def state_changes(state: bytes) -> Iterator[tuple[str, bytes]]:
     """Variables and the schema (named "schema") that changed. Spec: MySQL, "Session State Information"."""
-    cursor = Cursor(state, peer=Peer.SERVER)
-    while cursor.left:
-        kind = cursor.read_int(1)
-        data = Cursor(cursor.read_lenenc(), peer=Peer.SERVER)
+    for kind, entry in _entries(state):
+        data = Cursor(entry, peer=Peer.SERVER)
         if kind == _SYSTEM_VARIABLE:
             while data.left:  # MariaDB puts several into one entry
                 name = data.read_lenenc().decode("utf-8", "replace")
                 yield name, data.read_lenenc()
         elif kind == _SCHEMA:
             yield "schema", data.read_lenenc()
+            data.finish("a change of the schema")
+
+
+def known_changes(state: bytes) -> bytes:
+    """Without what a newer server may have to say: nobody knows whether that is data."""
+    if all(kind <= _LAST_KNOWN for kind, _ in _entries(state)):
+        return state
+    return b"".join(bytes((kind,)) + encode_lenenc(entry) for kind, entry in _entries(state) if kind <= _LAST_KNOWN)
+
+
+def _entries(state: bytes) -> Iterator[tuple[int, bytes]]:
+    cursor = Cursor(state, peer=Peer.SERVER)
+    while cursor.left:
+        kind = cursor.read_int(1)
+        yield kind, cursor.read_lenenc()

@@ -216,6 +216,9 @@ class Answers:
             head.changes = ()
             head.refusal = None
             head.next_statement()
+            head.kind = (
+                Owed.SYNC
+            )  # an error ends the whole text: rows behind it would be of a statement that nobody let through
             return
         if head.kind == Owed.SYNC:
             # committing at Sync failed (a deferred constraint): ReadyForQuery still comes, and nothing is skipped
@@ -311,6 +314,7 @@ class Answers:
 
     def copy_done(self, message: bytes) -> None:
         head = self.expect(0x63)
+        head.copying = False
         if head.copy is not None and (rest := head.copy.finish()):
             self.shared.to_client.append(frame(b"d", rest))
         self.shared.to_client.append(message)

@@ -103,6 +103,8 @@ class Backend:
                 head = shared.pending.head
                 if head is None or kind not in EXPECTED[head.kind] or head.refusal is not None:
                     raise ProtocolError("the server sent rows that nobody asked for", peer=Peer.SERVER)
+                if head.copying != (kind == _COPY_DATA):  # they would go past the plan that was made for the others
+                    raise ProtocolError("the server mixed rows and copied data", peer=Peer.SERVER)
                 masked = head.plan is not None if kind == _ROW else head.copy is not None
                 if masked or (head.look and not head.described):
                     if end <= size:
