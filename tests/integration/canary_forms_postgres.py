@@ -31,8 +31,8 @@ BINARY: Final = [
     *(struct.pack("!i", 5432100 + n) for n in range(1, 6)),  # pay
     *(struct.pack("!d", float(value)) for value in (*range(7654321000001, 7654321000007), *range(5432101, 5432106))),
     *(struct.pack("!i", day) for day in _DAYS),
-    # a timestamp of that day, but for the hour: the two highest of its eight bytes are alike for a century
-    *(struct.pack("!q", day * 86_400_000_000 + 40_333_123_000) for day in _DAYS),
+    # that day's timestamps, at midnight and at 11:12:13.123
+    *(struct.pack("!q", day * 86_400_000_000 + time) for day in _DAYS for time in (0, 40_333_123_000)),
     *(value.encode("utf-16-le") for value in ("canary", "CANARY")),
 ]
 # What only counts upwards is not taken for a card: reversed, a number is one whole value.

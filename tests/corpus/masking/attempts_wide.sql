@@ -487,3 +487,51 @@ CREATE FUNCTION public.upper(strict_code) RETURNS text LANGUAGE sql IMMUTABLE AS
 CREATE FUNCTION odd.length(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM set_config(''odd.a'', $1, false); RETURN 1; END' ;; SET search_path = odd, pg_catalog, public ;; SELECT length(email) FROM customers ;; SHOW odd.a
 CREATE AGGREGATE public.longest(text) (sfunc = odd.keeps_two, stype = text, initcond = '') ;; SELECT longest(dom::text) FROM wide ;; SELECT a FROM odd.kept
 CREATE FUNCTION odd.joins(text, varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN set_config(''odd.a'', $1, false); END' ;; CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.joins) ;; SELECT email || 'x'::varchar FROM customers ;; SHOW odd.a
+-- Dates, times, uuids, addresses and bits.
+SELECT born FROM moments
+SELECT born::text, born::timestamp FROM moments
+SELECT born + 0, born + interval '0' FROM moments
+SELECT to_char(born, 'YYYYMMDD') FROM moments
+SELECT date_trunc('day', born) FROM moments
+SELECT make_date(extract(year FROM born)::int, extract(month FROM born)::int, extract(day FROM born)::int) FROM moments
+SELECT concat(extract(year FROM born), '-0', extract(month FROM born), '-', extract(day FROM born)) FROM moments
+SELECT generate_series(born, born, '1 day') FROM moments
+SELECT daterange(born, NULL) FROM moments
+SELECT max(born), min(seen) FROM moments
+SELECT isfinite(born), born FROM moments
+SELECT seen FROM moments
+SELECT seen AT TIME ZONE 'UTC' FROM moments
+SELECT date_bin('1 day', seen, '1917-03-01 00:00+00') FROM moments
+SELECT seen::date FROM moments
+SELECT local FROM moments
+SELECT local::date FROM moments
+SELECT to_json(local) FROM moments
+SELECT to_char(local, 'YYYY-MM-DD') FROM moments
+SELECT times FROM moments
+SELECT times[1] FROM moments
+SELECT unnest(times) FROM moments
+SELECT ident FROM moments
+SELECT ident::text FROM moments
+SELECT uuid_send(ident) FROM moments
+SELECT replace(ident::text, '-', '') FROM moments
+SELECT ARRAY[ident] FROM moments
+SELECT net FROM moments
+SELECT host(net), abbrev(net) FROM moments
+SELECT text(net) FROM moments
+SELECT netmask FROM moments
+SELECT network(net), set_masklen(net, 48) FROM moments
+SELECT inet_send(net) FROM moments
+SELECT broadcast(netmask), netmask::inet FROM moments
+SELECT at FROM moments
+SELECT lower(at) FROM moments
+SELECT range_agg(at) FROM moments
+SELECT m FROM moments m
+SELECT to_jsonb(m) FROM moments m
+SELECT row_to_json(m) FROM moments m
+COPY moments TO STDOUT
+COPY moments TO STDOUT (FORMAT binary)
+COPY moments TO STDOUT (FORMAT csv, HEADER)
+COPY (SELECT born, seen, ident, net FROM moments) TO STDOUT (FORMAT binary)
+BEGIN ;; DECLARE k BINARY CURSOR FOR SELECT * FROM moments ;; FETCH ALL FROM k ;; ROLLBACK
+UPDATE moments SET label = 'x' RETURNING born, ident
+SELECT histogram_bounds FROM pg_stats WHERE tablename = 'moments' AND attname = 'born'
