@@ -6,6 +6,7 @@ neither mask nor refuse.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from protocols.base import (
@@ -54,6 +55,12 @@ EXPECTED: Final[list[bytes]] = [
     b"Z",  # FUNCTION_CALL: always refused: its error, then ReadyForQuery
     b"",  # COPY_END
 ]
+# Parameters that the server reports and that take no text of anybody's own, nor a number.
+CLOSED: Final = frozenset({
+    b"client_encoding", b"DateStyle", b"default_transaction_read_only", b"in_hot_standby", b"integer_datetimes", b"IntervalStyle",
+    b"is_superuser", b"server_encoding", b"server_version", b"session_authorization", b"standard_conforming_strings",
+})  # fmt: skip
+OFFSET: Final = re.compile(rb"<[+-]\d\d(:\d\d){0,2}>[+-]\d\d(:\d\d){0,2}")  # what the server makes of SET TIME ZONE 2
 
 
 class Answers:
@@ -333,7 +340,15 @@ class Answers:
 
     def parameter_status(self, message: bytes, body: bytes) -> None:
         name, value = decode_parameter_status(body)
-        self.shared.effects.append(ParameterChanged(name.decode("latin-1"), value.decode("utf-8", "replace")))
+        text = value.decode("utf-8", "replace")
+        self.shared.effects.append(ParameterChanged(name.decode("latin-1"), text))
+        if not (
+            self.shared.scrub is None
+            or name in CLOSED
+            or text.lower() in self.shared.known_values
+            or OFFSET.fullmatch(value)
+        ):
+            return  # a function may have put a masked value there: to the client, the parameter is what it was
         shown = self.texts.cleaned({"": value}, None)[""]  # a query may put a row into application_name
         self.shared.to_client.append(message if shown == value else frame(b"S", name + b"\0" + shown + b"\0"))
 

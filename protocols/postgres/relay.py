@@ -8,7 +8,7 @@ Spec: PostgreSQL documentation, 55.2 Message Flow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from protocols.base import CopyReader, CopyRewriter, Effect, Question, RowPlan, Verdict
 from protocols.detecting import Detector
@@ -18,6 +18,8 @@ from protocols.postgres.limits import RelayLimits
 from protocols.postgres.messages import encode_fields
 from protocols.postgres.names import Found
 from protocols.postgres.shared import NotificationScrubber, Scrubber, Shared
+
+KNOWN_VALUES = 1000  # of a session's parameters: what comes after those is not reported where anything is masked
 
 
 class Relay:
@@ -108,6 +110,13 @@ class Relay:
     def scrub_with(self, scrub: Scrubber | None, scrub_notification: NotificationScrubber | None) -> None:
         self._shared.scrub = scrub
         self._shared.scrub_notification = scrub_notification
+
+    def know_values(self, values: Iterable[str]) -> None:
+        """Values of parameters that say nothing new to the client when the server reports them."""
+        known = self._shared.known_values
+        for value in values:
+            if len(known) < KNOWN_VALUES:
+                known.add(value.lower())
 
     def detect_with(self, detector: Detector | None) -> None:
         """From the next result on."""

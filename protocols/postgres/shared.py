@@ -23,6 +23,7 @@ class Shared:
         "effects",
         "encoding",
         "epoch",
+        "known_values",
         "limits",
         "names",
         "notices",
@@ -42,6 +43,7 @@ class Shared:
     def __init__(self, limits: RelayLimits) -> None:
         self.limits = limits
         self.names = Names()
+        self.known_values: set[str] = set()  # of parameters: what the session began with, and what the client wrote
         self.pending = Pending()
         self.to_server: list[bytes] = []
         self.to_client: list[bytes] = []

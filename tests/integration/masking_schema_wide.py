@@ -36,8 +36,8 @@ CREATE TABLE wide (
     loud text GENERATED ALWAYS AS (upper(dom)) STORED
 );
 CREATE TABLE moments (
-    id int PRIMARY KEY, label text, born date, seen timestamptz, local timestamp, times timestamp[], ident uuid, net inet, netmask cidr,
-    part bit varying, at daterange
+    id int PRIMARY KEY, label text, born date, seen timestamptz, local timestamp, times timestamp[],
+    ident uuid, net inet, netmask cidr, part bit varying, at daterange
 );
 CREATE FUNCTION frozen_dom(i int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT dom::text FROM wide WHERE id = i';
 CREATE FUNCTION wide_row(i int) RETURNS wide LANGUAGE sql STABLE AS 'SELECT * FROM wide WHERE id = i';
@@ -159,7 +159,8 @@ INSERT INTO wide SELECT i, 'label' || i, ROW('canarystreet' || i, 'c')::address,
     json_build_object('k', 'canaryjs' || i),
     7654321000001, 7654321000000 + i, 8765432.5 + i, to_tsvector('simple', 'canaryvec' || i), B'101', now()
     FROM generate_series(1, 4) i;
-INSERT INTO moments SELECT i, 'label' || i, '1917-03-10'::date + i, ('1917-03-10'::date + i) + '11:12:13.123'::time AT TIME ZONE 'UTC',
+INSERT INTO moments SELECT i, 'label' || i, '1917-03-10'::date + i,
+    ('1917-03-10'::date + i) + '11:12:13.123'::time AT TIME ZONE 'UTC',
     ('1917-03-10'::date + i) + '11:12:13.123'::time, ARRAY[('1917-03-10'::date + i) + '11:12:13.123'::time],
     '63616e61-7279-6361-6e61-727963616e61', '6361:6e61:7279::1', '6361:6e61:7279::/48',
     ('x' || encode('canary', 'hex'))::bit(48), daterange('1917-03-10'::date + i, NULL)

@@ -25,6 +25,7 @@ from protocols.postgres.messages import TERMINATE, decode_row_description
 from protocols.postgres.relay import Relay
 from rules.classify.postgres.text import decode
 from rules.model import Column
+from rules.policy import Limit
 from wireproxy.approvals import Desk
 from wireproxy.config.model import Config
 from wireproxy.copying import IncomingRows
@@ -71,6 +72,7 @@ class PostgresSession(Session):
     ) -> None:
         relay = Relay(relay_limits(config))
         relay.names_are_utf8(namespace.names_are_utf8)
+        relay.know_values(upstream.parameter_status.values())
         # the same as without the underscore, under types that compile to direct calls
         self._relay = relay
         self._namespace = namespace
@@ -152,6 +154,16 @@ class PostgresSession(Session):
             return
         self._client.send(relay.take_for_client())
         self._set_interest()
+
+    def forward(self, question: Question, weighed: Weighed, limits: tuple[tuple[str, Limit], ...] = ()) -> None:
+        if weighed.settles:
+            self._relay.know_values(
+                setting.value
+                for statement in weighed.judgement.statements
+                for setting in statement.settings
+                if setting.value is not None
+            )
+        super().forward(question, weighed, limits)
 
     # -- effects
 
