@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
 
 from protocols.postgres.copy_rows import HEADER_BYTES, Change, CopyFormat, Plan, changes_of, end_of_frame
-from protocols.postgres.rows import COMPILED, int32, put_length
+from protocols.postgres.rows import COMPILED, int32, put_length, write_between
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -35,6 +35,7 @@ class LineCopy:
         self._changes: list[Change] = changes_of(plan, self._written)
         self._later = any(change.many is not None for change in self._changes)
         self._apart = all(change.own or change.keeps for change in self._changes)
+        self._owns = [change.own for change in self._changes]
         self._quoting: i64 = -1  # with which a cell begins that is not its value
         self._escaping: i64 = -1  # a byte that is written in a way of its own
         self.searched = False
@@ -51,14 +52,17 @@ class LineCopy:
         self._own = BytesWriter()
         while True:
             if self._scans and self._at_row():
-                limit = len(buffer)
+                spans = BytesWriter()
+                begin = at
+                at = self._find(buffer, begin, spans)
+                found = spans.getvalue()
+                if apart:
+                    write_between(buffer, begin, at, found, self._owns, between)
                 if self._later:
-                    for change in self._changes:
-                        change.values = []
-                    limit = self._pass(buffer, at, limit, between, True)
+                    self._gather(buffer, found)
                     for change in self._changes:
                         change.mask_all()
-                at = self._pass(buffer, at, limit, out, False)
+                self._write(buffer, begin, at, found, out)
             end = end_of_frame(buffer, at)
             if not end:
                 break
@@ -93,14 +97,16 @@ class LineCopy:
             at = end
         return places
 
-    def _pass(self, buffer: bytes, start: i64, limit: i64, out: BytesWriter, gathers: bool) -> i64:
-        """Over the messages from `start` up to `limit` that are a row each: where the first other one begins.
+    def _find(self, buffer: bytes, start: i64, spans: BytesWriter) -> i64:
+        """Over the messages from `start` on that are a row each: where the first other one begins.
 
-        The first, where there are two, `gathers` what is masked many at once, and writes what is not made here, for a detector.
+        `spans`: of each row, where its message begins, and of each cell that changes where it begins and ends; 0 for the end of a
+        NULL that stays one.
         """
         begin = start
-        kept = start  # from here on what was read is still to be taken over
+        limit: i64 = len(buffer)
         columns: i64 = self._columns
+        null_size = self._null_size
         changes = self._changes
         while limit - begin >= HEADER_BYTES and buffer[begin] == _COPY_DATA:
             length: i64 = buffer[begin + 4]
@@ -113,12 +119,9 @@ class LineCopy:
                 break
             if last - at == 2 and buffer[at] == BACKSLASH and buffer[at + 1] == _DOT:
                 break  # the end marker of old protocols
-            place_of_row = len(out) + begin - kept
-            old = length
-            owned = len(self._own)
+            noted = len(spans)
+            write_i64_le(spans, begin)
             column: i64 = 0
-            for change in changes:
-                change.mark()
             for change in changes:
                 place: i64 = change.place
                 at = self._skip(buffer, at, last, place - column)
@@ -129,41 +132,12 @@ class LineCopy:
                     at = -1
                     break
                 column = place + 1
-                cell = at
-                at = until + 1
-                null = until - cell == self._null_size and (cell == until or buffer[cell:until] == self._null_sign)
-                constant = change.constant
-                if null and (change.keeps_null if constant is not None else change.many is not None):
-                    continue
-                if gathers:
-                    if change.many is not None:
-                        change.values.append(self._value(buffer[cell:until]))
-                    if change.own:
-                        out.write(buffer[kept:cell])
-                        kept = until
-                    continue
-                shortening = change.shortening
-                if shortening is not None and not null and buffer[cell] != self._quoting:
-                    tail = shortening.tail(buffer, cell, until, self._escaping)
-                    if tail >= 0:
-                        out.write(buffer[kept : cell + shortening.front])
-                        out.write(shortening.stars)
-                        length += shortening.front + len(shortening.stars) + cell - tail
-                        kept = tail
-                        continue
-                if constant is not None:
-                    new = constant
-                elif change.many is not None:
-                    new = self._written(change.next())
+                write_i64_le(spans, at)
+                if change.passes_null and until - at == null_size and buffer[at:until] == self._null_sign:
+                    write_i64_le(spans, 0)
                 else:
-                    new = self._written(change.rewriter(None if null else self._value(buffer[cell:until])))
-                out.write(buffer[kept:cell])
-                if change.own and self.searched:
-                    write_i64_le(self._own, len(out))
-                    write_i64_le(self._own, len(out) + len(new))
-                out.write(new)
-                length += len(new) + cell - until
-                kept = until
+                    write_i64_le(spans, until)
+                at = until + 1
             if at >= 0 and column < columns:  # behind the delimiter of the last changed cell
                 at = self._skip(buffer, at, last, columns - 1 - column)
                 until = -1
@@ -171,18 +145,73 @@ class LineCopy:
                     until = self._end_of_cell(buffer, at, last)
                 at = until + 1
             if at != end:  # a row that turned out to be none
-                if len(out) > place_of_row:
-                    out.truncate(place_of_row)
-                    kept = begin
-                self._own.truncate(owned)
-                for change in changes:
-                    change.take_back()
+                spans.truncate(noted)
                 break
-            if length != old:
-                put_length(out, place_of_row + 1, length)
             begin = end
-        out.write(buffer[kept:begin])
         return begin
+
+    def _gather(self, buffer: bytes, spans: bytes) -> None:
+        """The values that are masked many at once."""
+        size: i64 = len(spans)
+        stride: i64 = 8 + 16 * len(self._changes)
+        first: i64 = 8
+        for change in self._changes:
+            if change.many is not None:
+                values: list[bytes] = []
+                at = first
+                while at < size:
+                    until = read_i64_le(spans, at + 8)
+                    if until:
+                        values.append(self._value(buffer[read_i64_le(spans, at) : until]))
+                    at += stride
+                change.values = values
+            first += 16
+
+    def _write(self, buffer: bytes, start: i64, end: i64, spans: bytes, out: BytesWriter) -> None:
+        """The messages with the cells that change replaced, and their lengths where they became others."""
+        kept = start  # from here on what was read is still to be taken over
+        changes = self._changes
+        notes = self.searched
+        size: i64 = len(spans)
+        place: i64 = 0
+        while place < size:
+            begin = read_i64_le(spans, place)
+            place += 8
+            place_of_length = len(out) + begin + 1 - kept
+            grown: i64 = 0
+            for change in changes:
+                cell = read_i64_le(spans, place)
+                until = read_i64_le(spans, place + 8)
+                place += 16
+                if not until:
+                    continue
+                constant = change.constant
+                if constant is not None:
+                    new = constant
+                elif change.many is not None:
+                    new = self._written(change.next())
+                else:
+                    null = until - cell == self._null_size and buffer[cell:until] == self._null_sign
+                    shortening = change.shortening
+                    if shortening is not None and not null and buffer[cell] != self._quoting:
+                        tail = shortening.tail(buffer, cell, until, self._escaping)
+                        if tail >= 0:
+                            out.write(buffer[kept : cell + shortening.front])
+                            out.write(shortening.stars)
+                            grown += shortening.front + len(shortening.stars) + cell - tail
+                            kept = tail
+                            continue
+                    new = self._written(change.rewriter(None if null else self._value(buffer[cell:until])))
+                out.write(buffer[kept:cell])
+                if notes and change.own:
+                    write_i64_le(self._own, len(out))
+                    write_i64_le(self._own, len(out) + len(new))
+                out.write(new)
+                grown += len(new) + cell - until
+                kept = until
+            if grown:
+                put_length(out, place_of_length, int32(buffer, begin + 1) + grown)
+        out.write(buffer[kept:end])
 
     def _joined(self, fields: list[bytes]) -> bytes:
         """The row of these fields, as they are written, with those that change changed."""

@@ -46,21 +46,13 @@ class Change:
         self.many = many_of(rewriter)
         self.own = own_of(rewriter)
         self.values: list[bytes] = []  # of a run, for `many`,
-        self._before: i64 = 0  # how many of them a row found,
         self._new: list[bytes | None] = []  # what came of them,
         self._taken: i64 = 0  # and how much of that has been written
         constant = constant_of(rewriter)
         if constant is not None:
             self.constant = written(constant[0])
             self.keeps_null = constant[1]
-
-    def mark(self) -> None:
-        """A row begins."""
-        self._before = len(self.values)
-
-    def take_back(self) -> None:
-        """It was none."""
-        del self.values[self._before :]
+        self.passes_null = self.keeps_null if constant is not None else self.many is not None  # a NULL stays one
 
     def mask_all(self) -> None:
         """The values that were gathered."""

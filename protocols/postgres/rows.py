@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
-from librt.strings import BytesWriter, read_i32_be, write_i32_be
+from librt.strings import BytesWriter, read_i32_be, read_i64_le, write_i32_be, write_i64_le
 
 from protocols.base import Masker, Peer, ProtocolError, RowPlan, constant_of, looked_at, many_of, own_of
 from protocols.postgres.detecting import values
@@ -73,7 +73,7 @@ def end_of_run(buffer: bytes, start: int) -> tuple[int, int]:
 class MaskedColumn:
     """What a column gets."""
 
-    __slots__ = ("field", "gap", "keeps_null", "many", "masker", "new", "own", "shortening", "taken", "values")
+    __slots__ = ("field", "gap", "keeps_null", "many", "masker", "new", "passes_null", "shortening", "taken", "values")
 
     def __init__(self, gap: int, masker: Masker) -> None:
         self.gap: i64 = gap  # columns that are not masked, in front of it
@@ -83,7 +83,7 @@ class MaskedColumn:
         self.keeps_null = constant is not None and constant[1]
         self.shortening = shortening_of(masker)
         self.many = many_of(masker)
-        self.own = own_of(masker)
+        self.passes_null = self.many is not None or self.keeps_null
         self.values: list[bytes] = []  # of a run, for `many`,
         self.new: list[bytes | None] = []  # what that gave for them,
         self.taken: i64 = 0  # and how much of it has been written
@@ -101,7 +101,18 @@ class MaskedColumn:
 class RowRewriter:
     """Replaces the fields of masked columns, for one plan."""
 
-    __slots__ = ("_apart", "_columns", "_kind", "_later", "_looked_at", "_masked", "_rest", "outside", "searched")
+    __slots__ = (
+        "_apart",
+        "_columns",
+        "_kind",
+        "_later",
+        "_looked_at",
+        "_masked",
+        "_own",
+        "_rest",
+        "outside",
+        "searched",
+    )
 
     def __init__(self, plan: RowPlan, kind: bytes = b"D") -> None:
         self._kind = kind
@@ -117,6 +128,7 @@ class RowRewriter:
         self._rest = gap  # behind the last masked column
         self._later = any(column.many is not None for column in self._masked)
         self._looked_at = looked_at(plan)
+        self._own = [own_of(column.masker) for column in self._masked]
         # whether what a detector finds in what is written, it suspects in what was read and is not masked as a whole
         self._apart = all(masker is None or own_of(masker) or keeps_of(masker) is not None for masker in plan)
         self.searched = False  # as `CopyRewriter` has these
@@ -127,16 +139,20 @@ class RowRewriter:
 
         A row of another arity is a protocol error: it cannot be masked.
         """
+        spans = BytesWriter()
+        end, rows = self._find(buffer, start, spans)
+        found = spans.getvalue()
+        self.outside = None
         if self._later:
-            for column in self._masked:
-                column.values = []  # of a run that broke off
-            between = BytesWriter()
-            self._pass(buffer, start, between, True)
-            self.outside = between.getvalue() if self.searched and self._apart else None
+            if self.searched and self._apart:
+                between = BytesWriter()
+                write_between(buffer, start, end, found, self._own, between)
+                self.outside = between.getvalue()
+            self._gather(buffer, found)
             for column in self._masked:
                 column.mask_all()
         out = BytesWriter()
-        end, rows = self._pass(buffer, start, out, False)
+        self._write(buffer, start, end, found, out)
         return out.getvalue(), end, rows
 
     def places(self, new: bytes, columns: tuple[bool, ...] | None) -> list[tuple[int, int]]:
@@ -144,14 +160,14 @@ class RowRewriter:
         wanted = tuple([each and (columns is None or columns[place]) for place, each in enumerate(self._looked_at)])
         return values(new, 0, len(new), wanted, self._kind == b"d") if any(wanted) else []
 
-    def _pass(self, buffer: bytes, start: i64, out: BytesWriter, gathers: bool) -> tuple[int, int]:
+    def _find(self, buffer: bytes, start: i64, spans: BytesWriter) -> tuple[int, int]:
         """Over the run that starts here: where it ends, and how many rows it has.
 
-        The first, where there are two, `gathers` what is masked many at once, and writes what is not made here, for a detector.
+        `spans`: of each row, where it begins, and of each masked field, its length included, where it begins and ends; 0 for the
+        end of a NULL that stays one.
         """
         size: i64 = len(buffer)
         begin = start
-        kept = start  # from here on what was read is still to be taken over
         rows: i64 = 0
         kind: i64 = self._kind[0]
         columns: i64 = self._columns
@@ -162,80 +178,127 @@ class RowRewriter:
             end = begin + 1 + length
             if length < 4 or end > size:
                 break
-            count: i64 = 0 if length < 6 else int16(buffer, begin + 5)
+            count: i64 = 0
+            if length >= 6:
+                count = int16(buffer, begin + 5)
             if count != columns:
                 raise ProtocolError(f"a row of {count} columns where {columns} were described", peer=Peer.SERVER)
-            place_of_length = len(out) + begin + 1 - kept
-            old = length
+            write_i64_le(spans, begin)
             at = begin + 7
             last = end - 4  # no field can begin behind it
             for column in masked:
                 at = _behind(buffer, at, last, column.gap)
                 if at > last:
                     raise _too_long()
+                write_i64_le(spans, at)
                 field = length_of_field(buffer, at)
-                null = field < 0
-                if null:
-                    if field != _NULL:
-                        raise _too_long()
-                    field = 0
-                until = at + 4 + field
-                if until > end:
+                at += 4
+                if field >= 0:
+                    at += field
+                elif field != _NULL:
                     raise _too_long()
-                if null and (column.many is not None or column.keeps_null):
-                    at = until
-                    continue
-                if gathers:
-                    if column.many is not None:
-                        column.values.append(buffer[at + 4 : until])
-                    if column.own:
-                        if self.searched:
-                            out.write(buffer[kept:at])
-                        kept = until
-                    at = until
-                    continue
-                constant = column.field
-                if constant is not None:
-                    out.write(buffer[kept:at])
-                    out.write(constant)
-                    length += len(constant) - (until - at)
-                    kept = at = until
-                    continue
-                if column.many is not None:
-                    value = column.new[column.taken]
-                    column.taken += 1
+                if at > end:
+                    raise _too_long()
+                if field < 0 and column.passes_null:
+                    write_i64_le(spans, 0)
                 else:
-                    shortening = column.shortening
-                    tail: i64 = -1 if shortening is None or null else shortening.tail(buffer, at + 4, until, -1)
-                    if shortening is not None and tail >= 0:
-                        out.write(buffer[kept : at + 4 + shortening.front])
-                        new = shortening.front + len(shortening.stars) + until - tail
-                        put_length(out, len(out) - shortening.front - 4, new)
-                        out.write(shortening.stars)
-                        length += new - field
-                        kept = tail
-                        at = until
-                        continue
-                    value = column.masker(None if null else buffer[at + 4 : until])
-                out.write(buffer[kept:at])
-                if value is None:
-                    out.write(_NULL_FIELD)
-                    length -= field
-                else:
-                    put_field(out, value)
-                    length += len(value) - field
-                kept = at = until
+                    write_i64_le(spans, at)
             at = _behind(buffer, at, last, rest)
             if at > end:
                 raise _too_long()
             if at < end:
                 raise ProtocolError("a row is longer than its fields", peer=Peer.SERVER)
-            if length != old:
-                put_length(out, place_of_length, length)
             begin = end
             rows += 1
-        out.write(buffer[kept:begin])
         return begin, rows
+
+    def _gather(self, buffer: bytes, spans: bytes) -> None:
+        """The values that are masked many at once."""
+        size: i64 = len(spans)
+        stride: i64 = 8 + 16 * len(self._masked)
+        first: i64 = 8
+        for column in self._masked:
+            if column.many is not None:
+                values: list[bytes] = []
+                at = first
+                while at < size:
+                    until = read_i64_le(spans, at + 8)
+                    if until:
+                        values.append(buffer[read_i64_le(spans, at) + 4 : until])
+                    at += stride
+                column.values = values
+            first += 16
+
+    def _write(self, buffer: bytes, start: i64, end: i64, spans: bytes, out: BytesWriter) -> None:
+        """The run with its masked fields replaced, and the lengths of rows that became others."""
+        kept = start  # from here on what was read is still to be taken over
+        masked = self._masked
+        size: i64 = len(spans)
+        place: i64 = 0
+        while place < size:
+            begin = read_i64_le(spans, place)
+            place += 8
+            place_of_length = len(out) + begin + 1 - kept
+            grown: i64 = 0
+            for column in masked:
+                at = read_i64_le(spans, place)
+                until = read_i64_le(spans, place + 8)
+                place += 16
+                if not until:
+                    continue
+                constant = column.field
+                if constant is not None:
+                    out.write(buffer[kept:at])
+                    out.write(constant)
+                    grown += len(constant) + at - until
+                    kept = until
+                    continue
+                field = until - at - 4
+                if column.many is not None:
+                    value = column.new[column.taken]
+                    column.taken += 1
+                else:
+                    null = not field and length_of_field(buffer, at) < 0
+                    shortening = column.shortening
+                    tail: i64 = -1
+                    if shortening is not None and not null:
+                        tail = shortening.tail(buffer, at + 4, until, -1)
+                    if shortening is not None and tail >= 0:
+                        out.write(buffer[kept : at + 4 + shortening.front])
+                        new = shortening.front + len(shortening.stars) + until - tail
+                        put_length(out, len(out) - shortening.front - 4, new)
+                        out.write(shortening.stars)
+                        grown += new - field
+                        kept = tail
+                        continue
+                    value = column.masker(None if null else buffer[at + 4 : until])
+                out.write(buffer[kept:at])
+                if value is None:
+                    out.write(_NULL_FIELD)
+                    grown -= field
+                else:
+                    put_field(out, value)
+                    grown += len(value) - field
+                kept = until
+            if grown:
+                put_length(out, place_of_length, int32(buffer, begin + 1) + grown)
+        out.write(buffer[kept:end])
+
+
+def write_between(buffer: bytes, start: i64, end: i64, spans: bytes, own: list[bool], out: BytesWriter) -> None:
+    """What stands between the spans whose contents are made here, which `own` says of each column."""
+    kept = start
+    size: i64 = len(spans)
+    place: i64 = 0
+    while place < size:
+        place += 8
+        for each in own:
+            until = read_i64_le(spans, place + 8)
+            if each and until:
+                out.write(buffer[kept : read_i64_le(spans, place)])
+                kept = until
+            place += 16
+    out.write(buffer[kept:end])
 
 
 def _behind(buffer: bytes, at: i64, last: i64, fields: i64) -> i64:
