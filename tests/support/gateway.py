@@ -96,13 +96,14 @@ def serving(config: Path, port: int, dbname: str) -> Iterator[Gateway]:
     with log.open("wb") as output:
         process = Popen([*wireproxy_command(), "serve", "-c", config], stdout=output, stderr=STDOUT)
     try:
-        _await_port(process, port, log)
+        await_port(process, port, log)
         yield Gateway(config, port, dbname, process, log)
     finally:
         stop(process, signal.SIGTERM)
 
 
-def _await_port(process: Popen[bytes], port: int, log: Path) -> None:
+def await_port(process: Popen[bytes], port: int, log: Path) -> None:
+    """Until it listens. RuntimeError, with the end of `log`, when it does not."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

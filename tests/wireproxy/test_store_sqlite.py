@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import stat
 import sys
@@ -75,7 +76,7 @@ async def test_a_store_that_is_destroyed_under_the_gateway_approves_nothing_and_
         await submit(desk)
         for path in list(tmp_path.iterdir()):  # noqa: ASYNC240
             path.write_bytes(b"\x55" * path.stat().st_size)
-        with pytest.raises(StoreError, match=r"move the file .* away"):
+        with pytest.raises(StoreError, match=r"move the file .* away.*inherited masks are lost"):
             await submit(desk)
         with pytest.raises(StoreError):
             await desk.claim(BINDING, HOLD)
@@ -114,6 +115,23 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, clock: Cloc
     assert (await desk.get(request.id)).state is State.PENDING
     await desk.approve(request.id, ALICE)
     assert await desk.claim(BINDING) is not None
+    await desk.aclose()
+
+
+async def test_a_limit_of_the_system_on_its_length_refuses_and_says_so(tmp_path: Path, clock: Clock) -> None:
+    desk = Desk(await SqliteStore.open(tmp_path / "requests.db"), clock)
+    request = await submit(desk)
+    await desk.approve(request.id, ALICE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        for use in (desk.claim(BINDING), submit(desk, BINDING, Hold("other", ())), desk.check()):
+            with pytest.raises(StoreError, match="ulimit -f"):
+                await use
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert await desk.claim(BINDING) is not None  # it was not used up by what did not run
+    assert await desk.claim(BINDING) is None
     await desk.aclose()
 
 

@@ -8,8 +8,9 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import structlog
@@ -105,6 +106,22 @@ def _in_one_line(_logger: object, _method: str, event: MutableMapping[str, Any])
     return {name: neutral(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
+class Diagnostics:
+    """Lines for the operator. One that cannot be written is lost.
+
+    Were a full disk, or a pipe that nobody reads any more, an error here, a client that is refused would end everybody's sessions.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            print(message, file=self._file, flush=True)
+
+    debug = info = warning = error = critical = msg
+
+
 def configure_diagnostics(json_log: bool) -> None:
     """Diagnostics go to standard error; what sessions do goes into the session logs alone."""
     renderer = structlog.processors.JSONRenderer() if json_log else structlog.dev.ConsoleRenderer(colors=False)
@@ -115,6 +132,6 @@ def configure_diagnostics(json_log: bool) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: Diagnostics(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )

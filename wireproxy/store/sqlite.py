@@ -191,12 +191,15 @@ def _advice(error: Exception) -> str:
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return (
                 "; stop the gateway, move the file (and those beside it that end in -wal and -shm) away, and start it again:"
-                " open requests and unused approvals are lost with it"
+                " open requests, unused approvals, unmasked columns and inherited masks are lost with it, so write rules for what"
+                " `wireproxy masks` last showed"
             )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "; another process has kept it locked for seconds"
         case sqlite3.SQLITE_FULL:
             return "; make room on its disk"
+        case sqlite3.SQLITE_IOERR:
+            return "; its disk fails, or the system limits how long a file may be (`ulimit -f`)"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
             return "; the gateway must be able to write the file and its folder"
     return ""
