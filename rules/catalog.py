@@ -71,6 +71,7 @@ class CatalogRelation:
         None  # where something of a row is computed when it is written: defaults, checks, conditions of triggers …
     )
     foreign: CatalogForeign | None = None  # None: none, or of another wrapper
+    key: tuple[str, ...] = ()  # Postgres: columns of the primary key, if it is checked at once
     transactional: bool = True  # MySQL, MariaDB: whether its engine takes back what a statement that failed has written
 
 

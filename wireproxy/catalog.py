@@ -122,6 +122,12 @@ SELECT p.partrelid::bigint,
                   WHERE a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])) END
 FROM pg_catalog.pg_partitioned_table p
 """
+# One that is deferrable may be broken until COMMIT.
+PRIMARY_KEYS: Final = """
+SELECT i.indrelid::bigint, (SELECT pg_catalog.array_agg(a.attname) FROM pg_catalog.pg_attribute a
+                            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]))
+FROM pg_catalog.pg_index i WHERE i.indisprimary AND i.indisunique AND i.indimmediate AND i.indisvalid
+"""
 # What calls nothing, or the next number of a sequence alone, is left out.
 COMPUTED: Final = """
 SELECT found.relation::bigint, pg_catalog.string_agg(found.expression, '; ') FROM (
@@ -337,6 +343,7 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
         references[relation].append(found)
     partition_keys = {relation: None if key is None else tuple(key) for relation, key in rows(PARTITION_KEYS)}
     computed: dict[int, str] = dict(rows(COMPUTED))
+    keys = {relation: tuple(columns) for relation, columns in rows(PRIMARY_KEYS)}
     for oid, schema, name, kind, definition in rows(RELATIONS):
         relation = CatalogRelation(
             schema,
@@ -350,6 +357,7 @@ def add_relations(catalog: Catalog, rows: Callable[[str], list[Any]]) -> None:
             tuple(references[oid]),
             partition_keys.get(oid),
             computed.get(oid),
+            key=keys.get(oid, ()),
         )
         catalog.relations[schema, name] = relation
         catalog.by_oid[oid] = relation

@@ -12,6 +12,7 @@ from rules.masking.expressions import names, stars
 from rules.masking.expressions import window as follow_window
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.inheriting import Move, move
+from rules.masking.keys import by_earlier_key, by_key, keyed
 from rules.masking.naming import figured
 from rules.masking.predicates import condition, merged, told_apart
 from rules.masking.scope import Item, Scope, Source, either, find, member
@@ -102,7 +103,10 @@ def block(follow: Follow, node: Node, scope: Scope) -> Columns:
     condition(follow, node.whereClause, scope, "a WHERE")
     found = targets(follow, node.targetList, scope)
     scope.outputs = found
-    told_apart(follow, grouped(follow, node.groupClause, scope), "a GROUP BY")
+    keys = list(grouped(follow, node.groupClause, scope))
+    if follow.predicates == "equality" and not any(isa(key, ast.GroupingSet) for key in node.groupClause or ()):
+        keys = by_key(node.targetList, node.groupClause or (), keys, scope)
+    told_apart(follow, keys, "a GROUP BY")
     condition(follow, node.havingClause, scope, "a HAVING")
     for window in node.windowClause or ():
         follow_window(follow, window, scope)
@@ -111,7 +115,10 @@ def block(follow: Follow, node: Node, scope: Scope) -> Columns:
         if keys:
             told_apart(follow, [named_or(follow, key, scope, True) for key in keys], "DISTINCT ON")
         else:
-            told_apart(follow, found.values(), "DISTINCT")
+            apart = found.values()
+            if follow.predicates == "equality" and found.rest is None:
+                apart = by_earlier_key(node.targetList, apart, scope)
+            told_apart(follow, apart, "DISTINCT")
     return found
 
 
@@ -229,9 +236,13 @@ def behaviours(columns: Iterable[Node] | None) -> list[Node]:
 def table(follow: Follow, node: Node, scope: Scope) -> Source:
     cte = scope.cte(node.relname) if node.schemaname is None else None
     columns = cte() if cte is not None else follow.relation(node.schemaname, node.relname)
+    stored = None if cte is not None else keyed(follow, node.schemaname, node.relname)
     if node.alias is not None:
-        return aliased(node.alias, columns)
-    return Source((Item(node.relname, columns, node.schemaname, cte is None),), columns)
+        source = aliased(node.alias, columns)
+        if node.alias.colnames:
+            return source
+        return Source(tuple(evolve(item, keyed=stored) for item in source.items), columns)
+    return Source((Item(node.relname, columns, node.schemaname, cte is None, stored),), columns)
 
 
 def aliased(alias: Node, columns: Columns) -> Source:

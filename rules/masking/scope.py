@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field, frozen
 
+from rules.catalog import CatalogRelation
 from rules.masking.values import CLEAN, Columns, NamedValue, Unsure, Value, merge, union
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid"})
@@ -19,6 +20,7 @@ class Item:
     columns: Columns
     schema: str | None = None  # of a table without an alias: it can also be named with its schema
     table: bool = False  # a table without an alias
+    keyed: CatalogRelation | None = None  # the table that it is, if its primary key tells all of its rows apart
 
 
 @frozen
