@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,14 @@ from protocols.base import Peer
 from protocols.mysql.authentication import Channel, ClientAuthentication
 from protocols.mysql.capabilities import Capability as C
 from protocols.mysql.handshake import HandshakeResponse, decode_greeting, encode_response
+from protocols.mysql.messages import LOCAL_INFILE, Command
 from protocols.mysql.packets import Cursor, frame
 from tests.integration.mysql_routes import MySqlRoute
 from tests.protocols import mysql_playbook as p
 from wireproxy.mysql.keys import encrypt
 
 _LOGIN = C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.PLUGIN_AUTH_LENENC | C.CONNECT_WITH_DB
-_QUIET_S = 0.25  # nothing more comes: the answers of these tests are short
+_PING = frame(bytes((Command.PING,)))
 _ANSWER_S = 20.0
 
 
@@ -31,35 +31,46 @@ class Plain:
     flags: C
 
     def say(self, *packets: bytes, least: int = 1, after: int = 0) -> list[bytes]:
-        """Send the packets, and give what comes back until it is quiet; at least so many packets.
+        """Send the packets, and give all that comes back for them; at least so many packets.
+
+        A ping is sent behind the first packets of the answer. Its own answer is the only packet that can have the number 1, so
+        what stands before it is the whole answer, however long it took. No ping follows where the server asks for a file.
 
         `after`: the number of the last packet that is sent.
         """
         self.connection.sendall(b"".join(packets))
         found: list[bytes] = []
-        while len(found) < least or select.select([self.connection], [], [], _QUIET_S)[0]:
-            try:
+        pinged = False
+        try:
+            while True:
+                if len(found) >= least and not pinged:
+                    if found[0][:1] == bytes((LOCAL_INFILE,)):
+                        return found
+                    self.connection.sendall(_PING)
+                    pinged = True
                 number, payload = self._read()
-            except EOFError:
-                if len(found) < least:
-                    raise
-                break
-            assert number == (after + len(found) + 1) & 0xFF
-            found.append(payload)
-        return found
+                if pinged and number == 1:
+                    return found
+                assert number == (after + len(found) + 1) & 0xFF
+                found.append(payload)
+        except (EOFError, ConnectionError):
+            if len(found) < least:
+                raise
+            return found
 
     def _read(self) -> tuple[int, bytes]:
         header = self._exactly(4)
         return header[3], self._exactly(int.from_bytes(header[:3], "little"))
 
     def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            piece = self.connection.recv(size - len(data))
-            if not piece:
+        data = bytearray(size)
+        read = 0
+        while read < size:
+            more = self.connection.recv_into(memoryview(data)[read:])
+            if not more:
                 raise EOFError("the server closed the connection")
-            data += piece
-        return data
+            read += more
+        return bytes(data)
 
 
 @contextmanager

@@ -47,6 +47,8 @@ def _accept(listener: socket.socket, upstream: tuple[str, int], tap: Wiretap) ->
         except OSError:
             return
         server = socket.create_connection(upstream)
+        for end in (client, server):  # or an answer in two pieces waits for the client to acknowledge the first, 40 ms
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=_pass, args=(client, server, None), daemon=True).start()
         threading.Thread(target=_pass, args=(server, client, tap), daemon=True).start()
 
