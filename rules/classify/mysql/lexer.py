@@ -12,6 +12,7 @@ Spec: MySQL 8.4 manual §11.1 (literals), §11.2 (identifiers), §11.7 (comments
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from attrs import frozen
@@ -81,14 +82,12 @@ _SINGLE = {True: r"(?:[^'\\]|\\.|'')*+", False: r"(?:[^']|'')*+"}
 _DOUBLE = {True: r'(?:[^"\\]|\\.|"")*+', False: r'(?:[^"]|"")*+'}
 
 
+@cache  # of the four, made when it is asked for, most sessions need one
 def _pattern(lexing: Lexing) -> re.Pattern[str]:
     source = _TEMPLATE.replace("@SINGLE@", _SINGLE[lexing.backslash])
     # between double quotes there is a string, with its escapes, or under ANSI_QUOTES a name, without any
     source = source.replace("@DOUBLE@", _DOUBLE[lexing.backslash and not lexing.ansi_quotes])
     return re.compile(source, re.VERBOSE | re.DOTALL)
-
-
-_PATTERNS = {(a, b): _pattern(Lexing(a, b)) for a in (False, True) for b in (False, True)}
 
 
 # What MySQL's own client begins with: servers of before dollar quoting know no such column, others find no end of the quote.
@@ -101,7 +100,7 @@ def lex(text: str, lexing: Lexing) -> Text:
         return Text((Token(NAME, "select", "SELECT", 0, 6), Token(NAME, "$$", "", 7, 9)), (), (), False)
     if len(text) > MAX_CHARACTERS:
         raise Unreadable(f"longer than {MAX_CHARACTERS} characters")
-    match = _PATTERNS[lexing.ansi_quotes, lexing.backslash].match
+    match = _pattern(lexing).match
     tokens: list[Token] = []
     add = tokens.append
     hints: list[tuple[int, int]] = []
