@@ -7,8 +7,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 COMPILED ?= .venv-compiled
 PYTEST_ARGS ?=
-# a worker for each core, up to four; a file's tests stay together, for they share servers and gateways
-PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
+# a worker for each core, up to four; a file's tests stay together, for they share servers and gateways; the longest files first
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)

@@ -21,6 +21,29 @@ settings.register_profile("suite", parent=settings.default, deadline=None)
 settings.load_profile("suite")
 
 
+# Files that take longest. Their tests stay together on one worker, so they begin first: begun last, it would be alone in the end.
+LONGEST = (
+    "test_regress.py",
+    "test_backtest_live.py",
+    "test_holding.py",
+    "test_mysql_masking_canary.py",
+    "test_masking_canary.py",
+    "test_masking_canary_wide.py",
+    "test_mysql_exemptions.py",
+    "test_outline.py",
+    "test_exemptions.py",
+    "test_prepared_before.py",
+    "test_mysql_commands.py",
+    "test_pg_dump.py",
+    "test_mysql_programs.py",
+    "test_mysql_previews.py",
+    "test_mysql_shape.py",
+    "test_demo.py",
+    "test_workers.py",
+    "test_store_stateful.py",
+)
+
+
 class StartGateway(Protocol):
     """Starts a gateway in front of a server; it ends with the test."""
 
@@ -44,6 +67,11 @@ def pytest_report_header() -> list[str]:
         except Missing as error:
             lines.append(f"{name}: {error}")
     return lines
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.hookimpl(optionalhook=True)

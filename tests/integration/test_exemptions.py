@@ -68,7 +68,7 @@ def test_a_column_is_shown_for_a_time_and_masked_again(gateway: Gateway) -> None
         prepared = agent.cursor()
         prepared.execute("SELECT email FROM parts", prepare=True)
         given = gateway.cli(
-            "unmask", "grant", "--column", "public.*.email", "--to", "agent", "--for", "12s", "--reason", "a case"
+            "unmask", "grant", "--column", "public.*.email", "--to", "agent", "--for", "8s", "--reason", "a case"
         )
         assert given.returncode == 0, given.stderr
         grant = given.stdout.split(":")[0]

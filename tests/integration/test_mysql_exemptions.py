@@ -106,7 +106,7 @@ async def test_a_column_is_shown_for_a_time_and_masked_again(door: Door) -> None
         nursery.start_soon(run)
         await shows.wait()
         given = await told(
-            door, "unmask", "grant", "--column", column, "--to", "agent", "--for", "12s", "--reason", "case"
+            door, "unmask", "grant", "--column", column, "--to", "agent", "--for", "8s", "--reason", "case"
         )
         assert given.returncode == 0, given.stderr
         listed = json.loads((await told(door, "unmask", "list", "--json")).stdout)
