@@ -96,4 +96,5 @@ def extensions() -> list[object]:
     return list(mypycify(HOT, opt_level=os.environ.get("WIREPROXY_COMPILE_LEVEL", "3")))
 
 
-setup(ext_modules=extensions())
+# the one long C file is compiled beside the short ones that make modules of it
+setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count() or 1}})
