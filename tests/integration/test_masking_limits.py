@@ -27,11 +27,19 @@ INSERT INTO branching VALUES (1, 'canary1', 'l');
 CREATE FUNCTION branches() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN IF OLD.secret LIKE ''canary1'' THEN NULL; ELSE NEW.label := ''other''; END IF; RETURN NEW; END';
 CREATE TRIGGER branches BEFORE UPDATE ON branching FOR EACH ROW EXECUTE FUNCTION branches();
+CREATE TABLE copies (what text);
+CREATE FUNCTION runs_text() RETURNS int LANGUAGE plpgsql AS
+    'BEGIN EXECUTE ''INSERT INTO cop'' || ''ies SELECT ss'' || ''n FROM people WHERE id = 1''; RETURN 1; END';
+CREATE TABLE watched (id int, label text);
+CREATE FUNCTION runs_text_too() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECUTE ''SELECT '' || ''1''; RETURN NEW; END';
+CREATE TRIGGER runs_text_too BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION runs_text_too();
+CREATE FUNCTION first_ssn() RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM people WHERE id = 1';
+CREATE TABLE filled (id int, label text DEFAULT first_ssn());
 ANALYZE;
 """
 MASKS = {
     "*.ssn": "redact", "*.people.email": "email", "*.card": "redact", "*.born": "redact", "*.secret": "redact",
-    "*.people.code": "hash",
+    "*.people.code": "hash", "*.people.name": "pseudonym",
 }  # fmt: skip
 
 
@@ -114,3 +122,30 @@ def test_a_redacted_date_or_number_comes_back_unnoticed(agent: psycopg.Connectio
 def test_a_masked_value_may_be_longer_than_its_column(agent: psycopg.Connection) -> None:
     (code,) = agent.execute("SELECT code FROM people WHERE id = 1").fetchone() or ("",)
     assert len(code) == 16, "of a varchar(6)"
+
+
+def test_a_routine_that_runs_text_may_copy_a_masked_value(agent: psycopg.Connection) -> None:
+    agent.execute("SELECT runs_text()")
+    assert agent.execute("SELECT what FROM copies").fetchone() == ("canary1",), "the policy allows unknown functions"
+
+
+def test_a_default_that_reads_a_table_is_not_looked_into(agent: psycopg.Connection) -> None:
+    agent.execute("INSERT INTO filled (id) VALUES (1)")
+    assert agent.execute("SELECT label FROM filled").fetchone() == ("canary1",)
+
+
+def test_a_trigger_that_runs_text_holds_every_write_that_fires_it(agent: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.Error, match="pending"):
+        agent.execute("INSERT INTO watched VALUES (1, 'x')")
+
+
+def test_the_servers_own_views_hold_what_a_pseudonym_stands_for(
+    place: tuple[Server, Gateway], agent: psycopg.Connection
+) -> None:
+    (name,) = agent.execute("SELECT name FROM people WHERE id = 77").fetchone() or ("",)
+    assert agent.execute(f"SELECT id FROM people WHERE name = '{name}'").fetchone() == (77,)
+    with psycopg.connect(place[0].dsn(DBNAME)) as direct:
+        texts = direct.execute(
+            "SELECT query FROM pg_stat_activity WHERE pid = %s", (agent.info.backend_pid,)
+        ).fetchone()
+    assert "name77" in str(texts)

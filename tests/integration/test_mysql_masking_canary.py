@@ -256,6 +256,39 @@ def test_no_random_query_shows_a_canary(family: Family) -> None:
     assert masked > 0.7 * shown, "what is held proves little about what is masked"
 
 
+TRACKED = [
+    "SET @@session.max_join_size = (SELECT card FROM customers LIMIT 1)",
+    "CALL run_text('SET @@session.max_join_size = (SELECT card FROM wp_masking.customers LIMIT 1)')",
+    "SET @@session.timestamp = (SELECT salary FROM customers LIMIT 1)",
+    "CALL run_text('SET @@session.timestamp = (SELECT pay FROM wp_masking_hr.staff LIMIT 1)')",
+]
+
+
+def test_no_change_of_a_variable_that_is_tracked_shows_a_canary(family: Family) -> None:
+    """The OK packet tells a client that asked for it what its session's variables became."""
+    silent, leaking = [], []
+    flags = FLAGS | 1 << 23
+    with (
+        closing(gateway.direct(family.server, DBNAME, client_flag=flags)) as bare,
+        closing(gateway.connect(family.port, database=FIRM, client_flag=flags)) as firm,
+        closing(gateway.connect(family.port, database=OPEN, client_flag=flags)) as lenient,
+    ):
+        for sql in TRACKED:
+            for connection in (bare, firm, lenient):
+                session = Heard(connection)
+                session.text("SET SESSION session_track_system_variables = '*'")
+                session.take()
+                session.text(sql)
+                found = canaries(session.take())
+                session.text("SET @@session.max_join_size = DEFAULT, @@session.timestamp = DEFAULT")
+                if connection is bare and not found:
+                    silent.append(sql)
+                elif connection is not bare and found:
+                    leaking.append((sql, found))
+    assert leaking == []
+    assert silent == []
+
+
 def test_the_fields_of_a_table_show_no_canary(family: Family) -> None:
     with family.through(FIRM) as masked:
         masked.field_list("customers")
