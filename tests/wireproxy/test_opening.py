@@ -18,7 +18,7 @@ from tests.protocols import mysql_playbook as p
 from tests.support.front_door import a_database, wire_pair
 from wireproxy.mysql.namespace import MySqlNamespace
 from wireproxy.mysql.serving import open_namespace as open_mysql
-from wireproxy.mysql.upstream import MySqlUpstream
+from wireproxy.mysql.upstream import MySqlUpstream, kill_query
 from wireproxy.namespace import PostgresNamespace
 from wireproxy.opening import open_namespace
 from wireproxy.upstream import Upstream, UpstreamError
@@ -99,6 +99,20 @@ async def test_a_server_that_says_nothing_is_given_up(autojump_clock: trio.testi
         with trio.fail_after(11), pytest.raises(UpstreamError) as caught:
             await open_mysql(mysql_upstream(mysql), a_database(), read_only=False)
         assert caught.value.reason == "no answer within 10 s"
+
+
+async def test_a_server_that_says_nothing_to_a_kill_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, silent = wire_pair()
+
+    async def connected(*_: object) -> MySqlUpstream:
+        return mysql_upstream(ours)
+
+    monkeypatch.setattr("wireproxy.mysql.upstream.connect_mysql", connected)
+    with ours, silent, trio.fail_after(11), pytest.raises(UpstreamError) as caught:
+        await kill_query(a_database(), 7)
+    assert caught.value.reason == "no answer to a KILL"
 
 
 def mysql_upstream(wire: object) -> MySqlUpstream:

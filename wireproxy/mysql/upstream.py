@@ -219,6 +219,9 @@ async def kill_query(database: Database, connection_id: int) -> None:
     upstream = await connect_mysql(database, Capability.PROTOCOL_41)
     with upstream.wire:
         try:
-            await ask(upstream, [b"KILL QUERY %d" % connection_id])
+            with trio.fail_after(database.connect_timeout_s):
+                await ask(upstream, [b"KILL QUERY %d" % connection_id])
+        except trio.TooSlowError:
+            raise unreachable(database, "no answer to a KILL") from None
         except (BrokenWire, ProtocolError) as error:
             raise unreachable(database, str(error)) from None
