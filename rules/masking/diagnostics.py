@@ -7,10 +7,11 @@ names things can be made to quote data: `ssn::regclass` says that relation "123-
   any row is: what they quote, the client wrote.
 - A message whose form is known and names only what exists (constraints, tables, columns) or nothing at all; in other known
   forms stars stand in the places of data.
-- Severity, SQLSTATE, position, and where in the server's source it was raised: always.
+- Severity, position, and where in the server's source it was raised: always. The SQLSTATE too, but of what a routine raises only
+  one of the server's own: it can be any five letters and digits, and so a part of a value.
 
-Anything else keeps its SQLSTATE and gets a message of the gateway's own. What it misses: that an error happens at all can
-depend on a masked value; conditions over masked columns are judged elsewhere.
+Anything else keeps its SQLSTATE and gets a message of the gateway's own. What it misses: that an error happens at all, and which
+one a routine raises, can depend on a masked value; conditions over masked columns are judged elsewhere.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import re
 from collections.abc import Mapping
 
 from rules.masking.literals import Positions
+from rules.masking.sqlstates import OF_THE_SERVER, OWN_SQLSTATE
 
 ALWAYS = frozenset("SVCPFLR")
 NAMES = frozenset("stcdn")
@@ -200,12 +202,14 @@ def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> d
         if "P" in found and found["P"].isdigit():
             found["P"] = b"%d" % translated.own(int(found["P"]))
     raised = RAISED.match(fields.get("F", b"?")) is not None
+    if raised and found.get("C", OWN_SQLSTATE) not in OF_THE_SERVER:
+        found["C"] = OWN_SQLSTATE
     if own_text or (not raised and message is not None and FORMS.fullmatch(message)):
         found["M"] = fields.get("M", b"")
         found.update({code: text for code, text in fields.items() if code in NAMES})
     else:
         starred = None if raised or message is None else _starred(message)
-        generic = GENERIC.get(_text(fields.get("C", b"")) or "", "a message of the server")
+        generic = GENERIC.get(_text(found.get("C", b"")) or "", "a message of the server")
         found["M"] = (starred or f"{generic}: {WITHHELD}").encode()
     detail, hint = _text(fields.get("D", b"")), _text(fields.get("H", b""))
     if detail and not raised and (safe := _detail(detail)) is not None:

@@ -139,3 +139,15 @@ def test_notifications_lose_their_payload() -> None:
     assert MASKS.scrub_notification(b"channel", b"secret") == b"***"
     assert MASKS.scrub_notification(b"channel", b"") == b""
     assert MASKS.scrub_diagnostic(fields("secret"))["M"] != b"secret"
+
+
+@pytest.mark.parametrize("file", [b"pl_exec.c", b"plpy_elog.c", b""])
+def test_a_routine_cannot_raise_data_for_an_sqlstate(file: bytes) -> None:
+    """RAISE … USING ERRCODE = left(ssn, 5)"""
+    fields = {"S": b"ERROR", "C": b"12345", "M": b"12345"} | ({"F": file} if file else {})
+    shown = scrub(fields)
+    assert shown["C"] == b"P0001"
+    assert b"12345" not in b"".join(shown.values())
+    for code in (b"P0001", b"22012", b"23505", b"42501", b"00000", b"01000"):
+        assert scrub({**fields, "C": code})["C"] == code
+    assert scrub({**fields, "C": b"57P0X", "F": b"postgres.c"})["C"] == b"57P0X"  # a newer server's own
