@@ -277,6 +277,7 @@ def defined(world: World, follow: Follow, tree: Node) -> Followed:
     if shown.masked:
         follow.find("laundering", "hold", f"a change of definitions around {listed(shown.masked)}")
         follow.moves.extend(renamed(world, follow, tree))
+        follow.moves.extend(refilled(world, follow, tree))
     return Followed(Columns((), shown), follow)
 
 
@@ -324,6 +325,31 @@ def renamed(world: World, follow: Follow, tree: Node) -> Iterator[Move]:
             kinds.OBJECT_POLICY,
         ):
             yield from kept(world, each, each.schema, tree.newname)
+
+
+def refilled(world: World, follow: Follow, tree: Node) -> Iterator[Move]:
+    """What ALTER TABLE computes from masked columns, or by functions that read them, into each row of another column."""
+    if not isa(tree, ast.AlterTableStmt) or tree.relation is None:
+        return
+    for command in tree.cmds or ():
+        column, terms = command.name, []
+        if command.subtype == enums.AlterTableType.AT_AlterColumnType:
+            terms = [command.def_.raw_default]
+        elif command.subtype == enums.AlterTableType.AT_AddColumn:
+            column = command.def_.colname
+            terms = [each.raw_expr for each in command.def_.constraints or () if each.raw_expr is not None]
+        inside = [node for term in terms if term is not None for node in nodes(term)]
+        for each in follow.candidates(tree.relation.schemaname, tree.relation.relname):
+            columns = dict(world.columns(each).named)
+            held = columns.get(column)
+            read = [names(node.fields)[-1] for node in inside if isa(node, ast.ColumnRef)]
+            whole = world.columns(each).everything()
+            found = union([
+                *(columns.get(name, whole) if name is not None else whole for name in read),
+                *(routine_called(world, node) for node in inside),
+            ])  # fmt: skip
+            if found.masked and not (held is not None and held.masked):
+                yield move(each.schema, each.name, column, found)
 
 
 def kept(world: World, relation: CatalogRelation, schema: str, name: str) -> Iterator[Move]:
