@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from attrs import evolve
 
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.raw import SYNC, RawConnection, bind, execute, parse, query, raw_connection
 from tests.support.servers import Server
 
-DBNAME = "prepared_before"
+DBNAMES = [f"prepared_before_{number}" for number in range(12)]  # one for each test
 SECRET = b"123-45-6789"
 SCHEMA = f"""
 CREATE TABLE customers (id int, ssn text);
@@ -54,19 +55,31 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
-@pytest.fixture
-def gateway(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DBNAME} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DBNAME}")
-    with psycopg.connect(server.dsn(DBNAME), autocommit=True) as connection:
-        connection.execute(SCHEMA)
+@pytest.fixture(scope="module")
+def serving(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Iterator[str]]]:
+    """A gateway, and the names of databases that no test has used yet."""
     plan = GatewayPlan(
-        server=server, dbname=DBNAME, policy="lab", masks={"public.customers.ssn": "redact"}, extra=POLICY, wait_s=0.05,
-        users=("agent", "other"),
+        server=server, dbname=DBNAMES[0], also=DBNAMES[1:], policy="lab", masks={"public.customers.ssn": "redact"},
+        extra=POLICY, wait_s=0.05, users=("agent", "other"),
     )  # fmt: skip
     with running_gateway(plan, tmp_path_factory.mktemp("before")) as gateway:
-        yield gateway
+        yield gateway, iter(DBNAMES)
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        for name in DBNAMES:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def gateway(server: Server, serving: tuple[Gateway, Iterator[str]]) -> Gateway:
+    """In front of a new database."""
+    shared, names = serving
+    name = next(names)
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+        connection.execute(SCHEMA)
+    return evolve(shared, dbname=name)
 
 
 def filled(messages: bytes, text: str) -> bytes:
@@ -108,7 +121,7 @@ def test_a_change_is_not_let_through_by_the_name_of_another_table(gateway: Gatew
         answers(own, PATH + filled(before, WIPE))
         answers(other, HIDE)
         assert b"DELETE 1" not in answers(own, filled(after, WIPE))
-    with psycopg.connect(server.dsn(DBNAME)) as connection:
+    with psycopg.connect(server.dsn(gateway.dbname)) as connection:
         assert connection.execute("SELECT id FROM public.orders").fetchall() == [(1,)]
 
 

@@ -36,6 +36,7 @@ class GatewayPlan:
 
     server: Server
     dbname: str | None = None  # on the target; what clients name is the same
+    also: Sequence[str] = ()  # more databases of the same server, under their own names
     policy: str = "allow-all"
     masks: Mapping[str, str] = field(factory=dict)  # column glob -> masker
     users: Sequence[str] = ("agent",)
@@ -126,16 +127,19 @@ def configuration(plan: GatewayPlan, folder: Path, port: int) -> str:
     parts = [
         _table("", state_dir=str(folder / "state"), control_socket=str(folder / "control")),
         _table(f"listen.{plan.dialect}", host="127.0.0.1", port=port, **_tls(plan)),
-        _table(
-            f"database.{dbname}",
-            dialect=plan.dialect,
-            host=plan.server.host,
-            port=plan.server.port,
-            dbname=dbname,
-            user=plan.server.user,
-            password={"file": str(password)},
-            tls="disable",
-            policy=plan.policy,
+        *(
+            _table(
+                f"database.{name}",
+                dialect=plan.dialect,
+                host=plan.server.host,
+                port=plan.server.port,
+                dbname=name,
+                user=plan.server.user,
+                password={"file": str(password)},
+                tls="disable",
+                policy=plan.policy,
+            )
+            for name in (dbname, *plan.also)
         ),
         _table("log", directory=str(folder / "sessions"), rows=plan.log_rows, auditors=[*map(str, plan.auditors)]),
         _table("approvals", wait_s=plan.wait_s),
