@@ -78,6 +78,8 @@ class Bench:
 
 
 class Target:
+    _compile_masks = staticmethod(compile_masks)  # of the dialect
+
     def __init__(self, database: Database, config: Config, mask_key: bytes, workers: Workers) -> None:
         self.database = database
         self.workers = workers
@@ -256,7 +258,7 @@ class Target:
     ) -> MaskSet | None:
         """The masks of the configuration. `moves`: what inherited one; `unmasked`: what the identity may see for a time."""
         rules, name = self._config.masks, self.database.name
-        return compile_masks(rules, name, identity, catalog, policy, self._mask_key, moves, unmasked)
+        return self._compile_masks(rules, name, identity, catalog, policy, self._mask_key, moves, unmasked)
 
     def _moves(self) -> tuple[Move, ...]:
         return () if self.exemptions is None else self.exemptions.moves(self.database.name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
+from rules.catalog import Catalog
 from rules.policy import Policy
-from tests.rules.mask_catalog import examine, kinds, mask_set, treatments
+from tests.rules.mask_catalog import CATALOG, examine, kinds, mask_set, own, treatments
 
 ORACLES = [
     "SELECT id FROM customers WHERE ssn LIKE '1%'",
@@ -357,12 +359,7 @@ def test_policies_decide_what_a_derived_column_gets(choice: str) -> None:
 
 
 def test_a_routine_that_takes_terms_for_a_condition_is_an_oracle() -> None:
-    from rules.catalog import Catalog
-    from tests.rules.mask_catalog import CATALOG, own
-
     catalog = Catalog(relations=CATALOG.relations, by_oid=CATALOG.by_oid, functions=dict(CATALOG.functions))
-    from attrs import evolve
-
     asking = evolve(own("richer", "SELECT id FROM customers WHERE salary > $1", returns="SETOF integer"), arguments=1)
     fixed = own("rich", "SELECT id FROM customers WHERE salary > 5", returns="SETOF integer")
     equal = evolve(own("by_ssn", "SELECT id FROM customers WHERE ssn = $1", returns="SETOF integer"), arguments=1)

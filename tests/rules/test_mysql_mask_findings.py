@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from rules.policy import Policy
-from tests.rules.mysql_mask_catalog import MARIADB, SHOP, examine, kinds, mask_set
+from tests.rules.mysql_mask_catalog import MARIADB, MASKS, SHOP, examine, kinds, mask_set
 
 ORACLES = [
     "SELECT id FROM customers WHERE ssn LIKE '1%'",
@@ -341,10 +341,6 @@ def test_derived_columns_get_what_the_policy_says(action: str) -> None:
 
 
 def test_pipes_that_concatenate_are_no_junction() -> None:
-    from attrs import evolve
-
-    from tests.rules.mysql_mask_catalog import MASKS, SHOP
-
     ansi = evolve(SHOP, sql_mode=frozenset({"PIPES_AS_CONCAT"}))
     for sql in (
         "SELECT g.x FROM customers, (SELECT 'a' AS x UNION SELECT 'b') g WHERE ssn = '' || g.x",

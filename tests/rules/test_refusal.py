@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,8 +116,6 @@ def test_a_limit_says_when_it_resets() -> None:
 
 @given(statements, st.text(max_size=50), st.text(max_size=900))
 def test_no_name_or_reason_gets_out_of_its_line(found: Statement, name: str, reason: str) -> None:
-    from attrs import evolve
-
     found = evolve(found, relations=(Relation(name, name),), text=reason)
     texts = (
         refusal(Deny(name, (reason,)), Judgement((found,), Deny(name, ()), (Deny(name, ()),))),

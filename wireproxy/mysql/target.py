@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import trio
@@ -13,11 +13,9 @@ from protocols.base import Fields
 from rules.catalog import Catalog
 from rules.classify.mysql.lexer import Unreadable, lex
 from rules.classify.mysql.statements import lexing_of
-from rules.masking import MaskSet, Move
 from rules.masking.mysql.mask_set import compile_mysql_masks
 from rules.masking.pseudonyms import NoPseudonym
-from rules.model import Access, Effect, Identity, Namespace, Statement
-from rules.policy import Policy
+from rules.model import Access, Effect, Namespace, Statement
 from wireproxy.approvals import Binding, Request
 from wireproxy.control import ControlRefused
 from wireproxy.credential import CredentialError
@@ -39,6 +37,7 @@ class MySqlTarget(Target):
     """What differs: where the catalog is read, and how a statement is explained or tried."""
 
     server_version: str | None = None  # as the server said it last
+    _compile_masks = staticmethod(compile_mysql_masks)
 
     async def _load(self) -> Catalog:
         for attempt in range(ATTEMPTS):  # information_schema fails over a table that is being defined at the moment
@@ -61,17 +60,6 @@ class MySqlTarget(Target):
         self.catalog_version = catalog.version
         self._benches.clear()
         return catalog
-
-    def masks(
-        self,
-        identity: Identity,
-        catalog: Catalog,
-        policy: Policy,
-        moves: Sequence[Move] = (),
-        unmasked: Sequence[str] = (),
-    ) -> MaskSet | None:
-        rules, name = self._config.masks, self.database.name
-        return compile_mysql_masks(rules, name, identity, catalog, policy, self._mask_key, moves, unmasked)
 
     async def namespace_at_start(self) -> Namespace:
         try:
