@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -14,6 +16,19 @@ from tests.support.gateway import Gateway, GatewayPlan, await_port, configuratio
 from tests.support.servers import Server
 from wireproxy.demo.cluster import free_port
 from wireproxy.demo.unprivileged import stop
+
+HOLDS_DELETES = """
+[policy.lab]
+default = "allow"
+[[policy.lab.rule]]
+name = "deletes"
+action = "hold"
+when = { kinds = ["delete"] }
+[[policy.lab.rule]]
+name = "everything"
+action = "allow"
+when = { kinds = ["insert", "select"] }
+"""
 
 
 def test_a_log_that_is_removed_ends_its_session_and_the_next_has_one(postgres: Server, tmp_path: Path) -> None:
@@ -65,3 +80,35 @@ def test_diagnostics_that_cannot_be_written_end_nothing(postgres: Server, tmp_pa
     finally:
         stop(process, signal.SIGTERM)
     assert process.returncode == 0
+
+
+def test_no_statement_runs_unrecorded_where_files_may_grow_no_longer(postgres: Server, tmp_path: Path) -> None:
+    with psycopg.connect(postgres.dsn(), autocommit=True) as direct:
+        direct.execute("DROP TABLE IF EXISTS fault_rows")
+        direct.execute("CREATE TABLE fault_rows (n int, pad text)")
+        plan = GatewayPlan(server=postgres, policy="lab", extra=HOLDS_DELETES)
+        with running_gateway(plan, tmp_path) as gateway:
+            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            before = set((tmp_path / "sessions").rglob("*.wplog"))  # the gateway's own
+            with psycopg.connect(gateway.dsn(), autocommit=True) as connection:
+                (log,) = set((tmp_path / "sessions").rglob("*.wplog")) - before
+                resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (50_000, hard))
+                with pytest.raises(psycopg.errors.IoError, match="cannot be written"):
+                    for number in range(1000):
+                        pad = secrets.token_hex(300)  # so that it cannot be compressed away
+                        connection.execute(f"INSERT INTO fault_rows VALUES ({number}, '{pad}')")  # type: ignore[call-overload]
+            with psycopg.connect(gateway.dsn(), autocommit=True) as connection:
+                resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, hard))
+                with pytest.raises(psycopg.Error, match=r"no request could be made|cannot be written"):
+                    connection.execute("DELETE FROM fault_rows")
+            with pytest.raises(psycopg.OperationalError, match="cannot be written"):
+                psycopg.connect(gateway.dsn())
+            resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            with psycopg.connect(gateway.dsn(), autocommit=True) as connection:
+                assert connection.execute("SELECT 2").fetchall() == [(2,)]
+            exported = gateway.cli("export", log.name.partition(".")[0]).stdout
+        ran = [row[0] for row in direct.execute("SELECT n FROM fault_rows ORDER BY n").fetchall()]
+        assert ran
+        assert ran == list(range(len(ran)))
+        assert [number for number in ran if f"VALUES ({number}, " not in exported] == []
+        direct.execute("DROP TABLE fault_rows")
