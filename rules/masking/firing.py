@@ -14,7 +14,7 @@ from pglast import ast
 from rules.catalog import CatalogReference, CatalogRelation
 from rules.masking.follow import Follow, Node, World, isa
 from rules.masking.inheriting import move
-from rules.masking.routines import uncommented, words_of
+from rules.masking.routines import saves, uncommented, words_of
 from rules.masking.trees import nodes
 from rules.masking.triggers import (
     INTO,
@@ -75,13 +75,15 @@ def redefined(follow: Follow) -> None:
 def run(follow: Follow, tree: Node) -> None:
     """Findings for the routines that a statement calls, by name, operator or view, and that write."""
     world = follow.world
-    if not world.routines.writers:
-        return
     names: set[str] = set()
     for node in nodes(tree):
         if isa(node, ast.RangeVar):
             for each in follow.candidates(node.schemaname, node.relname):
                 names |= world.calls(each)
+                if world.launders(each):
+                    follow.find(
+                        "laundering", "hold", f"the view {each.name} keeps masked values where they can be read later"
+                    )
         else:
             names.update(_callable(world, node))
     run_named(follow, names)
@@ -112,6 +114,8 @@ def _done(follow: Follow, body: Body, who: str) -> Iterator[Write]:
     if found.held:
         moves = [move(each.schema, each.name, None, shown) for each in found.bare]
         follow.laundered(shown, f"what {who} writes", *moves)
+    if shown.masked and saves(body.text):
+        follow.laundered(shown, f"what {who} keeps in the session")
     yield from _written_by(follow.world, found)
     if found.defines:
         yield from _by_event(follow)

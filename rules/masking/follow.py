@@ -208,6 +208,8 @@ class World:
     _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
     _named: dict[str, Value] = field(factory=dict)
     _calls: dict[int, frozenset[str]] = field(factory=dict)
+    _launders: dict[int, bool] = field(factory=dict)
+    _laundering: set[int] = field(factory=set)  # views whose own definitions do
     _open: set[tuple[str, str]] = field(factory=set)
     _texts: dict[int, list[Node]] = field(factory=dict)
 
@@ -269,6 +271,25 @@ class World:
             inner = (self.calls(each) for word in words for each in self.named(word))
             known = self._calls[relation.oid] = (self.routines.writers & words).union(*inner)
         return known
+
+    def launders(self, relation: CatalogRelation) -> bool:
+        """Whether reading a view, or one that it reads, gives masked values to what may keep them."""
+        known = self._launders.get(relation.oid)
+        if known is None:
+            self._launders[relation.oid] = False  # one that is defined by itself adds nothing
+            known = (
+                relation.definition is not None
+                and relation.kind == "v"
+                and self._gives_away(relation, relation.definition)
+            )
+            self._launders[relation.oid] = known
+        return known
+
+    def _gives_away(self, relation: CatalogRelation, definition: str) -> bool:
+        self.columns(relation)
+        return relation.oid in self._laundering or any(
+            self.launders(each) for word in words_of(definition) for each in self.named(word)
+        )
 
     def shown_by(self, name: str) -> Value:
         """All that relations of that bare name reveal, in any schema."""
@@ -353,6 +374,8 @@ class World:
             found = follow.query(tree.stmt, Scope())
         except (Unsure, parser.ParseError, RecursionError, ValueError):
             found = Columns((), self.routines.text_shows(relation.definition))
+        if any(each.kind == "laundering" for each in follow.findings):
+            self._laundering.add(relation.oid)
         exact = found.rest is None and len(found.named) == len(relation.columns)
         named: list[tuple[str | None, Value]] = []
         for index, column in enumerate(relation.columns):

@@ -70,6 +70,16 @@ DEFINES = re.compile(r"\b(?:create|alter|drop|grant|revoke|comment|refresh|reind
 WRITES = re.compile(
     rf"\b(?:insert\s+into|merge\s+into|update|delete\s+from|truncate)\b|{DEFINES.pattern}", re.IGNORECASE
 )
+# What puts a value where the session reads it later; a setting that gets a constant holds nothing of anybody's.
+_SETS_CONSTANT = re.compile(r"\bset_config\s*\(\s*'[^']*'\s*,\s*'[^']*'\s*,", re.IGNORECASE)
+_SAVES = re.compile(
+    r"\b(?:set_config|setval|pg_\w*advisory\w*|pg_logical_emit_message|lo_\w+|lowrite)\b", re.IGNORECASE
+)
+
+
+def saves(body: str) -> bool:
+    """Whether a routine's body, without its comments, may keep a value in the session or beside the tables."""
+    return _SAVES.search(_SETS_CONSTANT.sub(" ", body)) is not None
 
 
 def uncommented(body: str) -> str:
@@ -150,14 +160,15 @@ class Routines:
 
     @cached_property
     def writers(self) -> frozenset[str]:
-        """Names of users' routines whose bodies, or those of routines that they call, write into tables or change definitions."""
+        """Names of users' routines whose bodies, or those of routines that they call, write, into whatever."""
         words: dict[str, set[str]] = {}
         found: set[str] = set()
         for name, overloads in self._by_name.items():
             for each in overloads:
                 if each.schema != "pg_catalog" and each.extension is None and each.body is not None:
                     words.setdefault(name, set()).update(words_of(each.body))
-                    if WRITES.search(uncommented(each.body)):
+                    own = uncommented(each.body)
+                    if WRITES.search(own) or saves(own):
                         found.add(name)
         new = found
         while new:

@@ -30,6 +30,17 @@ CREATE FUNCTION warns(i int) RETURNS int LANGUAGE plpgsql AS
     'DECLARE r text; BEGIN SELECT ssn INTO r FROM people WHERE id = i;
      RAISE NOTICE ''of % it is %'', i, r; RAISE WARNING USING
      MESSAGE = r, DETAIL = r, HINT = r, TABLE = r, CONSTRAINT = r; RETURN i; END';
+CREATE FUNCTION sets_own(i int) RETURNS int LANGUAGE plpgsql AS
+    'BEGIN PERFORM set_config(''my.own'', ssn, false) FROM people WHERE id = i; RETURN i; END';
+CREATE FUNCTION sets_in_sql(i int) RETURNS int LANGUAGE sql AS
+    'SELECT length(set_config(''my.own'', ssn, false)) FROM people WHERE id = i';
+CREATE FUNCTION sets_variable(i int) RETURNS int LANGUAGE plpgsql AS 'DECLARE r text; BEGIN
+    SELECT ssn INTO r FROM people WHERE id = i; PERFORM set_config(''my.own'', r, false); RETURN i; END';
+CREATE FUNCTION sets_by_another(i int) RETURNS int LANGUAGE sql AS 'SELECT sets_own(i)';
+CREATE VIEW setting AS SELECT id, set_config('my.own', ssn, false) IS NULL AS done FROM people;
+CREATE VIEW over_setting AS SELECT id FROM setting WHERE done IS NOT NULL;
+CREATE FUNCTION counts(i int) RETURNS bigint LANGUAGE plpgsql AS
+    'BEGIN PERFORM set_config(''statement_timeout'', ''7000'', true); RETURN (SELECT count(*) FROM people); END';
 CREATE PROCEDURE tells(i int) LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_notify(''news'', (SELECT ssn FROM people WHERE id = i)); END';
 """
@@ -39,6 +50,14 @@ ASKED = {
     "a parameter that a function sets in a cursor": "BEGIN; DECLARE k CURSOR FOR SELECT names_session(1); FETCH k; ROLLBACK",
     "a parameter that a trigger sets": "INSERT INTO noted VALUES (1)",
     "a parameter that a DO block sets": "DO $$ BEGIN PERFORM names_session(1); END $$",
+    **{
+        f"a setting, by {call}": f"SELECT {call}; SHOW my.own"
+        for call in ("sets_own(1)", "sets_in_sql(1)", "sets_variable(1)", "sets_by_another(1)")
+    },
+    "a setting that is read by a function": "SELECT sets_own(1); SELECT current_setting('my.own')",
+    "a parameter in the server's view": "SELECT names_session(1); SELECT setting FROM pg_settings WHERE name = 'application_name'",
+    "a setting, by a view": "SELECT done FROM setting; SHOW my.own",
+    "a setting, by a view over it": "SELECT id FROM over_setting; SHOW my.own",
     "notices of a function": "SELECT warns(1)",
     "notices of a DO block": "DO $$ BEGIN PERFORM warns(1); END $$",
     "a notification of its own": "LISTEN news; CALL tells(1); SELECT 1",
@@ -97,6 +116,11 @@ def test_a_notification_of_another_session_comes_without_its_payload(place: Plac
             (news,) = listener.notifies(timeout=10, stop_after=1)
             found.append((news.channel, bool(canaries(tap.take()))))
     assert found == [("news", True), ("news", False)]
+
+
+def test_a_function_that_sets_a_constant_is_called(place: Place) -> None:
+    with psycopg.connect(place.through[1], autocommit=True, sslmode="disable") as agent:
+        assert len(agent.execute("SELECT counts(1)").fetchall()) == 1
 
 
 def test_what_the_client_sets_itself_is_reported(place: Place) -> None:
