@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from attrs import evolve
 from pglast import ast, enums
 
 from rules.masking.computing import shown
 from rules.masking.failing import BETWEEN, at_risk, compares, divides_by_number, fragile, many, may_fail, quiet
 from rules.masking.follow import Follow, Node, isa
+from rules.masking.outlining import defaulted, document
 from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
 from rules.masking.scope import Scope, member
 from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
@@ -103,7 +105,8 @@ def coalesce(follow: Follow, node: Node, scope: Scope) -> Value:
     for place, part in enumerate(parts[:-1], 1):
         if part.masked and not part.plain and not quiet(node.args[place:]):
             follow.oracle(part, "what is computed only if it is NULL")
-    return union(parts)
+    made = defaulted(parts)
+    return union(parts) if made is None else evolve(union(parts), document=made)
 
 
 def boolean(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -282,8 +285,10 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
         return CONSTANT
     if name == "array_agg" and any(map(many, node.args or ())):
         follow.oracle(arguments, "an array whose dimensions must agree")
+    made = document(follow, node, schema, name, each)
     risky = each if any(isa(part, ast.NamedArgExpr) for part in node.args or ()) else None
-    return applied(follow, schema, name, each, union([arguments, over]), risky)
+    found = applied(follow, schema, name, each, union([arguments, over]), risky)
+    return found if made is None else evolve(found, document=made)
 
 
 def applied(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import define, evolve, field, frozen
 
+from rules.masking import documents
 from rules.masking.copying import CopyShape, Incoming
 from rules.masking.exchange import NOTHING, Exchange
 from rules.masking.follow import World
@@ -43,6 +44,8 @@ class Planner:
         if value.plain and len(marks) == 1:
             (mark,) = marks
             return self.maskers.field(mark, type_oid, binary)
+        if value.document is not None and documents.takes(type_oid):
+            return documents.masker(value.document, type_oid, binary)
         return self.maskers.derived(type_oid, binary)
 
     def by_origin(self, column: Column) -> Value | None:
@@ -154,7 +157,7 @@ class ResultMasks:
             assert mark is not None
             treatment = mark.masker if mark.argument is None else f"{mark.masker} ({mark.argument})"
         else:
-            treatment = "redact (derived)"
+            treatment = "redact (derived)" if value.document is None else "redact (masked keys)"
         origins = sorted(str(origin) for origin in value.origins if origin.schema != "?")
         return OutputColumn(name, tuple(origins), tuple(masked), treatment)
 

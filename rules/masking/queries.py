@@ -187,7 +187,8 @@ def from_item(follow: Follow, node: Node, scope: Scope) -> Source:
         return join(follow, node, scope)
     if isa(node, ast.RangeSubselect):
         inside = Scope(outer=scope if node.lateral else before(scope))
-        return aliased(node.alias, follow.query(node.subquery, inside))
+        source = aliased(node.alias, follow.query(node.subquery, inside))
+        return source if node.alias is None or node.alias.colnames else exactly(source)
     if isa(node, ast.RangeFunction):
         return function(follow, node, scope)
     if isa(node, ast.RangeTableSample):
@@ -241,8 +242,12 @@ def table(follow: Follow, node: Node, scope: Scope) -> Source:
         source = aliased(node.alias, columns)
         if node.alias.colnames:
             return source
-        return Source(tuple(evolve(item, keyed=stored) for item in source.items), columns)
-    return Source((Item(node.relname, columns, node.schemaname, cte is None, stored),), columns)
+        return exactly(Source(tuple(evolve(item, keyed=stored) for item in source.items), columns))
+    return exactly(Source((Item(node.relname, columns, node.schemaname, cte is None, keyed=stored),), columns))
+
+
+def exactly(source: Source) -> Source:
+    return Source(tuple(evolve(item, exact=True) for item in source.items), source.columns)
 
 
 def aliased(alias: Node, columns: Columns) -> Source:

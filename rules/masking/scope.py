@@ -20,6 +20,9 @@ class Item:
     columns: Columns
     schema: str | None = None  # of a table without an alias: it can also be named with its schema
     table: bool = False  # a table without an alias
+    exact: bool = (
+        False  # the server calls its columns by these names in a whole row, too: no alias names them otherwise
+    )
     keyed: CatalogRelation | None = None  # the table that it is, if its primary key tells all of its rows apart
 
 
@@ -142,7 +145,8 @@ class Scope:
     def row(self, alias: str) -> Value | None:
         item = self.item(alias)
         if item is not None:
-            return item.columns.row()
+            row = item.columns.row()
+            return evolve(row, keyed=True) if item.exact and row.fields is not None else row
         arguments = self.arguments()  # columns and tables come first
         return None if arguments is None else arguments.named(alias)
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
+from rules.masking.documents import Document
+
 
 @frozen
 class Mark:
@@ -42,6 +44,8 @@ class Value:
     fields: tuple[tuple[str | None, Value], ...] | None = None
     type_oid: int = 0  # of a plain column; 0: not known
     constant: bool = False  # a constant or a parameter: the client itself brought it
+    keyed: bool = False  # of a row: the server calls its fields by these names
+    document: Document | None = None  # of JSON: which of its keys are masked
 
     @property
     def masked(self) -> frozenset[Origin]:

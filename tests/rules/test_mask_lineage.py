@@ -34,11 +34,11 @@ COLUMNS = [
     ("SELECT c FROM customers c", "?"),
     ("SELECT c::text FROM customers c", "?"),
     ("SELECT ROW(c.*) FROM customers c", "?"),
-    ("SELECT row_to_json(c), to_jsonb(c) FROM customers c", "? ?"),
+    ("SELECT row_to_json(c), to_jsonb(c) FROM customers c", "redact redact"),
     ("SELECT row_to_json(t) FROM (SELECT id, name FROM customers) t", "-"),
     ("SELECT c.row_to_json FROM customers c", "?"),
     ("SELECT ssn(c), name(c) FROM customers c", "redact -"),
-    ("SELECT json_agg(c) FROM customers c", "?"),
+    ("SELECT json_agg(c) FROM customers c", "redact"),
     ("SELECT count(c) FROM customers c", "-"),
     # expressions
     ("SELECT upper(ssn), ssn || '', ssn::text, length(ssn) FROM customers", "? ? ? ?"),
