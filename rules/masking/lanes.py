@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.cmac import CMAC
-from librt.base64 import urlsafe_b64encode
+from librt.base64 import urlsafe_b64decode, urlsafe_b64encode
 from librt.strings import BytesWriter, read_i64_be, read_i64_le, write_i64_be, write_i64_le
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Siv:
         return base64url(self._one.encrypt(text, None))
 
     def all_sealed(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
-        """Each text with `head`, some bytes, in front of it; `before` and `behind` what comes of it."""
+        """Each text with `head`, some bytes, in front of it; `before`, letters of base64url, and `behind` what comes of it."""
         if not COMPILED or len(texts) < FEW:
             return [before + self.sealed(head + text) + behind for text in texts]
         return self.together(head, texts, before, behind)
@@ -222,6 +222,9 @@ class Siv:
     def together(self, head: bytes, texts: list[bytes], before: bytes, behind: bytes) -> list[bytes]:
         found = [b""] * len(texts)
         more = len(head)
+        # what stands before is encoded with the rest: the letters that three bytes give more than it has are left out
+        fill: i64 = -len(before) % 4
+        lead = urlsafe_b64decode(b"A" * fill + before)
         for blocks, places in enumerate(by_blocks(texts, self.LONGEST, more)):
             if not places:
                 continue
@@ -230,18 +233,20 @@ class Siv:
                     found[place] = before + self.sealed(head + texts[place]) + behind
                 continue
             # lanes of a multiple of three bytes, so that all of them are encoded at once
-            stride: i64 = (BLOCK * (blocks + 1) + 2) // 3 * 3
-            letters = self._encoded(head, texts, places, blocks, stride)
+            stride: i64 = (len(lead) + BLOCK * (blocks + 1) + 2) // 3 * 3
+            letters = self._encoded(lead, head, texts, places, blocks, stride)
             begin: i64 = 0
             for place in places:
-                size = BLOCK + more + len(texts[place])
-                new = before + letters[begin : begin + (size * 4 + 2) // 3]
+                size: i64 = len(lead) + BLOCK + more + len(texts[place])
+                new = letters[begin + fill : begin + (size * 4 + 2) // 3]
                 found[place] = new + behind if behind else new
                 begin += stride // 3 * 4
         return found
 
-    def _encoded(self, head: bytes, texts: list[bytes], places: list[int], blocks: i64, stride: i64) -> bytes:
-        """Tag, ciphertext and zeros up to the stride, of texts that take so many blocks, as base64url."""
+    def _encoded(
+        self, lead: bytes, head: bytes, texts: list[bytes], places: list[int], blocks: i64, stride: i64
+    ) -> bytes:
+        """Lead, tag, ciphertext and zeros up to the stride, of texts that take so many blocks, as base64url."""
         lanes = BytesWriter()
         masks: list[bytes] = []
         ends: list[bytes] = []
@@ -269,8 +274,9 @@ class Siv:
                 block += 1
             at += BLOCK
         stream = self._update(counters.getvalue())
-        gap = bytes(stride - BLOCK * (blocks + 1))
+        between = bytes(stride - len(lead) - BLOCK * (blocks + 1)) + lead
         sealed = BytesWriter()
+        sealed.write(lead)
         at = 0
         begin: i64 = 0
         for end in ends:
@@ -281,8 +287,9 @@ class Siv:
                 crypt = read_i64_le(plain, begin + place_in) ^ read_i64_le(stream, begin + place_in)
                 write_i64_le(sealed, crypt & read_i64_le(end, place_in))
                 place_in += 8
-            if gap:
-                sealed.write(gap)
+            if between:
+                sealed.write(between)
             at += BLOCK
             begin += BLOCK * blocks
+        sealed.truncate(len(sealed) - len(lead))
         return urlsafe_b64encode(sealed.getvalue())
