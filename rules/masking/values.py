@@ -18,7 +18,7 @@ class Mark:
     argument: str | None = None
 
 
-@frozen
+@frozen(cache_hash=True)  # the same few are in the sets of many values
 class Origin:
     """A column of a stored relation that a value can reveal. `mark` is None when nothing masks it."""
 
@@ -49,7 +49,8 @@ class Value:
 
     @property
     def masked(self) -> frozenset[Origin]:
-        return frozenset(origin for origin in self.origins if origin.mark is not None)
+        origins = self.origins
+        return frozenset(origin for origin in origins if origin.mark is not None) if origins else origins
 
     def unmasked(self) -> Value:
         """Something that tells of the masked columns no more than may be known."""
