@@ -200,9 +200,13 @@ class Follow:
         if not found:
             self.unknown.add(name if schema is None else f"{schema}.{name}")
             return Columns((), self.world.marks.everything)
-        if len(found) == 1:
-            return self.world.columns(found[0])
-        return Columns((), union(self.world.columns(each).everything() for each in found))
+        columns = [self.world.columns(each) for each in found]
+        for each in found:
+            if (each.schema, each.name) in self.world.laundering:
+                self.find(
+                    "laundering", "hold", f"the view {each.name} keeps masked values where they can be read later"
+                )
+        return columns[0] if len(columns) == 1 else Columns((), union(each.everything() for each in columns))
 
     def candidates(self, schema: str | None, name: str) -> list[CatalogRelation]:
         home = schema if schema is not None else self.namespace.database
@@ -231,6 +235,9 @@ class MySqlWorld:
     _folded: dict[tuple[str, str], list[CatalogRelation]] = field(factory=dict)
     _by_name: dict[str, list[CatalogRelation]] = field(factory=dict)
     _open: set[tuple[str, str]] = field(factory=set)
+    laundering: set[tuple[str, str]] = field(
+        factory=set
+    )  # views whose definitions give masked values to what may keep them
 
     def __attrs_post_init__(self) -> None:
         for relation in self.catalog.relations.values():
@@ -346,6 +353,8 @@ class MySqlWorld:
                 found = None
         if found is None:
             found = Columns((), self.marks.everything)
+        if any(each.kind == "laundering" for each in follow.findings):
+            self.laundering.add((relation.schema, relation.name))
         exact = found.rest is None and len(found.named) == len(relation.columns)
         named: list[NamedValue] = []
         for index, column in enumerate(relation.columns):

@@ -570,7 +570,7 @@ SELECT INFO FROM information_schema.PROCESSLIST WHERE INFO LIKE '%canaryssn1%'
 SELECT UPPER(INFO) FROM information_schema.processlist p WHERE 'canaryssn1' <> ID
 [mysql] SELECT INFO FROM performance_schema.processlist WHERE INFO LIKE '%canaryssn1%'
 [mysql] SELECT PROCESSLIST_INFO FROM performance_schema.threads WHERE PROCESSLIST_INFO LIKE '%canaryssn1%'
-[mysql] [text] SELECT current_statement FROM sys.session WHERE current_statement LIKE '%canaryssn1%'
+[mysql] [text] SELECT current_statement FROM sys.session;;SELECT current_statement FROM sys.session WHERE current_statement LIKE '%canaryssn1%'
 [mysql] [text] SELECT * FROM sys.processlist WHERE current_statement LIKE '%canaryssn1%'
 [mysql] PREPARE zz FROM 'SELECT ''canaryssn1''';;SELECT SQL_TEXT FROM performance_schema.prepared_statements_instances;;DEALLOCATE PREPARE zz
 [text] SET profiling = 1;;SELECT COUNT(*) FROM orders WHERE note = 'canaryssn1';;SHOW PROFILES;;SET profiling = 0
@@ -816,3 +816,9 @@ SELECT UPPER(other) FROM merge_of
 [mysql] SELECT ssn FROM far
 [mysql] SELECT f.ssn AS name FROM far f JOIN numbers n ON n.n = f.id
 [mysql] SELECT GROUP_CONCAT(ssn) FROM far WHERE id < 3
+SELECT * FROM v_keeps;;SELECT @kept
+SELECT done FROM v_keeps;;SELECT @kept
+SELECT COUNT(*) FROM numbers n JOIN v_keeps k ON k.id = n.n AND k.done = 1;;SELECT @kept
+SELECT c FROM v_last;;SELECT LAST_INSERT_ID()
+SELECT COUNT(c) FROM v_last;;SELECT LAST_INSERT_ID()
+SELECT id FROM v_over_last;;SELECT LAST_INSERT_ID()

@@ -69,3 +69,6 @@ CREATE TABLE merged (id int, label varchar(40), secret varchar(40)) ENGINE=MyISA
 INSERT INTO merged SELECT n, CONCAT('label', n), CONCAT('canarymerged', n) FROM numbers WHERE n BETWEEN 1 AND 3
 CREATE TABLE merge_of (id int, label varchar(40), other varchar(40)) ENGINE=MERGE UNION=(merged)
 [mariadb] CREATE AGGREGATE FUNCTION aggregated(x varchar(40)) RETURNS varchar(200) DETERMINISTIC BEGIN DECLARE r varchar(200) DEFAULT ''; DECLARE CONTINUE HANDLER FOR NOT FOUND RETURN r; LOOP FETCH GROUP NEXT ROW; SET r = CONCAT(r, x); END LOOP; END
+CREATE VIEW v_keeps AS SELECT n AS id, keep_ssn(n) AS done FROM numbers WHERE n = 1
+CREATE VIEW v_last AS SELECT id, LAST_INSERT_ID(card) AS c FROM customers WHERE id = 1
+CREATE VIEW v_over_last AS SELECT id FROM v_last WHERE c IS NOT NULL
