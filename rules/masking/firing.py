@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from attrs import frozen
-from pglast import ast
+from pglast import ast, parser
 
-from rules.catalog import CatalogReference, CatalogRelation
-from rules.masking.follow import Follow, Node, World, isa
+from rules.catalog import CatalogFunction, CatalogReference, CatalogRelation
+from rules.masking.follow import ANY_PATH, Follow, Node, World, isa
 from rules.masking.inheriting import move
 from rules.masking.routines import saves, uncommented, words_of
+from rules.masking.scope import Arguments, Scope
 from rules.masking.trees import nodes
 from rules.masking.triggers import (
     INTO,
@@ -30,9 +31,10 @@ from rules.masking.triggers import (
     rule_shows,
     stored_by,
 )
-from rules.masking.values import Columns, Value, union
+from rules.masking.values import CONSTANT, Columns, Unsure, Value, union
 
 NOTHING = Columns()
+ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 Changed = frozenset[str] | None  # columns that an UPDATE sets; None: any
 
 
@@ -75,18 +77,20 @@ def redefined(follow: Follow) -> None:
 def run(follow: Follow, tree: Node) -> None:
     """Findings for the routines that a statement calls, by name, operator or view, and that write."""
     world = follow.world
-    names: set[str] = set()
+    called: set[str] = set()  # here, where it is seen what they are given
+    inside: set[str] = set()  # of views
     for node in nodes(tree):
         if isa(node, ast.RangeVar):
             for each in follow.candidates(node.schemaname, node.relname):
-                names |= world.calls(each)
+                inside |= world.calls(each)
                 if world.launders(each):
                     follow.find(
                         "laundering", "hold", f"the view {each.name} keeps masked values where they can be read later"
                     )
         else:
-            names.update(_callable(world, node))
-    run_named(follow, names)
+            called.update(_callable(world, node))
+    unsafe = [name for name in world.routines.writers & called - inside if not _writes_none(world, name)]
+    run_named(follow, inside.union(unsafe))
 
 
 def run_named(follow: Follow, names: Iterable[str]) -> None:
@@ -106,6 +110,34 @@ def _by_routines(follow: Follow, names: Iterable[str]) -> Iterator[Write]:
     for name in sorted(world.routines.writers.intersection(names)):
         body = body_of(world, [each for each in world.routines.named(name) if of_users(each)])
         yield from _done(follow, body, f"the routine {name}")
+
+
+def _writes_none(world: World, name: str) -> bool:
+    """Whether that name calls routines in language sql alone that write no masked value, nor set off what does.
+
+    It has no variables, so what a statement of it writes comes from that statement. What it is given is the caller's business.
+    """
+    known = world.writes_none.get(name)
+    if known is None:
+        world.writes_none[name] = False  # while it is followed: one that calls itself is read as words
+        users = [each for each in world.routines.named(name) if of_users(each)]
+        known = world.writes_none[name] = all(_followed_writes_none(world, each) for each in users)
+    return known
+
+
+def _followed_writes_none(world: World, function: CatalogFunction) -> bool:
+    if function.language != "sql" or world.keeping_types:
+        return False
+    inner = Follow(world, ANY_PATH)
+    try:
+        for tree in world.sql_of(function):
+            if not isa(tree, ROWS):
+                return False
+            run(inner, tree)
+            inner.query(tree, Scope(parameters=Arguments(CONSTANT)))
+    except (Unsure, parser.ParseError, RecursionError, ValueError):
+        return False
+    return not (inner.findings or inner.unknown)
 
 
 def _done(follow: Follow, body: Body, who: str) -> Iterator[Write]:

@@ -211,6 +211,7 @@ class World:
     _launders: dict[int, bool] = field(factory=dict)
     _laundering: set[int] = field(factory=set)  # views whose own definitions do
     _open: set[tuple[str, str]] = field(factory=set)
+    writes_none: dict[str, bool] = field(factory=dict)  # by the names of routines, once somebody asked
     _texts: dict[int, list[Node]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:

@@ -11,7 +11,7 @@ from rules.catalog import CatalogRelation
 from rules.masking.copying import CopyShape, Incoming, cuttable, shape_of
 from rules.masking.exchange import pseudonymised
 from rules.masking.expressions import names, value
-from rules.masking.firing import fired, redefined, run, run_named, run_text
+from rules.masking.firing import ROWS, fired, redefined, run, run_named, run_text
 from rules.masking.follow import Follow, Node, World, isa, listed
 from rules.masking.inheriting import Move, move
 from rules.masking.plans import PlanFormat, format_of
@@ -24,7 +24,6 @@ from rules.masking.writes import events_of
 
 __all__ = ["Followed", "follow_statement", "from_item", "query", "value"]
 
-ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 # They neither show nor move a value of a table, whatever they name.
 INERT = (
     ast.TransactionStmt, ast.VariableSetStmt, ast.NotifyStmt, ast.ListenStmt, ast.UnlistenStmt,
