@@ -6,6 +6,7 @@ triggers and is rewritten by its rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from attrs import frozen
@@ -14,7 +15,7 @@ from pglast import ast, parser
 from rules.catalog import CatalogFunction, CatalogReference, CatalogRelation
 from rules.masking.follow import ANY_PATH, Follow, Node, World, isa
 from rules.masking.inheriting import move
-from rules.masking.routines import saves, uncommented, words_of
+from rules.masking.routines import WRITES, saves, uncommented, words_of
 from rules.masking.scope import Arguments, Scope
 from rules.masking.trees import nodes
 from rules.masking.triggers import (
@@ -31,9 +32,10 @@ from rules.masking.triggers import (
     rule_shows,
     stored_by,
 )
-from rules.masking.values import CONSTANT, Columns, Unsure, Value, union
+from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
 
 NOTHING = Columns()
+_FUNCTION_OF_TRIGGER = re.compile(r"\bEXECUTE (?:FUNCTION|PROCEDURE) [^(;]+\(")
 ROWS = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 Changed = frozenset[str] | None  # columns that an UPDATE sets; None: any
 
@@ -185,7 +187,8 @@ def _set_off(follow: Follow, write: Write) -> Iterator[Write]:
     """What triggers and rules write in turn, and routines in what is computed of each row."""
     world, relation = follow.world, write.relation
     if relation.computed is not None:
-        yield from _by_routines(follow, words_of(relation.computed))
+        _keeps_computed(follow, write, relation.computed)
+        yield from _by_routines(follow, world.routines.words_run(relation.computed))
     for trigger in relation.triggers:
         if trigger.rule is not None and not write.rules:
             continue
@@ -198,6 +201,25 @@ def _set_off(follow: Follow, write: Write) -> Iterator[Write]:
         yield from _written_by(world, found)
         if found.defines:
             yield from _by_event(follow)
+
+
+def _keeps_computed(follow: Follow, write: Write, computed: str) -> None:
+    """A finding where what is computed of each row (checks, indexes, generated columns) gives masked values away."""
+    world = follow.world
+    text = _FUNCTION_OF_TRIGGER.sub(" ", computed)  # that is followed by itself
+    called = [each for each in world.routines.users_in(text) if of_users(each)]
+    if not called:
+        return
+    shown = union(world.routines.shows(each) for each in called)
+    body, what = body_of(world, called), f"what is computed of each row of {write.relation.name}"
+    if not body.legible or WRITES.search(body.text) or saves(body.text):
+        words = words_of(text)
+        named = {name: value for name, value in world.columns(write.relation).named if name in words}
+        stored = union(named.values()) if "UPDATE" in write.events else CLEAN
+        brought = union(value for name, value in write.brought.named if name in named)
+        follow.handed(what, union([stored, brought, write.brought.rest or CLEAN, shown]))
+    elif any(world.kept_by_type(column.type_name) for column in write.relation.columns):
+        follow.handed(what, shown)  # a default is turned into the column's type without a word
 
 
 def _by_event(follow: Follow) -> Iterator[Write]:

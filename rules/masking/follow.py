@@ -239,6 +239,20 @@ class World:
         """Types whose values pass through code of users that may keep them, wherever one is made."""
         return frozenset(name for name in self.catalog.conversions if self.routines.converting_keeps([name]))
 
+    @cached_property
+    def masks_types_of_users(self) -> bool:
+        """Whether a masked column is of a domain, or of a type that may hold values of one."""
+        return any(
+            "." in column.type_name and column.name in self.marks.of(relation)
+            for relation in self.catalog.relations.values()
+            for column in relation.columns
+        )
+
+    def kept_by_type(self, type_name: str) -> bool:
+        """Whether a value that is made for a column of that type, as format_type spells it, passes through such code."""
+        bare = type_name.removesuffix("[]").rpartition(".")[2]
+        return bool(self.keeping_types) and bare.strip('"').replace('""', '"') in self.keeping_types
+
     def children(self, relation: CatalogRelation) -> Sequence[CatalogRelation]:
         """Its partitions, and the tables that inherit from it."""
         return self._children.get(relation.oid, ())

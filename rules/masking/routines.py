@@ -166,7 +166,7 @@ class Routines:
         for name, overloads in self._by_name.items():
             for each in overloads:
                 if each.schema != "pg_catalog" and each.extension is None and each.body is not None:
-                    words.setdefault(name, set()).update(words_of(each.body))
+                    words.setdefault(name, set()).update(self.words_run(each.body, each.types))
                     own = uncommented(each.body)
                     if WRITES.search(own) or saves(own):
                         found.add(name)
@@ -311,16 +311,21 @@ class Routines:
 
     def users_in(self, text: str) -> Iterator[CatalogFunction]:
         """The routines of users and extensions that a text may call: by name, behind an operator, to make a value of a type."""
-        words = words_of(text)
-        for expression in [each for word in words for each in self.catalog.conversions.get(word, ())]:
-            words |= words_of(expression)
-        for word in words:
+        for word in self.words_run(text):
             yield from (each for each in self.named(word) if not built_in(each))
         for symbol, behind in self.catalog.operators.items():
             if symbol in text:
                 yield from (
                     each for key in behind for each in self.catalog.functions.get(key, ()) if not supplied(each)
                 )
+
+    def words_run(self, text: str, types: Iterable[str] = ()) -> set[str]:
+        """The words of a text, and those of what runs to make values of the types that it names, or of `types`."""
+        words = words_of(text)
+        for name in self.catalog.conversions.keys() & words.union(types):
+            for expression in self.catalog.conversions[name]:
+                words |= words_of(expression)
+        return words
 
     def keeps(self, function: CatalogFunction) -> bool:
         """Whether it may put an argument where it can be read later, whatever volatility it was declared with.

@@ -42,6 +42,7 @@ QUIET = (
     ast.ConstraintsSetStmt, ast.CreateRoleStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.DropRoleStmt, ast.GrantRoleStmt,
     ast.CreatedbStmt, ast.DropdbStmt, ast.AlterDatabaseStmt, ast.AlterDatabaseSetStmt, ast.AlterSystemStmt, ast.LoadStmt,
 )  # fmt: skip
+_CHECKS_ROWS = ("C", "V")  # ALTER DOMAIN … ADD CHECK, VALIDATE CONSTRAINT: every stored value passes through it
 EVERY_WRITE = frozenset({"INSERT", "UPDATE", "DELETE", "TRUNCATE"})
 # The catalog has none that is switched off.
 SWITCHED_ON = frozenset(kind for kind in enums.AlterTableType if kind.name.startswith("AT_Enable"))
@@ -271,6 +272,8 @@ def defined(world: World, follow: Follow, tree: Node) -> Followed:
     if made(tree) & world.keeping_types:
         # no catalog shows yet that a row of it is checked by them as well
         follow.find("laundering", "hold", "the checks of a type in it may keep masked values")
+    if isa(tree, ast.AlterDomainStmt) and tree.subtype in _CHECKS_ROWS and world.masks_types_of_users:
+        follow.find("laundering", "hold", "the check of a domain is made of the masked values that are of it")
     if isa(tree, FOREIGN) or turned(tree):
         follow.find("laundering", "hold", "a foreign table can be another name of a masked one")
     if shown.masked:

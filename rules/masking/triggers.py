@@ -155,7 +155,7 @@ def body_of(world: World, routines: Sequence[CatalogFunction]) -> Body:
 
 def body_of_text(world: World, text: str) -> Body:
     """Of statements, with the routines that they call."""
-    called = [one for word in words_of(text) for one in world.routines.named(word) if of_users(one)]
+    called = [one for word in world.routines.words_run(text) for one in world.routines.named(word) if of_users(one)]
     return _gathered(world, called, text, not DYNAMIC.search(text), False)
 
 
@@ -172,7 +172,7 @@ def _gathered(world: World, first: Sequence[CatalogFunction], text: str, legible
         own = parts[id(each)] = uncommented(each.body)
         if DYNAMIC.search(own):
             legible = False
-        for word in words_of(own):
+        for word in world.routines.words_run(own, each.types):
             waiting.extend(one for one in world.routines.named(word) if of_users(one))
     return Body("\n;".join(parts.values()), legible, supplied)
 
@@ -259,7 +259,9 @@ def _removed(world: World, text: str) -> Iterator[tuple[CatalogRelation, frozens
 
 
 def covers(world: World, relation: CatalogRelation, shown: Value) -> bool:
-    """Whether every column that could take one of the values is masked."""
+    """Whether every column that could take one of the values is masked, and no code of users keeps what is put there."""
+    if any(world.kept_by_type(column.type_name) for column in relation.columns):
+        return False
     types = {
         column.type_oid
         for origin in shown.masked

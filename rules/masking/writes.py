@@ -220,6 +220,7 @@ def stored(follow: Follow, table: Node, held: Value, name: str | None, value: Va
     """A finding unless the column that takes the value hides it as well as the one it comes from."""
     if not value.masked:
         return
+    checked(follow, table, name, value)
     own = {origin.mark for origin in held.masked}
     came = {origin.mark for origin in value.masked}
     if held.plain and own == came and len(own) == 1:
@@ -230,6 +231,14 @@ def stored(follow: Follow, table: Node, held: Value, name: str | None, value: Va
     known = list(follow.candidates(table.schemaname, table.relname))
     moves = [move(each.schema, each.name, name, value) for each in known]
     follow.laundered(value, into, *moves, though=hides_less(held, value))
+
+
+def checked(follow: Follow, table: Node, name: str | None, value: Value) -> None:
+    """A finding where the checks of a domain, or a cast to the column's type, may keep what the column is given."""
+    for each in follow.candidates(table.schemaname, table.relname) if follow.world.keeping_types else ():
+        for column in each.columns:
+            if name in (None, column.name) and follow.world.kept_by_type(column.type_name):
+                follow.handed(f"the type of {each.name}.{column.name}", value)
 
 
 def hides_less(held: Value, value: Value) -> str | None:

@@ -126,7 +126,7 @@ CREATE FUNCTION odd.same(s text, t varchar) RETURNS bool LANGUAGE plpgsql AS
     'BEGIN INSERT INTO odd.kept VALUES (s); RETURN true; END';
 CREATE TYPE odd.stage AS ENUM ('low');
 CREATE FUNCTION odd.to_stage(s text) RETURNS odd.stage LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO odd.kept VALUES (s); RETURN ''low''; END';
+    'BEGIN INSERT INTO odd.kept VALUES (s); RETURN ''low''::odd.stage; END';
 CREATE AGGREGATE odd.keep(text) (sfunc = odd.keeps_two, stype = text, initcond = '');
 CREATE AGGREGATE odd.slide(text) (
     sfunc = odd.either, stype = text, initcond = '', msfunc = odd.keeps_two, minvfunc = odd.keeps_two, mstype = text, minitcond = ''
@@ -135,7 +135,21 @@ CREATE OPERATOR odd.= (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.same);
 CREATE OPERATOR odd.==> (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.same);
 CREATE DOMAIN odd.spy AS text CHECK (odd.keeps(VALUE));
 CREATE FUNCTION odd.takes(s odd.spy) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ''x''; END';
-CREATE CAST (text AS odd.stage) WITH FUNCTION odd.to_stage(text);
+CREATE TABLE odd.vault (id int, secret odd.spy);
+CREATE DOMAIN odd.plain AS text;
+CREATE TABLE odd.plains (id int, secret odd.plain);
+CREATE TABLE odd.staged (id int, secret odd.stage);
+CREATE TABLE odd.checking (id int, label text, secret text);
+CREATE TABLE odd.moving (id int, label text, secret text);
+CREATE FUNCTION odd.moves() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO odd.vault VALUES (OLD.id, OLD.secret); RETURN NEW; END';
+CREATE TRIGGER moves BEFORE UPDATE ON odd.moving FOR EACH ROW EXECUTE FUNCTION odd.moves();
+CREATE FUNCTION odd.returns_spy() RETURNS odd.spy LANGUAGE sql AS 'SELECT dom::text FROM wide LIMIT 1';
+CREATE FUNCTION odd.calls_spy() RETURNS text LANGUAGE sql AS 'SELECT odd.returns_spy()::text';
+CREATE FUNCTION odd.declares_spy() RETURNS text LANGUAGE plpgsql AS
+    'DECLARE v odd.spy; BEGIN SELECT dom::text INTO v FROM wide LIMIT 1; RETURN ''x''; END';
+CREATE TABLE odd.defaulting (id int, secret odd.spy DEFAULT frozen_dom(1));
+CREATE CAST (text AS odd.stage) WITH FUNCTION odd.to_stage(text) AS ASSIGNMENT;
 CREATE FUNCTION odd.fetches(c refcursor) RETURNS text LANGUAGE plpgsql AS 'DECLARE r text; BEGIN FETCH c INTO r; RETURN r; END';
 CREATE FUNCTION odd.quotes(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT quote_ident($1)';
 CREATE FUNCTION odd.quotes_twice(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT odd.quotes($1)';
@@ -177,6 +191,10 @@ INSERT INTO floors VALUES (1);
 INSERT INTO flats VALUES (1, 'canaryflat');
 INSERT INTO shelves VALUES (1, 'l');
 INSERT INTO tins VALUES (1, 'canarytin');
+INSERT INTO odd.checking VALUES (1, 'l', 'canarychecking');
+ALTER TABLE odd.checking ADD CHECK (odd.keeps(secret)) NOT VALID;
+INSERT INTO odd.plains VALUES (1, 'canaryplains');
+INSERT INTO odd.moving VALUES (1, 'l', 'canarymoving');
 INSERT INTO movers VALUES (1, 'l', 'canarymover');
 INSERT INTO grand VALUES (1, 'canarygrand1', 'l'), (9, 'canarygrand9', 'l');
 INSERT INTO derived VALUES (1, 'l', 'canaryderived');

@@ -9,7 +9,7 @@ from rules.catalog import Catalog, CatalogFunction
 from rules.masking.routines import words_of
 from rules.model import Effect, Kind, Namespace, Statement
 from rules.policy import Policy
-from tests.rules.mask_catalog import CATALOG, examine, function, kinds, mask_set, own, treatments
+from tests.rules.mask_catalog import CATALOG, examine, function, kinds, mask_set, own, relation, treatments
 
 KEEPS = "BEGIN PERFORM set_config('a.b', x::text, false); RETURN true; END"
 
@@ -60,6 +60,10 @@ def lab() -> Catalog:
     }
     for each in FUNCTIONS:
         found.functions[each.schema, each.name] = (evolve(each, types=("spy",)) if each.name == "takes_spy" else each,)
+    found.relations["public", "vault"] = relation("vault", "id int, secret public.spy")
+    found.relations["public", "calm"] = relation("calm", "id int, secret public.quiet")
+    found.relations["public", "checking"] = evolve(relation("checking", "id int, secret"), computed="keeps(secret)")
+    found.relations["public", "checked"] = evolve(relation("checked", "id int, secret"), computed="double(secret)")
     volatile = function("random", volatility="volatile")
     found.functions["pg_catalog", "random"] = (volatile,)
     return found
@@ -214,3 +218,75 @@ def test_a_routine_that_fetches_from_cursors_of_others_reads_what_nobody_can_fol
 def test_names_in_a_body_are_read_as_the_server_reads_them() -> None:
     long = "x" * 63
     assert {"Émil", long, 'a"b'} <= words_of(f'SELECT * FROM ÉMIL, {long}yz, "a""b"')
+
+
+NEW_WITH_SPY = [
+    "CREATE TABLE t (a int, s spy)",
+    "CREATE TEMP TABLE t (s public.spy)",
+    "CREATE TABLE t (s spy[])",
+    "CREATE TABLE t (LIKE orders, s spy)",
+    "CREATE TABLE t OF spy",
+    "CREATE TYPE t AS (s spy)",
+    "CREATE DOMAIN t AS spy",
+    "CREATE DOMAIN t AS spy[]",
+    "CREATE TYPE t AS RANGE (subtype = spy)",
+    "ALTER TABLE orders ADD COLUMN s spy",
+    "ALTER TABLE orders ALTER COLUMN note TYPE spy",
+    "ALTER TYPE archived ADD ATTRIBUTE s spy",
+]
+
+
+@pytest.mark.parametrize("sql", NEW_WITH_SPY)
+def test_what_is_made_with_a_type_that_keeps_its_values_is_held(sql: str) -> None:
+    assert kinds(sql, OPEN) == {"laundering"}
+    assert kinds(sql.replace("spy", "quiet"), OPEN) == set(), "its check keeps nothing"
+
+
+INTO_TYPES = [
+    "INSERT INTO vault SELECT id, secret FROM child",
+    "INSERT INTO vault (secret) VALUES ((SELECT secret FROM child))",
+    "INSERT INTO vault VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET secret = (SELECT secret FROM child)",
+    "UPDATE vault SET secret = c.secret FROM child c",
+    "UPDATE vault SET (id, secret) = (SELECT c.id, c.secret FROM child c)",
+    "MERGE INTO vault v USING child c ON c.id = v.id WHEN MATCHED THEN UPDATE SET secret = c.secret",
+    "MERGE INTO vault v USING child c ON c.id = v.id WHEN NOT MATCHED THEN INSERT VALUES (c.id, c.secret)",
+    "WITH w AS (INSERT INTO vault SELECT id, secret FROM child RETURNING 1) SELECT FROM w",
+]
+
+
+@pytest.mark.parametrize("sql", INTO_TYPES)
+def test_nor_is_it_put_into_a_column_of_a_type_that_keeps_its_values(sql: str) -> None:
+    assert "laundering" in kinds(sql, OPEN)
+    assert kinds(sql.replace("vault", "calm"), OPEN) == set()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["INSERT INTO vault VALUES (1, 'x')", "UPDATE vault SET secret = 'x'", "UPDATE vault SET id = 1", "DELETE FROM vault",
+     "INSERT INTO vault (id) SELECT id FROM child"],
+)  # fmt: skip
+def test_but_what_the_client_brings_is(sql: str) -> None:
+    assert kinds(sql, OPEN) == set()
+
+
+def test_a_check_of_a_table_that_keeps_values_is_not_given_masked_ones() -> None:
+    for sql in ("UPDATE checking SET id = 1", "INSERT INTO checking SELECT id, secret FROM child"):
+        assert "laundering" in kinds(sql, OPEN)
+        assert kinds(sql.replace("checking", "checked"), OPEN) == set()
+    assert kinds("INSERT INTO checking VALUES (1, 'x')", OPEN) == set()
+    assert kinds("DELETE FROM checking", OPEN) == set()
+
+
+@pytest.mark.parametrize(
+    ("sql", "held"),
+    [
+        ("ALTER DOMAIN d ADD CHECK (length(VALUE) > 3)", True),
+        ("ALTER DOMAIN d ADD CHECK (VALUE > 'm')", True),
+        ("ALTER DOMAIN d VALIDATE CONSTRAINT c", True),
+        ("ALTER DOMAIN d DROP CONSTRAINT c", False),
+        ("ALTER DOMAIN d SET DEFAULT 'x'", False),
+    ],
+)
+def test_a_check_that_every_stored_value_passes_through_is_held_where_one_is_masked(sql: str, held: bool) -> None:
+    assert kinds(sql, OPEN) == ({"laundering"} if held else set())
+    assert kinds(sql, mask_set(Policy("test", (), predicates="allow"))) == set(), "no masked column is of users' types"

@@ -478,6 +478,45 @@ DO 'BEGIN UPDATE"owners"SET id = 3 WHERE id = 1; END' ;; SELECT what FROM trail
 DO 'BEGIN TRUNCATE"shelves"CASCADE; END' ;; SELECT what FROM trail
 DO 'BEGIN WITH d AS (DELETE FROM public . owners RETURNING 1) INSERT INTO leavings SELECT 9 FROM d; END' ;; SELECT what FROM trail
 CREATE FUNCTION pg_temp.hides() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM ''--''; DELETE FROM owners; END' ;; SELECT pg_temp.hides() ;; SELECT what FROM trail
+-- Into a column whose own type keeps what it is given, masked as it is.
+INSERT INTO odd.vault SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+INSERT INTO odd.vault (secret) SELECT secret FROM told ;; SELECT a FROM odd.kept
+INSERT INTO odd.vault VALUES (1, (SELECT upper(secret) FROM told)) ;; SELECT a FROM odd.kept
+INSERT INTO odd.staged SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+INSERT INTO odd.vault VALUES (1, 'x') ;; UPDATE odd.vault SET secret = m.secret FROM odd.moving m ;; SELECT a FROM odd.kept
+INSERT INTO odd.vault VALUES (1, 'x') ;; UPDATE odd.vault SET (id, secret) = (SELECT m.id, m.secret FROM odd.moving m) ;; SELECT a FROM odd.kept
+MERGE INTO odd.vault v USING odd.moving m ON v.id = m.id WHEN NOT MATCHED THEN INSERT VALUES (m.id, m.secret) ;; SELECT a FROM odd.kept
+INSERT INTO odd.vault VALUES (1, 'x') ;; MERGE INTO odd.vault v USING odd.moving m ON v.id = m.id WHEN MATCHED THEN UPDATE SET secret = m.secret ;; SELECT a FROM odd.kept
+WITH w AS (INSERT INTO odd.vault SELECT id, secret FROM odd.moving RETURNING 1) SELECT count(*) FROM w ;; SELECT a FROM odd.kept
+PREPARE into_vault AS INSERT INTO odd.vault SELECT id, secret FROM odd.moving ;; EXECUTE into_vault ;; DEALLOCATE into_vault ;; SELECT a FROM odd.kept
+EXPLAIN ANALYZE INSERT INTO odd.vault SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied (LIKE odd.vault) ;; INSERT INTO odd.copied SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied () INHERITS (odd.vault) ;; INSERT INTO odd.copied SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied AS SELECT id, secret FROM odd.vault ;; INSERT INTO odd.copied SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied AS SELECT id, NULL::odd.spy AS secret FROM odd.moving ;; INSERT INTO odd.copied SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+SELECT id, NULL::odd.spy AS secret INTO odd.copied FROM odd.moving ;; UPDATE odd.copied c SET secret = m.secret FROM odd.moving m ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied AS SELECT id, secret::odd.spy FROM odd.moving ;; SELECT a FROM odd.kept
+SELECT id, secret::odd.spy INTO odd.copied FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE MATERIALIZED VIEW odd.copied AS SELECT id, secret::odd.spy FROM odd.moving ;; SELECT a FROM odd.kept
+CREATE TABLE odd.copied (id int, secret odd.spy) ;; INSERT INTO odd.copied SELECT id, secret FROM odd.moving ;; SELECT a FROM odd.kept
+ALTER TABLE odd.moving ALTER COLUMN secret TYPE odd.spy ;; SELECT a FROM odd.kept
+ALTER TABLE odd.moving ADD COLUMN more odd.spy DEFAULT frozen_dom(1) ;; SELECT a FROM odd.kept
+ALTER TABLE odd.moving ADD CHECK (odd.keeps(secret)) ;; SELECT a FROM odd.kept
+ALTER TABLE odd.checking VALIDATE CONSTRAINT checking_secret_check ;; SELECT a FROM odd.kept
+ALTER DOMAIN odd.plain ADD CHECK (odd.keeps(VALUE)) ;; SELECT a FROM odd.kept
+ALTER DOMAIN odd.plain ADD CONSTRAINT c CHECK (odd.keeps(VALUE)) NOT VALID ;; ALTER DOMAIN odd.plain VALIDATE CONSTRAINT c ;; SELECT a FROM odd.kept
+ALTER TYPE address ADD ATTRIBUTE more odd.spy CASCADE ;; INSERT INTO wide (id, home) SELECT 9, ROW('s', 'c', dom::text)::address FROM wide LIMIT 1 ;; SELECT a FROM odd.kept
+-- By what triggers, checks, defaults and routines of others make of it.
+UPDATE odd.moving SET label = 'x' ;; SELECT a FROM odd.kept
+UPDATE odd.checking SET label = 'x' ;; SELECT a FROM odd.kept
+INSERT INTO odd.checking SELECT id, label, secret FROM odd.moving ;; SELECT a FROM odd.kept
+INSERT INTO odd.defaulting (id) VALUES (1) ;; SELECT a FROM odd.kept
+SELECT odd.returns_spy()::text IS NULL ;; SELECT a FROM odd.kept
+SELECT odd.calls_spy() IS NULL ;; SELECT a FROM odd.kept
+SELECT odd.declares_spy() ;; SELECT a FROM odd.kept
+SELECT count(*) FROM odd.returns_spy() ;; SELECT a FROM odd.kept
+DO 'DECLARE v odd.spy; BEGIN SELECT secret INTO v FROM odd.moving; END' ;; SELECT a FROM odd.kept
+CREATE FUNCTION odd.made() RETURNS odd.spy LANGUAGE sql AS 'SELECT secret FROM odd.moving' ;; SELECT odd.made() IS NULL ;; SELECT a FROM odd.kept
 -- Through a cursor that a function reads, and through code that no catalog shows yet.
 BEGIN ;; DECLARE k CURSOR FOR SELECT dom FROM wide ;; SELECT odd.fetches('k') ;; ROLLBACK
 CREATE OR REPLACE FUNCTION odd.quotes(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT set_config(''odd.a'', $1, false)' ;; SELECT odd.quotes(dom::text) FROM wide ;; SHOW odd.a
