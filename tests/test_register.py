@@ -19,10 +19,17 @@ def test_every_test_that_the_register_names_is_there() -> None:
     assert named <= there
 
 
-def test_each_entry_has_a_severity_and_most_about_masking_name_a_test() -> None:
-    entries = [line.strip("| ").split(" | ") for line in REGISTER.splitlines() if re.match(r"\| (?!what |--)", line)]
-    assert len(entries) > 90
-    assert {entry[1].rstrip(" |") for entry in entries} <= {"high", "medium", "low"}
-    masking = REGISTER.partition("## Masking")[2].partition("\n## ")[0].splitlines()
-    shown = [line for line in masking if "`test_" in line]
-    assert len(shown) >= 27
+def entries(part: str) -> list[str]:
+    return [line for line in part.splitlines() if re.match(r"\| (?!what |--)", line)]
+
+
+def test_each_entry_has_a_severity() -> None:
+    found = [line.strip("| ").split(" | ") for line in entries(REGISTER)]
+    assert len(found) > 90
+    assert {entry[1].rstrip(" |") for entry in found} <= {"high", "medium", "low"}
+
+
+def test_each_entry_about_masking_names_a_test_that_shows_it() -> None:
+    masking = entries(REGISTER.partition("## Masking")[2].partition("\n## ")[0])
+    assert len(masking) > 50
+    assert [line for line in masking if "`test_" not in line] == []

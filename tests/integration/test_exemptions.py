@@ -27,6 +27,9 @@ CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
 INSERT INTO parts VALUES (1, 'canary@part.test');
 CREATE TABLE notes (id int, body text, more text);
 INSERT INTO notes VALUES (1, 'own', 'words');
+CREATE TABLE moved (id int, email text);
+INSERT INTO moved VALUES (1, 'canary@moved.test');
+CREATE TABLE kept (id int, address text);
 """
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -161,3 +164,18 @@ def test_what_is_written_from_a_masked_column_inherits_its_mask(
     assert forgotten.returncode == 0, forgotten.stderr
     with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
         assert value(agent, "SELECT body FROM notes WHERE more IS NULL") == "123-canary"
+
+
+def test_who_may_see_the_source_of_a_copy_sees_in_it_what_the_source_no_longer_holds(
+    gateway: Gateway, database: Server
+) -> None:
+    """docs/limitations.md has it."""
+    with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
+        approved(gateway, agent, "INSERT INTO kept SELECT id, email FROM moved")
+        assert value(agent, "SELECT address FROM kept") == "***"
+        with psycopg.connect(database.dsn(DBNAME), autocommit=True) as direct:
+            direct.execute("DELETE FROM moved")
+        given = gateway.cli("unmask", "grant", "--column", "public.moved.email", "--to", "agent", "--for", "1h")
+        assert given.returncode == 0, given.stderr
+        assert value(agent, "SELECT address FROM kept") == "canary@moved.test"
+        assert gateway.cli("unmask", "revoke", given.stdout.split(":")[0]).returncode == 0

@@ -5,7 +5,9 @@ When one of these fails, something holds better than the register says: take the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -35,11 +37,28 @@ CREATE FUNCTION runs_text_too() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECU
 CREATE TRIGGER runs_text_too BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION runs_text_too();
 CREATE FUNCTION first_ssn() RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM people WHERE id = 1';
 CREATE TABLE filled (id int, label text DEFAULT first_ssn());
+CREATE TABLE notes (id int, what text);
+INSERT INTO notes VALUES (1, 'note');
+CREATE FUNCTION has_number(p people) RETURNS bool LANGUAGE plpgsql STABLE AS
+    'BEGIN IF p.ssn IS NULL THEN NULL; END IF; RETURN true; END';
+CREATE FUNCTION counts_them() RETURNS bigint LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO notes VALUES (2, ''counted''); RETURN (SELECT count(ssn) FROM people); END';
+CREATE EXTENSION ltree;
+CREATE TABLE odd (id int PRIMARY KEY, name text, amount numeric(3, 2), word text);
+INSERT INTO odd VALUES (1, E'a\\nSeq Scan on canary  (cost=1.00..2.00 rows=3 width=4)\\nb', 1.25, 'canary1'),
+    (2, 'b', 2, 'no label!');
+CREATE TABLE parted (id int, born date) PARTITION BY RANGE (born);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('1987-01-01') TO ('1988-01-01');
+CREATE FUNCTION raises(number int) RETURNS int LANGUAGE plpgsql STABLE AS
+    $$ BEGIN PERFORM 1 / (SELECT length(replace(ssn, 'canary3', '')) FROM people WHERE id = number); RETURN 1; END $$;
+CREATE TABLE wide (id int, secret text, label text);
+INSERT INTO wide SELECT i, 'value ' || i, 'value ' || i FROM generate_series(1, 100000) i;
 ANALYZE;
 """
 MASKS = {
     "*.ssn": "redact", "*.people.email": "email", "*.card": "redact", "*.born": "redact", "*.secret": "redact",
-    "*.people.code": "hash", "*.people.name": "pseudonym",
+    "*.people.code": "hash", "*.people.name": "pseudonym", "*.odd.name": "pseudonym", "*.odd.amount": "pseudonym",
+    "*.odd.word": "redact",
 }  # fmt: skip
 
 
@@ -72,7 +91,28 @@ def test_equality_with_a_masked_column_can_be_guessed(agent: psycopg.Connection)
 def test_counts_and_statistics_tell_something(agent: psycopg.Connection) -> None:
     statistics = "SELECT null_frac, n_distinct FROM pg_stats WHERE tablename = 'people' AND attname = 'ssn'"
     assert agent.execute(statistics).fetchone() == (0.5, 7.0)
+    columns = "correlation, most_common_freqs[1] > 0.07"
+    assert agent.execute(
+        f"SELECT {columns} FROM pg_stats WHERE (tablename, attname) = ('people', 'born')"
+    ).fetchone() == (
+        1.0,
+        True,
+    )
     assert agent.execute("SELECT count(ssn) FROM people").fetchone() == (100,)
+    bounds = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'parted_1'"
+    assert "1987" in str(agent.execute(bounds).fetchone())
+
+
+def test_estimates_and_timing_tell_something(agent: psycopg.Connection) -> None:
+    estimates, times_s = [], []
+    for guess in ("canary3", "canary99"):
+        ((plan,), *_) = agent.execute(f"EXPLAIN SELECT 1 FROM people WHERE ssn = '{guess}'").fetchall()
+        estimates.append(int(plan.partition("rows=")[2].split()[0]))
+        began = time.monotonic()
+        agent.execute(f"SELECT pg_sleep(0.5) FROM people WHERE id = 3 AND ssn = '{guess}'")
+        times_s.append(time.monotonic() - began)
+    assert estimates[0] > 10 * estimates[1]
+    assert times_s[0] > 0.5 > times_s[1]
 
 
 def test_an_overflow_answers_one_bit(agent: psycopg.Connection) -> None:
@@ -132,6 +172,67 @@ def test_a_routine_that_runs_text_may_copy_a_masked_value(agent: psycopg.Connect
 def test_a_default_that_reads_a_table_is_not_looked_into(agent: psycopg.Connection) -> None:
     agent.execute("INSERT INTO filled (id) VALUES (1)")
     assert agent.execute("SELECT label FROM filled").fetchone() == ("canary1",)
+
+
+def test_a_function_in_plpgsql_is_not_followed_by_its_branches(agent: psycopg.Connection) -> None:
+    for sql in ("SELECT has_number(p) FROM people p", "SELECT counts_them()"):
+        with pytest.raises(psycopg.Error, match="pending"):
+            agent.execute(sql.encode())
+
+
+def test_what_an_open_transaction_added_or_moved_is_masked_beside_masked_columns(agent: psycopg.Connection) -> None:
+    counted = "SELECT upper(j.note) FROM (SELECT * FROM notes, people) AS j (a, note) LIMIT 1"
+    assert agent.execute(counted).fetchone() == ("NOTE",)
+    with agent.transaction(force_rollback=True):
+        agent.execute("ALTER TABLE notes ADD COLUMN more text DEFAULT 'm'")
+        assert agent.execute(counted).fetchone() == ("***",)
+        assert agent.execute("SELECT what, more, ssn FROM notes, people LIMIT 1").fetchone() == ("note", "***", "***")
+        assert agent.execute("SELECT what, more FROM public.notes").fetchone() == ("note", "m")
+
+
+def test_a_function_of_an_extension_may_fail_for_some_values(agent: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.Error, match="pending"):
+        agent.execute("SELECT word::inet FROM odd WHERE id = 1")  # of the server's own it is known
+    assert agent.execute("SELECT text2ltree(word) FROM odd WHERE id = 1").fetchone() == (None,)
+    with pytest.raises(psycopg.errors.SyntaxError):
+        agent.execute("SELECT text2ltree(word) FROM odd WHERE id = 2")
+
+
+def test_whether_a_routine_raises_the_servers_own_error_may_depend_on_a_masked_value(agent: psycopg.Connection) -> None:
+    agent.execute("SELECT raises(2)")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        agent.execute("SELECT raises(3)")
+
+
+def test_a_line_of_a_value_with_the_form_of_a_plans_is_shown_beside_its_pseudonym(agent: psycopg.Connection) -> None:
+    (name,) = agent.execute("SELECT name FROM odd WHERE id = 1").fetchone() or ("",)
+    assert "canary" not in name
+    plan = str(agent.execute(f"EXPLAIN SELECT id FROM odd WHERE name = '{name}'").fetchall())
+    assert "Seq Scan on canary  (cost" in plan
+    assert "'a" not in plan, "the line before it is not"
+
+
+def test_the_pseudonym_of_a_number_may_have_more_digits_than_its_column(agent: psycopg.Connection) -> None:
+    (amount,) = agent.execute("SELECT amount FROM odd WHERE id = 1").fetchone() or (0,)
+    assert amount >= 10, "of a numeric(3, 2)"
+
+
+def test_masking_a_long_result_costs_the_gateway_more_than_passing_it_on(
+    place: tuple[Server, Gateway], agent: psycopg.Connection
+) -> None:
+    def ticks() -> int:
+        """CPU time of the gateway so far, in clock ticks. Spec: Linux, proc_pid_stat(5)."""
+        fields = Path(f"/proc/{place[1].process.pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def cpu(column: str) -> int:
+        before = ticks()
+        for _ in range(3):
+            with agent.cursor().copy(f"COPY (SELECT {column} FROM wide) TO STDOUT") as copy:
+                assert sum(len(bytes(part)) for part in copy) > 100_000
+        return ticks() - before
+
+    assert cpu("secret") > 2 * cpu("label")
 
 
 def test_a_trigger_that_runs_text_holds_every_write_that_fires_it(agent: psycopg.Connection) -> None:

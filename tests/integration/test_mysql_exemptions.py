@@ -28,6 +28,9 @@ SCHEMA = (
     "INSERT INTO notes VALUES (1, 'own', 'words')",
     "CREATE VIEW shown AS SELECT id, body AS words FROM notes",
     "CREATE PROCEDURE copies() CREATE TEMPORARY TABLE IF NOT EXISTS `notes` AS SELECT id, ssn AS body FROM customers",
+    "CREATE TABLE plain (id int PRIMARY KEY, body varchar(60))",
+    "CREATE PROCEDURE copies_by_text() BEGIN SET @made = CONCAT('CREATE TEMPORARY TABLE pl', 'ain AS SELECT id, ss',"
+    " 'n AS body FROM customers'); PREPARE s FROM @made; EXECUTE s; END",
 )
 MASKS = """
 [[mask]]
@@ -242,6 +245,27 @@ async def test_a_temporary_table_of_another_ones_name_is_masked(door: Door, text
             await desk.approve(waiting[0].id, BOB, "fine")
     assert len(seen) == 1
     assert "canary" not in repr(seen)
+
+
+async def test_a_temporary_table_that_a_routine_makes_by_a_text_of_its_own_may_be_read(door: Door) -> None:
+    """docs/limitations.md has it."""
+    seen: list[Any] = []
+
+    def work(connection: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CALL copies_by_text()")
+            cursor.execute("SELECT body FROM plain")
+            seen.extend(cursor.fetchall())
+
+    desk = door.gateway.desk
+    assert desk is not None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(door.run, work)
+        with trio.fail_after(15):
+            while not (waiting := await desk.select()):
+                await desk.changed(1)
+        await desk.approve(waiting[0].id, BOB, "fine")
+    assert seen == [("123-canary",)]
 
 
 async def test_inherited_masks_are_listed_and_can_be_forgotten(door: Door) -> None:

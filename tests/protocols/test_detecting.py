@@ -290,6 +290,17 @@ def test_in_copy(binary: bool) -> None:
     assert counted(made.effects) == {"aws-key": 2}
 
 
+def test_in_copy_a_delimiter_that_is_a_letter_of_the_form_hides_it() -> None:
+    """COPY … (DELIMITER 'K') writes the letter behind a backslash."""
+    made = session()
+    asked(made)
+    written = AWS.replace(b"K", b"\\K")
+    made.server(frame(b"H", struct.pack("!bHh", 0, 1, 0)), frame(b"d", written + b"\n"), frame(b"c", b""))
+    made.server(p.complete("COPY 1"), p.ready())
+    assert written in made.to_client()
+    assert counted(made.effects) == {}
+
+
 def test_an_error_that_quotes_a_secret_loses_it() -> None:
     made = session()
     asked(made)

@@ -87,6 +87,13 @@ def test_what_only_looks_so_passes(data: bytes, file_format: FileFormat, cut: in
     assert read(data, file_format, cut) is None
 
 
+def test_a_mask_behind_a_character_that_ends_in_the_byte_of_a_backslash_is_missed() -> None:
+    character = "誠".encode("gbk")
+    assert character[1:] == b"\\"
+    assert read(b"1\t" + character + b"\t***\n", FileFormat()) is None
+    assert read(b"1\tx\t***\n", FileFormat()) is not None
+
+
 def written(rows: list[list[bytes]], file_format: FileFormat) -> bytes:
     """As a program writes it: enclosed where it may be, escaped where it must."""
     out = []

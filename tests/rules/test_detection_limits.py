@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 
@@ -30,6 +31,29 @@ def test_what_is_reversed_encoded_or_taken_apart_is_not_found(data: bytes) -> No
 @pytest.mark.parametrize("data", [AWS.encode().hex().encode(), AWS.encode("utf-16-le")], ids=["hexadecimal", "utf-16"])
 def test_hexadecimal_and_utf_16_are_not_read(data: bytes) -> None:
     assert found(data) == []
+
+
+def test_the_second_byte_of_a_character_may_be_taken_for_a_part() -> None:
+    assert FINDER is not None
+    data = "ア".encode("sjis") + b"ann@shop.test"
+    assert data[1:2] == b"A"
+    (email,) = FINDER.find(data)
+    assert (email.name, email.start) == ("email", 1), "in the middle of the character"
+
+
+def test_what_is_full_of_findings_costs_more_than_what_holds_none() -> None:
+    def best_s(data: bytes) -> float:
+        times = []
+        for _ in range(3):
+            began = time.thread_time()
+            for low, high in FINDER.suspects(data, 0, len(data)):  # type: ignore[union-attr]
+                found(data[low:high])
+            times.append(time.thread_time() - began)
+        return min(times)
+
+    dense, plain = b"a@b.co 4111111111111111 ", b"an ordinary little text "
+    assert len(dense) == len(plain)
+    assert best_s(dense * 2730) > 4 * best_s(plain * 2730)
 
 
 def test_an_order_number_that_passes_luhn_is_taken_for_a_card() -> None:

@@ -107,6 +107,13 @@ def test_what_the_client_wrote_passes_and_only_that(errno: int, said: str, own: 
     assert b"nope" not in message(errno, said.encode(), b"EXECUTE IMMEDIATE @v")
 
 
+def test_a_routine_that_poses_as_the_server_is_believed_where_a_name_may_stand() -> None:
+    """SIGNAL with MYSQL_ERRNO: the client sees the number that the server would send."""
+    assert message(1048, b"Column 'canary' cannot be null", b"CALL f()") == b"Column 'canary' cannot be null"
+    assert b"canary" not in message(1644, b"Column 'canary' cannot be null", b"CALL f()")
+    assert b"canary" not in message(1048, b"Column 'canary mail@shop' cannot be null", b"CALL f()")
+
+
 def test_the_text_itself_never_comes_back() -> None:
     assert "text" not in scrub({"M": b"x", "text": b"SELECT 1"})
 
