@@ -243,6 +243,17 @@ async def test_estimates_and_previews_leave_nothing_behind(database: Database, r
         assert connection.execute("SELECT count(*) FROM t WHERE c <> 'x'").fetchone() == (100,)
 
 
+async def test_a_preview_advances_sequences(database: Database, request: pytest.FixtureRequest) -> None:
+    """docs/limitations.md has it: no server takes these back."""
+    server: Server = request.getfixturevalue(database.name)
+    with psycopg.connect(server.dsn(DBNAME), autocommit=True) as connection:
+        connection.execute("CREATE SEQUENCE advanced")
+        owner = evolve(database, user=server.user)
+        await preview(owner, server.password, "UPDATE t SET c = nextval('public.advanced')::text WHERE id < 11")
+        assert connection.execute("SELECT last_value FROM advanced").fetchone() == (10,)
+        connection.execute("DROP SEQUENCE advanced")
+
+
 async def test_a_preview_does_not_wait_for_a_lock(database: Database, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(database.name)
     with psycopg.connect(server.dsn(DBNAME)) as blocker:

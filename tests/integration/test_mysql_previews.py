@@ -107,6 +107,15 @@ def test_an_approver_sees_the_estimate_and_the_real_number(gateway: Gateway, ser
         assert cursor.fetchone() == (200,)
 
 
+def test_the_estimate_is_of_the_rows_that_are_looked_at(gateway: Gateway) -> None:
+    """docs/limitations.md has it: the real number is the preview's."""
+    request = hold(gateway, "DELETE FROM orders WHERE id % 100 = 7")
+    assert request["estimated_rows"] > 100
+    status, said = preview(gateway, request)
+    assert status == 0, said
+    assert "DELETE 2" in said
+
+
 def test_bound_values_count_in_both(gateway: Gateway) -> None:
     agent = mysql.connector.connect(
         host="127.0.0.1", port=gateway.port, user="agent", password="agent-secret", database=DBNAME, ssl_disabled=True
