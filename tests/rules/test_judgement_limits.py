@@ -12,7 +12,7 @@ from rules.classify.postgres import classify
 from rules.config import pack
 from rules.judge import Judge
 from rules.limits import Usage
-from rules.model import Allow, Dialect, Effect, Hold, Identity, Judgement, Kind, Namespace
+from rules.model import Allow, Deny, Dialect, Effect, Hold, Identity, Judgement, Kind, Namespace
 from rules.policy import Limit, Policy, Rule, When
 from rules.redaction import redact_secrets
 
@@ -57,6 +57,15 @@ def test_a_condition_that_excludes_nothing_by_functions_or_data_counts_as_one(re
     assert (found.has_where, found.trivial_where) == (True, False)
     (plain,) = classify("DELETE FROM orders WHERE id = id", NAMESPACE, None)
     assert plain.trivial_where
+
+
+def test_a_rule_that_names_an_unknown_function_accepts_what_else_is_unknown_beside_it() -> None:
+    selects, operator = frozenset({Kind.SELECT}), "id OPERATOR(odd.@@@) 1"
+    naming = Policy("p", (Rule("mine", "allow", when=When(kinds=selects, functions=("public.mine",))),), "deny")
+    reading = Policy("p", (Rule("reads", "allow", when=When(kinds=selects)),), "deny")
+    assert isinstance(judged(f"SELECT {operator} FROM orders", reading).decision, Deny)
+    assert isinstance(judged("SELECT mine(), other() FROM orders", naming).decision, Deny)
+    assert isinstance(judged(f"SELECT mine(), {operator} FROM orders", naming).decision, Allow)
 
 
 def test_a_limit_counts_in_one_process() -> None:

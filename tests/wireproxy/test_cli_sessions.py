@@ -19,6 +19,7 @@ from tests.wireproxy.log_samples import START_NS, Shelf, allow, data_row, play, 
 from wireproxy.cli import cli
 from wireproxy.cli.log_place import since_ns
 from wireproxy.cli.replay_screen import Screen, duration, pace, size
+from wireproxy.cli.screen import warnings
 from wireproxy.cli.session_list import listing, short_ids
 from wireproxy.log import AuditorKey, Signer
 from wireproxy.log import records as rec
@@ -492,3 +493,9 @@ def test_a_configuration_whose_gateway_never_ran_is_told(tmp_path: Path) -> None
     result = CliRunner().invoke(cli, ["sessions", "-c", str(tmp_path / "new" / "wireproxy.toml")])
     assert result.exit_code == 1
     assert "not there yet" in result.output
+
+
+def test_a_word_in_look_alike_letters_of_one_script_is_not_flagged() -> None:
+    """docs/limitations.md has it."""
+    assert "several scripts" in "".join(warnings("SELECT \u0430ccess FROM t"))
+    assert warnings("SELECT \u0430\u0441\u0441\u0435\u0455\u0455 FROM t") == []

@@ -207,6 +207,14 @@ def test_the_configuration_forbids_by_name_or_pattern(forbidden: set[str], refus
         assert plan_parameters(parameters, forbidden)[1] == {"search_path": "secret"}
 
 
+def test_a_custom_setting_arrives_as_it_is_unless_the_configuration_forbids_it() -> None:
+    """docs/limitations.md has it: policies of rows may read it."""
+    for parameters in ({"app.tenant": "2"}, {"options": "-c app.tenant=2"}):
+        assert plan_parameters(parameters, set())[1] == {"app.tenant": "2"}
+        with pytest.raises(AccessRefused, match=r"app\.tenant"):
+            plan_parameters(parameters, {"app.*"})
+
+
 def test_the_table_of_refused_parameters_is_lower_case_and_gives_reasons() -> None:
     assert all(name == name.lower() and reason for name, reason in REFUSED.items())
 
