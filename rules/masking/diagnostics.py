@@ -6,7 +6,8 @@ names things can be made to quote data: `ssn::regclass` says that relation "123-
 - An error with a position in the client's own text, and no context or inner query. Such come from reading that text, before
   any row is: what they quote, the client wrote.
 - A message whose form is known and names only what exists (constraints, tables, columns) or nothing at all; in other known
-  forms stars stand in the places of data.
+  forms stars stand in the places of data, and in the places of names as well where the error comes from inside of a routine:
+  it can build its statements, and what they name, of data (`EXECUTE format('DROP TABLE IF EXISTS %I', ssn)`).
 - Severity, position, and where in the server's source it was raised: always. The SQLSTATE too, but of what a routine raises only
   one of the server's own: it can be any five letters and digits, and so a part of a value.
 
@@ -45,8 +46,6 @@ new row for relation «» violates (?:check|partition) constraint(?: «»)?
 new row violates row-level security policy(?: «»)? for (?:table|relation) «»
 new row violates check option for view «»
 no partition of relation «» found for row
-permission denied for KIND \\S{1,130}
-must be owner of KIND \\S{1,130}
 permission denied to \\w[\\w ]{1,60}
 cannot execute [A-Z ]{1,40} in a read-only transaction
 cannot execute \\w+\\(\\) in a read-only transaction
@@ -65,7 +64,7 @@ could not serialize access due to (?:concurrent (?:update|delete)|read/write dep
 could not obtain lock on (?:row in )?relation «»
 tuple to be locked was already moved to another partition due to concurrent update
 division by zero
-(?:smallint|integer|bigint|oid|numeric|interval|date|time|timestamp|money|float4|float8|\\w+) out of range
+(?:smallint|integer|bigint|oid|numeric|interval|date|time|timestamp|money|float4|float8|OID|[a-z][a-z0-9]{2,20}) out of range
 value out of range: (?:overflow|underflow)
 numeric field overflow
 value too long for type [a-z ]{4,20}\\(\\d+\\)
@@ -74,12 +73,9 @@ cannot take (?:square root of a negative number|logarithm of (?:zero|a negative 
 more than one row returned by a subquery used as an expression
 ON CONFLICT DO UPDATE command cannot affect row a second time
 MERGE command cannot affect row a second time
-no binary (?:input|output) function available for type \\S{1,130}
 relation «» already exists(?:, skipping)?
 THING «»(?: of relation «»)? (?:already exists|does not exist), skipping
-drop cascades to (?:\\d+ other objects|KIND \\S{1,130})
 truncate cascades to table «»
-cannot drop [a-z ]{1,30} \\S{1,130} because other objects depend on it
 identifier «» will be truncated to «»
 prepared statement «» (?:does not exist|already exists)
 unnamed prepared statement does not exist
@@ -103,6 +99,15 @@ cannot (?:set path in scalar|delete from (?:scalar|object using integer index)|r
 invalid input syntax for type json
 cannot cast jsonb (?:object|array|string|null|numeric|boolean|array or object) to type [a-z ]{3,30}
 table «» has \\d+ columns available but \\d+ columns specified
+"""
+
+# The same, with names that stand there without quotes.
+_BARE_FORMS = """
+permission denied for KIND \\S{1,130}
+must be owner of KIND \\S{1,130}
+no binary (?:input|output) function available for type \\S{1,130}
+drop cascades to (?:\\d+ other objects|KIND \\S{1,130})
+cannot drop [a-z ]{1,30} \\S{1,130} because other objects depend on it
 """
 
 # Forms of which the data is taken out, whatever it is: «*», in quotes or, of numbers, without.
@@ -143,6 +148,10 @@ def _compiled(lines: str) -> re.Pattern[str]:
 
 
 FORMS = _compiled(_FORMS)
+BARE_FORMS = _compiled(_BARE_FORMS)
+_QUOTED = re.compile(_IDENTIFIER)
+# A CONTEXT of COPY, and nothing of a routine's in or behind it: what its lines quote can say so, which only makes it stricter.
+_OF_COPY = re.compile(rb"COPY (?!.*(?:SQL statement|SQL function|SQL expression|PL|function|type name))", re.DOTALL)
 STARRED = [
     re.compile(line.replace("«*»", r'("?)(.*)\1' if line.count("«*»") == 1 else '(")(.*)"'), re.DOTALL)
     for line in _STARRED.strip().splitlines()
@@ -204,7 +213,11 @@ def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> d
     raised = RAISED.match(fields.get("F", b"?")) is not None
     if raised and found.get("C", OWN_SQLSTATE) not in OF_THE_SERVER:
         found["C"] = OWN_SQLSTATE
-    if own_text or (not raised and message is not None and FORMS.fullmatch(message)):
+    inside = _inside(fields)
+    known = not raised and message is not None and FORMS.fullmatch(message) is not None
+    if known and inside and message is not None:
+        found["M"] = _QUOTED.sub('"***"', message).encode()
+    elif own_text or known or (not (raised or inside) and message is not None and BARE_FORMS.fullmatch(message)):
         found["M"] = fields.get("M", b"")
         found.update({code: text for code, text in fields.items() if code in NAMES})
     else:
@@ -212,11 +225,19 @@ def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> d
         generic = GENERIC.get(_text(found.get("C", b"")) or "", "a message of the server")
         found["M"] = (starred or f"{generic}: {WITHHELD}").encode()
     detail, hint = _text(fields.get("D", b"")), _text(fields.get("H", b""))
-    if detail and not raised and (safe := _detail(detail)) is not None:
+    if detail and not raised and (safe := _detail(detail, inside)) is not None:
         found["D"] = safe.encode()
     if hint is not None and (own_text or (not raised and HINTS.fullmatch(hint))) and "H" in fields:
         found["H"] = fields["H"]
     return found
+
+
+def _inside(fields: Mapping[str, bytes]) -> bool:
+    """Whether it comes from a text that was not the client's: a routine can build it, and what is named in it, of data."""
+    if fields.keys() & {"p", "q"}:
+        return True
+    context = fields.get("W", b"")
+    return bool(context) and _OF_COPY.match(context) is None
 
 
 def _text(data: bytes) -> str | None:
@@ -237,10 +258,10 @@ def _starred(message: str) -> str | None:
     return None
 
 
-def _detail(detail: str) -> str | None:
+def _detail(detail: str, inside: bool) -> str | None:
     if _STATIC_DETAILS.fullmatch(detail):
         return detail
-    match = _KEY.fullmatch(detail)
+    match = None if inside else _KEY.fullmatch(detail)
     if match is not None:
         return f"Key ({match['columns']})=(***) {match['end']}."
     match = _ROW.fullmatch(detail)

@@ -148,6 +148,8 @@ CREATE FUNCTION odd.returns_spy() RETURNS odd.spy LANGUAGE sql AS 'SELECT dom::t
 CREATE FUNCTION odd.calls_spy() RETURNS text LANGUAGE sql AS 'SELECT odd.returns_spy()::text';
 CREATE FUNCTION odd.declares_spy() RETURNS text LANGUAGE plpgsql AS
     'DECLARE v odd.spy; BEGIN SELECT dom::text INTO v FROM wide LIMIT 1; RETURN ''x''; END';
+CREATE FUNCTION odd.says(form text) RETURNS int LANGUAGE plpgsql AS
+    'BEGIN EXECUTE format(form, (SELECT dom::text FROM wide LIMIT 1)); RETURN 1; END';
 CREATE TABLE odd.defaulting (id int, secret odd.spy DEFAULT frozen_dom(1));
 CREATE CAST (text AS odd.stage) WITH FUNCTION odd.to_stage(text) AS ASSIGNMENT;
 CREATE FUNCTION odd.fetches(c refcursor) RETURNS text LANGUAGE plpgsql AS 'DECLARE r text; BEGIN FETCH c INTO r; RETURN r; END';

@@ -151,3 +151,107 @@ def test_a_routine_cannot_raise_data_for_an_sqlstate(file: bytes) -> None:
     for code in (b"P0001", b"22012", b"23505", b"42501", b"00000", b"01000"):
         assert scrub({**fields, "C": code})["C"] == code
     assert scrub({**fields, "C": b"57P0X", "F": b"postgres.c"})["C"] == b"57P0X"  # a newer server's own
+
+
+NAMING = [
+    ('table "secret" does not exist, skipping', "00000"),
+    ('relation "secret" already exists', "42P07"),
+    ('schema "secret" already exists, skipping', "42P06"),
+    ('identifier "secretsecret" will be truncated to "secret"', "42622"),
+    ('prepared statement "secret" does not exist', "26000"),
+    ('cursor "secret" does not exist', "34000"),
+    ('null value in column "secret" of relation "secret" violates not-null constraint', "23502"),
+    ('new row for relation "secret" violates check constraint "secret"', "23514"),
+    ('duplicate key value violates unique constraint "secret"', "23505"),
+    ("permission denied for table secret", "42501"),
+    ("must be owner of schema secret", "42501"),
+    ("cannot drop table secret because other objects depend on it", "2BP01"),
+    ("drop cascades to table secret", "00000"),
+]
+CONTEXTS = [
+    'SQL statement "DROP TABLE IF EXISTS x"\nPL/pgSQL function f() line 1 at EXECUTE',
+    'SQL function "f" statement 1',
+    'invalid type name "x"',
+    'COPY t, line 1: "x"\nSQL statement "COPY t FROM PROGRAM"\nPL/pgSQL function f() line 1 at EXECUTE',
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize(("message", "code"), NAMING)
+def test_what_a_routine_names_may_be_data(message: str, code: str, context: str) -> None:
+    more = {
+        "n": "secret",
+        "t": "secret",
+        "c": "secret",
+        "s": "secret",
+        "d": "secret",
+        "D": "Key (secret)=(1) already exists.",
+    }
+    found = scrub(fields(message, code, W=context, **more))
+    assert not any(b"secret" in text for text in found.values())
+    outside = scrub(fields(message, code, **more))
+    assert outside["M"] == message.encode()
+    assert outside["n"] == b"secret"
+
+
+def test_in_a_routine_the_words_of_a_known_form_stay() -> None:
+    given = fields('duplicate key value violates unique constraint "k"', "23505", W=CONTEXTS[0])
+    assert scrub(given)["M"] == b'duplicate key value violates unique constraint "***"'
+    assert scrub(fields("division by zero", "22012", W=CONTEXTS[0]))["M"] == b"division by zero"
+
+
+def test_the_lines_of_a_copy_are_no_routine() -> None:
+    given = fields('duplicate key value violates unique constraint "k"', "23505", W='COPY t, line 1: "a"', n="k")
+    found = scrub(given)
+    assert found["M"] == given["M"]
+    assert found["n"] == b"k"
+    assert "W" not in found
+
+
+# Forms of the server's catalog of messages that have data in them.
+QUOTING = [
+    ("22P02", 'invalid input syntax for type json'), ("22P02", 'invalid input syntax for type uuid: "secret"'),
+    ("22P02", 'invalid input syntax for type bytea'), ("22P02", 'invalid input syntax for type pg_lsn: "secret"'),
+    ("22P02", 'malformed array literal: "secret"'), ("22P02", 'malformed record literal: "secret"'),
+    ("22P02", 'malformed range literal: "secret"'), ("22P02", 'invalid hexadecimal digit: "s"'),
+    ("22P02", '"secret" is not a valid binary digit'), ("22P02", 'invalid symbol "s" found while decoding base64 sequence'),
+    ("22003", 'value "secret" is out of range for type integer'), ("22003", '"secret" is out of range for type double precision'),
+    ("22003", "12345secret out of range"), ("22003", "secret-1 out of range"),
+    ("22007", 'invalid input syntax for type timestamp: "secret"'), ("22007", 'invalid value "secr" for "YYYY"'),
+    ("22008", 'date/time field value out of range: "secret"'), ("22008", 'interval field value out of range: "secret"'),
+    ("22008", 'time zone displacement out of range: "secret"'), ("22008", "date out of range: \"secret\""),
+    ("22009", 'time zone displacement out of range: "secret"'), ("22023", 'time zone "secret" not recognized'),
+    ("22023", 'unit "secret" not supported for type timestamp with time zone'),
+    ("22023", 'timestamp units "secret" not recognized'),
+    ("22021", 'invalid byte sequence for encoding "UTF8": 0x73 0x65 0x63 secret'),
+    ("22P05", 'character with byte sequence secret in encoding "UTF8" has no equivalent in encoding "LATIN1"'),
+    ("22P05", "unsupported Unicode escape sequence secret"), ("2201B", "invalid regular expression: secret"),
+    ("2201B", 'invalid regular expression option: "secret"'), ("22019", "invalid escape string secret"),
+    ("23514", 'value for domain d violates check constraint "secret"'),
+    ("23P01", 'conflicting key value violates exclusion constraint "c" secret'),
+    ("42846", "cannot cast type secret to integer"), ("22000", "secret"), ("2200M", "invalid XML document secret"),
+    ("2200N", "invalid XML content secret"), ("10608", "secret"), ("22030", 'duplicate JSON object key value: "secret"'),
+    ("22032", "invalid JSON secret"), ("2203A", 'JSON object does not contain key "secret"'),
+    ("22033", "jsonpath array subscript secret is out of bounds"),
+    ("22036", 'argument "secret" of jsonpath item method .double() is invalid for type double precision'),
+    ("22P04", 'extra data after last expected column secret'), ("22P04", 'missing data for column "c" secret'),
+    ("58P01", 'could not open file "secret" for reading: No such file or directory'),
+    ("58000", 'could not convert secret'), ("42704", 'unrecognized configuration parameter "secret"'),
+    ("42704", 'type "secret" does not exist'), ("42704", 'text search configuration "secret" does not exist'),
+    ("42883", 'function "secret" does not exist'), ("42602", 'invalid name syntax secret'),
+    ("42P01", 'relation "secret" does not exist'),
+    ("3F000", 'schema "secret" does not exist'), ("22004", "secret cannot be null"),
+    ("22023", 'invalid value for parameter "TimeZone": "secret"'), ("22023", 'unrecognized privilege type: "secret"'),
+    ("22023", 'argument secret is not a number'), ("22023", "large object secret does not exist"),
+    ("42710", 'role "secret" already exists'), ("55000", 'currval of sequence "secret" is not yet defined in this session'),
+    ("XX000", "cache lookup failed for type secret"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "message"), QUOTING)
+def test_no_form_of_the_server_lets_the_data_of_it_pass(code: str, message: str) -> None:
+    context = 'JSON data, line 1: {"secret...\nCOPY t, line 1, column a: "secret"'
+    for more in ({}, {"W": context}, {"W": 'COPY t, line 1, column a: "secret"'}):
+        found = scrub(fields(message, code, D='Token "secret" is invalid.', H='Perhaps "secret".', **more))
+        assert not any(b"secr" in text for text in found.values()), found
+        assert found["C"] == code.encode()

@@ -41,6 +41,7 @@ STARRED = [
     (3141, 'Invalid JSON text in argument 1 to function json_type: "canary" at position 0.',
      'Invalid JSON text in argument 1 to function json_type: "***" at position 0.'),
     (1231, "Variable 'sql_mode' can't be set to the value of 'canary'", "Variable '***' can't be set to the value of '***'"),
+    (1094, "Unknown thread id: 78051120", "Unknown thread id: ***"),
     (1146, "Table 'shop.canary' doesn't exist", "Table '***' doesn't exist"),
     (1054, "Unknown column 'canary' in 'field list'", "Unknown column '***' in 'field list'"),
     (3140, 'Invalid JSON text: "canary" at position 0 in value for column \'t.doc\'.',

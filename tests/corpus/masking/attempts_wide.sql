@@ -526,6 +526,39 @@ CREATE FUNCTION public.upper(strict_code) RETURNS text LANGUAGE sql IMMUTABLE AS
 CREATE FUNCTION odd.length(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM set_config(''odd.a'', $1, false); RETURN 1; END' ;; SET search_path = odd, pg_catalog, public ;; SELECT length(email) FROM customers ;; SHOW odd.a
 CREATE AGGREGATE public.longest(text) (sfunc = odd.keeps_two, stype = text, initcond = '') ;; SELECT longest(dom::text) FROM wide ;; SELECT a FROM odd.kept
 CREATE FUNCTION odd.joins(text, varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN set_config(''odd.a'', $1, false); END' ;; CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = varchar, FUNCTION = odd.joins) ;; SELECT email || 'x'::varchar FROM customers ;; SHOW odd.a
+-- Errors and notices that name what a command names, if data makes the command or the name.
+SELECT odd.says('DROP TABLE IF EXISTS %I')
+SELECT odd.says('DROP FUNCTION IF EXISTS %I()')
+SELECT odd.says('DROP TYPE IF EXISTS %I')
+SELECT odd.says('DROP TRIGGER IF EXISTS %I ON told')
+SELECT odd.says('ALTER TABLE IF EXISTS %I ADD COLUMN a int')
+SELECT odd.says('CREATE TEMP TABLE %1$I (); CREATE TEMP TABLE %1$I ()')
+SELECT odd.says('CREATE TEMP TABLE %1$I (); CREATE TEMP TABLE IF NOT EXISTS %1$I ()')
+SELECT odd.says('CREATE SCHEMA %1$I; CREATE SCHEMA IF NOT EXISTS %1$I')
+SELECT odd.says('DEALLOCATE %I')
+SELECT odd.says('CLOSE %I')
+SELECT odd.says('FETCH ALL FROM %I')
+SELECT odd.says('SELECT 1 AS "%1$s%1$s%1$s%1$s%1$s%1$s%1$s"')
+SELECT odd.says('CREATE TEMP TABLE %1$I (a int NOT NULL); INSERT INTO %1$I VALUES (NULL)')
+SELECT odd.says('CREATE TEMP TABLE x (%1$I int NOT NULL); INSERT INTO x VALUES (NULL)')
+SELECT odd.says('CREATE TEMP TABLE x (a int CONSTRAINT %I CHECK (a > 0)); INSERT INTO x VALUES (0)')
+SELECT odd.says('CREATE TEMP TABLE x (a int CONSTRAINT %I UNIQUE); INSERT INTO x VALUES (0), (0)')
+SELECT odd.says('CREATE TEMP TABLE %I (a int) PARTITION BY LIST (a); INSERT INTO pg_temp.%1$I VALUES (1)')
+SELECT odd.says('CREATE VIEW pg_temp.%1$I AS SELECT 1 AS a UNION SELECT 2; INSERT INTO pg_temp.%1$I VALUES (1)')
+SELECT odd.says('CREATE TEMP TABLE %1$I (a int); CREATE VIEW pg_temp.v AS SELECT a FROM %1$I; DROP TABLE %1$I')
+SELECT odd.says('CREATE TEMP TABLE %1$I (a int); CREATE VIEW pg_temp.v AS SELECT a FROM %1$I; DROP TABLE %1$I CASCADE')
+SELECT odd.says('CREATE TEMP TABLE x (a int PRIMARY KEY); CREATE TEMP TABLE %I (a int REFERENCES x); TRUNCATE x CASCADE')
+SELECT odd.says('CREATE DOMAIN %1$I AS int CHECK (VALUE > 0); SELECT 0::%1$I')
+SELECT odd.says('SELECT %I()')
+SELECT odd.says('SELECT %L::int')
+SELECT odd.says('SET %I = 1')
+SELECT odd.says('SET TimeZone = %L')
+SELECT odd.says('CREATE ROLE %1$I; SET ROLE %1$I; SELECT * FROM told')
+SELECT to_regtype(repeat(dom::text, 9)) FROM wide
+SELECT repeat(dom::text, 9)::regtype FROM wide
+SELECT to_regtype(concat(dom, ' x')) FROM wide
+SELECT to_regprocedure(concat('f(', repeat(dom::text, 9), ')')) FROM wide
+SELECT format_type(to_regtype(dom::text), NULL), dom::text::regtype FROM wide
 -- Dates, times, uuids, addresses and bits.
 SELECT born FROM moments
 SELECT born::text, born::timestamp FROM moments
