@@ -51,14 +51,14 @@ CREATE TABLE parted (id int, born date) PARTITION BY RANGE (born);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('1987-01-01') TO ('1988-01-01');
 CREATE FUNCTION raises(number int) RETURNS int LANGUAGE plpgsql STABLE AS
     $$ BEGIN PERFORM 1 / (SELECT length(replace(ssn, 'canary3', '')) FROM people WHERE id = number); RETURN 1; END $$;
-CREATE TABLE wide (id int, secret text, label text);
+CREATE TABLE wide (id int, token text, label text);
 INSERT INTO wide SELECT i, 'value ' || i, 'value ' || i FROM generate_series(1, 100000) i;
 ANALYZE;
 """
 MASKS = {
     "*.ssn": "redact", "*.people.email": "email", "*.card": "redact", "*.born": "redact", "*.secret": "redact",
     "*.people.code": "hash", "*.people.name": "pseudonym", "*.odd.name": "pseudonym", "*.odd.amount": "pseudonym",
-    "*.odd.word": "redact",
+    "*.odd.word": "redact", "*.wide.token": "pseudonym",
 }  # fmt: skip
 
 
@@ -109,10 +109,10 @@ def test_estimates_and_timing_tell_something(agent: psycopg.Connection) -> None:
         ((plan,), *_) = agent.execute(f"EXPLAIN SELECT 1 FROM people WHERE ssn = '{guess}'").fetchall()
         estimates.append(int(plan.partition("rows=")[2].split()[0]))
         began = time.monotonic()
-        agent.execute(f"SELECT pg_sleep(0.5) FROM people WHERE id = 3 AND ssn = '{guess}'")
+        agent.execute(f"SELECT pg_sleep(1) FROM people WHERE id = 3 AND ssn = '{guess}'")
         times_s.append(time.monotonic() - began)
     assert estimates[0] > 10 * estimates[1]
-    assert times_s[0] > 0.5 > times_s[1]
+    assert times_s[0] > 1 > times_s[1]
 
 
 def test_an_overflow_answers_one_bit(agent: psycopg.Connection) -> None:
@@ -228,11 +228,11 @@ def test_masking_a_long_result_costs_the_gateway_more_than_passing_it_on(
     def cpu(column: str) -> int:
         before = ticks()
         for _ in range(3):
-            with agent.cursor().copy(f"COPY (SELECT {column} FROM wide) TO STDOUT") as copy:
+            with agent.cursor().copy(f"COPY (SELECT {column} FROM wide) TO STDOUT (FORMAT csv)") as copy:
                 assert sum(len(bytes(part)) for part in copy) > 100_000
         return ticks() - before
 
-    assert cpu("secret") > 2 * cpu("label")
+    assert cpu("token") > 1.5 * cpu("label")
 
 
 def test_a_trigger_that_runs_text_holds_every_write_that_fires_it(agent: psycopg.Connection) -> None:

@@ -112,6 +112,17 @@ def test_types_of_an_execution_that_failed_go_out_again_with_the_next_one() -> N
     assert session.to_server() == p.execute(1, p.text("b"))
 
 
+def test_after_a_failure_types_are_missed_in_what_is_too_long_to_be_written_anew() -> None:
+    """docs/limitations.md has it: drivers send them whenever they might have changed."""
+    session = Session(limits=Limits(bind_bytes=64))
+    ready_statement(session)
+    session.client(p.execute(1, p.text("a")))
+    session.answer(Forward())
+    session.server(p.packets(p.err()))
+    with pytest.raises(ProtocolError, match="too long to be given the types"):
+        session.client(p.execute(1, p.text("v" * 5000), types=None))
+
+
 def test_an_execution_without_types_is_a_protocol_error() -> None:
     session = Session()
     ready_statement(session)
