@@ -43,6 +43,10 @@ CREATE FUNCTION has_number(p people) RETURNS bool LANGUAGE plpgsql STABLE AS
     'BEGIN IF p.ssn IS NULL THEN NULL; END IF; RETURN true; END';
 CREATE FUNCTION counts_them() RETURNS bigint LANGUAGE plpgsql AS
     'BEGIN INSERT INTO notes VALUES (2, ''counted''); RETURN (SELECT count(ssn) FROM people); END';
+CREATE TABLE cast_words (what text);
+CREATE FUNCTION circles(text) RETURNS circle LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO cast_words VALUES ($1); RETURN circle(point(0, 0), 1); END';
+CREATE CAST (text AS circle) WITH FUNCTION circles(text) AS IMPLICIT;
 CREATE EXTENSION ltree;
 CREATE TABLE odd (id int PRIMARY KEY, name text, amount numeric(3, 2), word text);
 INSERT INTO odd VALUES (1, E'a\\nSeq Scan on canary  (cost=1.00..2.00 rows=3 width=4)\\nb', 1.25, 'canary1'),
@@ -233,6 +237,11 @@ def test_masking_a_long_result_costs_the_gateway_more_than_passing_it_on(
         return ticks() - before
 
     assert cpu("token") > 1.5 * cpu("label")
+
+
+def test_an_implicit_cast_of_users_in_an_expression_is_not_looked_into(agent: psycopg.Connection) -> None:
+    agent.execute("SELECT ssn + point '(0,0)' FROM people WHERE id = 1")
+    assert agent.execute("SELECT what FROM cast_words").fetchone() == ("canary1",)
 
 
 def test_a_trigger_that_runs_text_holds_every_write_that_fires_it(agent: psycopg.Connection) -> None:
