@@ -14,6 +14,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
+
 STARS: Final = b"***"
 
 XML: Final = 142
@@ -82,11 +84,23 @@ def integers(change: Callable[[int], int], type_oid: int, binary: bool) -> Calla
 
 def whole_numbers(values: list[bytes], form: str, binary: bool) -> list[int]:
     """Of fields of one type of integers. Raises ValueError or struct.error."""
-    return [struct.unpack(form, value)[0] for value in values] if binary else [int(value) for value in values]
+    if not binary:
+        return [int(value) for value in values]
+    if form == "!i" and all(len(value) == 4 for value in values):
+        return [read_i32_be(value, 0) for value in values]
+    return [struct.unpack(form, value)[0] for value in values]
 
 
 def fields_of(numbers: list[int], form: str, binary: bool) -> list[bytes]:
-    return [struct.pack(form, number) for number in numbers] if binary else [b"%d" % number for number in numbers]
+    if not binary:
+        return [str(number).encode() for number in numbers]
+    if form != "!i":
+        return [struct.pack(form, number) for number in numbers]
+    writer = BytesWriter()
+    for number in numbers:
+        write_i32_be(writer, number)
+    fields = writer.getvalue()
+    return [fields[at : at + 4] for at in range(0, len(fields), 4)]
 
 
 def decode_numeric(data: bytes) -> Decimal:

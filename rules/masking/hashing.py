@@ -15,10 +15,15 @@ import hmac
 import uuid
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import read_i64_be
 
 from rules.masking import formats
 from rules.masking.lanes import BLOCK, Cmac
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 HASH_DIGITS: Final = 16  # hexadecimal: 64 bits, few enough to read and enough not to collide by chance
 _BITS: Final = 8 * BLOCK
@@ -75,14 +80,19 @@ class Hashes:
         if type_oid not in formats.INTEGERS:
             return None
         form, bits = formats.INTEGERS[type_oid]
-        spare = _BITS - bits
+        mask = (1 << bits) - 1
 
         def numbers(values: list[bytes]) -> list[bytes]:
-            texts = [b"%d" % number for number in formats.whole_numbers(values, form, binary)]
-            found = [int.from_bytes(tag, "big") >> spare for tag in self._cmac.tags(texts)]
+            texts = [str(number).encode() for number in formats.whole_numbers(values, form, binary)]
+            found = [_first_bits(tag, bits, mask) for tag in self._cmac.tags(texts)]
             return formats.fields_of(found, form, binary)
 
         return numbers
+
+
+def _first_bits(tag: bytes, bits: i64, mask: i64) -> int:
+    """The first of at most 63, as a number. `mask`: as many ones."""
+    return read_i64_be(tag, 0) >> (64 - bits) & mask
 
 
 def canonical(number: Decimal) -> bytes:

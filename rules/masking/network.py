@@ -8,14 +8,21 @@ leaves a domain of another size is walked back into it (Black and Rogaway, "Ciph
 from __future__ import annotations
 
 import struct
-from typing import Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
+
+from librt.strings import BytesWriter, read_i64_be, write_i64_be
 
 from rules.masking.lanes import BITS, BLOCK, MOST, Aes, repeated
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 _ROUNDS: Final = 10
 _WORD: Final = 64  # bits; the half that a round looks at is the lower word of its block
 DOMAIN: Final = 96
 _TURN: Final = 64
+_DOMAINS: Final = 1 << 32
 
 
 class Network:
@@ -76,6 +83,8 @@ class Network:
         return found
 
     def _many(self, numbers: list[int], bits: int, domains: list[int]) -> list[int]:
+        if COMPILED:
+            return self.by_words(numbers, bits, domains)
         found: list[int] = []
         for start in range(0, len(numbers), MOST):
             some = numbers[start : start + MOST]
@@ -83,6 +92,45 @@ class Network:
             lanes = int.from_bytes(struct.pack("!" + "8xQ" * len(some), *some), "big")
             theirs = int.from_bytes(struct.pack("!" + "I12x" * len(some), *domains[start : start + MOST]), "big")
             found += struct.unpack("!" + "8xQ" * len(some), self.lanes(lanes, size, bits, theirs).to_bytes(size, "big"))
+        return found
+
+    def by_words(self, numbers: list[int], bits: int, domains: list[int]) -> list[int]:
+        """The same with each half in a word of its own, which is quicker where this is compiled."""
+        upper = bits // 2
+        lower = bits - upper
+        lower_mask = (1 << lower) - 1
+        mask: i64 = (1 << upper) - 1  # of the half that changes,
+        other: i64 = lower_mask  # and of the one that does in the next round
+        before, writer = BytesWriter(), BytesWriter()  # the blocks of two rounds: domain, round and half
+        for place, number in enumerate(numbers):
+            domain: i64 = domains[place]
+            if domain >> 31:
+                domain -= _DOMAINS  # the same 32 bits in a word that has a sign
+            left: i64 = number >> lower
+            right: i64 = number & lower_mask
+            write_i64_be(before, domain << 32)
+            write_i64_be(before, left)
+            write_i64_be(writer, domain << 32)
+            write_i64_be(writer, right)
+        old, blocks = before.getvalue(), writer.getvalue()
+        size: i64 = len(blocks)
+        for _ in range(_ROUNDS):
+            mixed = self._aes.update(blocks)
+            writer = BytesWriter()
+            at: i64 = 0
+            while at < size:
+                write_i64_be(writer, read_i64_be(blocks, at) + 1)
+                write_i64_be(writer, read_i64_be(old, at + 8) ^ (read_i64_be(mixed, at) & mask))
+                at += BLOCK
+            old, blocks = blocks, writer.getvalue()
+            mask, other = other, mask
+        found: list[int] = []
+        at = 8
+        while at < size:
+            high: int = read_i64_be(old, at)
+            low: int = read_i64_be(blocks, at)
+            found.append(high << lower | low)
+            at += BLOCK
         return found
 
     def lanes(self, numbers: int, size: int, bits: int, domains: int) -> int:
@@ -102,3 +150,6 @@ class Network:
         if mask is None:
             mask = self._masks[half] = repeated((1 << half) - 1, 1)
         return mask
+
+
+COMPILED: Final = type(Network.by_words) is not FunctionType

@@ -40,6 +40,9 @@ def test_many_are_permuted_as_each_is_in_any_number_of_bits(bits: int, numbers: 
     numbers = [number >> (64 - bits) for number in numbers]
     found = NETWORK.many(numbers, bits, 7)
     assert found == [NETWORK.one(number, bits, 7) for number in numbers]
+    for domain in (7, 2**31, 2**32 - 1):
+        permuted = NETWORK.by_words(numbers, bits, [domain] * len(numbers))
+        assert permuted == [NETWORK.one(number, bits, domain) for number in numbers]
     assert [NETWORK.one(number, bits, 7, back=True) for number in found] == numbers
     assert all(0 <= number < 1 << bits for number in found)
 
