@@ -559,6 +559,30 @@ SELECT repeat(dom::text, 9)::regtype FROM wide
 SELECT to_regtype(concat(dom, ' x')) FROM wide
 SELECT to_regprocedure(concat('f(', repeat(dom::text, 9), ')')) FROM wide
 SELECT format_type(to_regtype(dom::text), NULL), dom::text::regtype FROM wide
+-- Errors of what is computed while a definition or a plan is made.
+CREATE TABLE parted (a int) PARTITION BY LIST (a) ;; CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (frozen_dom(1)::int)
+CREATE TABLE parted (a text) PARTITION BY RANGE (a) ;; CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (frozen_dom(2)) TO (frozen_dom(1))
+PREPARE p (int) AS SELECT $1 ;; EXECUTE p (frozen_dom(1)::int)
+SELECT id FROM owners LIMIT frozen_dom(1)::int
+SELECT id FROM owners TABLESAMPLE SYSTEM (frozen_dom(1)::int)
+SELECT id FROM owners WHERE frozen_dom(1)::int = 1
+SELECT CASE WHEN id > 0 THEN 1 ELSE frozen_dom(1)::int END FROM owners
+INSERT INTO owners VALUES (frozen_dom(1)::int, 'x')
+UPDATE owners SET id = frozen_dom(1)::int
+ALTER TABLE owners ADD COLUMN n int DEFAULT frozen_dom(1)::int
+ALTER TABLE owners ADD CHECK (frozen_dom(id)::int > 0)
+ALTER TABLE owners ALTER COLUMN id TYPE int USING frozen_dom(id)::int
+CREATE TABLE later AS SELECT frozen_dom(1)::int AS n
+SELECT frozen_dom(1)::json, frozen_dom(1)::jsonb
+SELECT frozen_dom(1)::date
+SELECT frozen_dom(1)::regclass
+SELECT current_setting(frozen_dom(1))
+SELECT to_tsquery(frozen_dom(1) || ' x')
+SELECT jsonb_path_query('{}', 'strict $.a', ('{"' || frozen_dom(1) || '": 1')::jsonb)
+SELECT set_config('TimeZone', frozen_dom(1), false)
+SELECT pg_catalog.has_table_privilege(frozen_dom(1), 'told', 'select')
+SELECT nextval(frozen_dom(1))
+SELECT frozen_dom(1)::interval, frozen_dom(1)::inet, frozen_dom(1)::numeric
 -- Dates, times, uuids, addresses and bits.
 SELECT born FROM moments
 SELECT born::text, born::timestamp FROM moments
