@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from json.decoder import scanstring  # type: ignore[attr-defined]
 
 from attrs import evolve, frozen
 
@@ -126,7 +125,7 @@ def _object(text: str, at: int, document: Document, masked: list[tuple[int, int]
             _expect(text, at, ",")
             at = _past(text, at + 1)
         _expect(text, at, '"')
-        key, at = scanstring(text, at + 1, True)
+        key, at = _SKIP.raw_decode(text, at)
         at = _past(text, at)
         _expect(text, at, ":")
         if document.ordered:

@@ -96,7 +96,7 @@ def test_no_statement_runs_unrecorded_where_files_may_grow_no_longer(postgres: S
                 with pytest.raises(psycopg.errors.IoError, match="cannot be written"):
                     for number in range(1000):
                         pad = secrets.token_hex(300)  # so that it cannot be compressed away
-                        connection.execute(f"INSERT INTO fault_rows VALUES ({number}, '{pad}')")  # type: ignore[call-overload]
+                        connection.execute(f"INSERT INTO fault_rows VALUES ({number}, '{pad}')".encode())
             with psycopg.connect(gateway.dsn(), autocommit=True) as connection:
                 resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, hard))
                 with pytest.raises(psycopg.Error, match=r"no request could be made|cannot be written"):

@@ -37,7 +37,8 @@ async def test_the_file_and_its_companions_are_for_the_gateway_alone(tmp_path: P
 
 
 async def test_a_file_that_was_open_to_others_is_closed(tmp_path: Path, clock: Clock) -> None:
-    (tmp_path / "requests.db").touch()
+    async with opened(tmp_path, clock):
+        pass
     (tmp_path / "requests.db").chmod(0o666)
     async with opened(tmp_path, clock):
         assert mode(tmp_path / "requests.db") == 0o600
@@ -67,6 +68,19 @@ async def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a database"):
         await SqliteStore.open(path)
     assert path.read_bytes() == b"precious" * 1000
+
+
+async def test_a_store_that_lost_everything_does_not_open_as_a_new_one(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, clock):
+        pass
+    path = tmp_path / "requests.db"
+    os.truncate(path, 0)
+    monkeypatch.setattr("wireproxy.store.sqlite.BUSY_TIMEOUT_S", 0.2)
+    with pytest.raises(StoreError, match="inherited masks among it, is lost"):
+        await SqliteStore.open(path)
+    assert not path.stat().st_size
 
 
 async def test_a_store_that_is_destroyed_under_the_gateway_approves_nothing_and_says_what_to_do(

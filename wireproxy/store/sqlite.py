@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,7 +237,7 @@ def _make_private(path: Path) -> None:
     """SQLite gives its -wal and -shm files the mode of the file itself, so this one is enough."""
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor, new = _descriptor(path)
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror}; the gateway needs a folder of its own that it may write"
@@ -249,8 +250,31 @@ def _make_private(path: Path) -> None:
             raise StoreError(f"{path}: belongs to user {found.st_uid}, who could approve requests by writing to it")
         if stat.S_IMODE(found.st_mode) & 0o077:
             os.fchmod(descriptor, 0o600)
+        if not new and not _written(descriptor):
+            raise StoreError(
+                f"{path}: empty; what it held, inherited masks among it, is lost: bring back a copy, or remove it to begin anew"
+            )
     finally:
         os.close(descriptor)
+
+
+def _descriptor(path: Path) -> tuple[int, bool]:
+    """And whether the file was made here."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        return os.open(path, flags), False
+
+
+def _written(descriptor: int) -> bool:
+    """Whether there is anything in the file, which another process may just be making."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while not os.fstat(descriptor).st_size:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
