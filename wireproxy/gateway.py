@@ -49,6 +49,7 @@ from wireproxy.target import Bench, Target
 from wireproxy.tls import ServerCertificate, certificate_for, certificate_for_api
 from wireproxy.tokens import Verified
 from wireproxy.traces import where
+from wireproxy.upstream import UpstreamError
 from wireproxy.webhook import Webhook
 from wireproxy.welcome import Arrival
 from wireproxy.wire import BrokenWire, Wire
@@ -353,24 +354,25 @@ class Gateway:
         self._note("reloaded", config_version=config.version)
         self._diagnostics.info("reloaded", version=config.version)
 
+    def admit_again(self, arrival: Arrival) -> None:
+        """Raises UpstreamError for a client that would not be let in now as it was."""
+        database = self.config.databases.get(arrival.database.name)
+        same = database is not None and database.dialect is arrival.database.dialect
+        who = arrival.identity
+        if database is None or not same or not still_holds(who, self.config) or not may_connect(database, who):
+            message = "wireproxy: access was withdrawn or changed"
+            hint = "Connect again: what is allowed now is decided at login."
+            fields = error_fields("57P01", message, severity="FATAL", hint=hint)
+            raise UpstreamError("57P01", message, "access was withdrawn", fields)
+
     def reconfigure(self, session: Session) -> None:
         """Ends a session that would not be let in as it was, and has the others judged by what holds now."""
-        config = self.config
-        database = config.databases.get(session.database.name)
-        same = database is not None and database.dialect is session.database.dialect
-        who = session.identity
-        if database is None or not same or not still_holds(who, config) or not may_connect(database, who):
-            session.end(
-                "access was withdrawn",
-                error_fields(
-                    "57P01",
-                    "wireproxy: access was withdrawn or changed",
-                    severity="FATAL",
-                    hint="Connect again: what is allowed now is decided at login.",
-                ),
-            )
-            return
-        session.reconfigured(config)
+        try:
+            self.admit_again(session.arrival)
+        except UpstreamError as error:
+            session.end(error.reason, error.fields)
+        else:
+            session.reconfigured(self.config)
 
     async def reload_for_control(self) -> Mapping[str, object]:
         try:

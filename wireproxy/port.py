@@ -79,7 +79,12 @@ class Port(ABC, Generic[A]):
             yield
 
     def open_log(self, arrival: Arrival, connected: Connected, bench: Bench) -> SessionLog:
-        """The log of a session that is about to begin. Raises UpstreamError: without it there is none."""
+        """The log of a session that is about to begin. Raises UpstreamError: without it there is none.
+
+        What a reload has taken away since the login is told here, while the client waits for an answer: told behind the welcome,
+        it may lie unread in the client's buffer until the connection is found closed.
+        """
+        self.gateway.admit_again(arrival)
         start = self.gateway.session_start(new_session_id(), arrival, connected, bench)
         try:
             return self.gateway.new_log(start)

@@ -205,6 +205,12 @@ class MySqlRelay:
         return self._shared.exchange is not None
 
     @property
+    def runs_for_client(self) -> bool:
+        """The server owes an answer to a command of the client's: to the gateway's own questions it gives one at once."""
+        exchange = self._shared.exchange
+        return exchange is not None and not exchange.injected
+
+    @property
     def terminated(self) -> bool:
         """The client has said goodbye."""
         return self._frontend.terminated

@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
+import pymysql
 import pytest
+from attrs import evolve
 
+from tests.integration.mysql_gateway import direct
 from tests.support.gateway import GatewayPlan, running_gateway
 from tests.support.servers import Server
 
@@ -28,6 +31,7 @@ class Dam:
         self.open = threading.Event()
         self.open.set()
         self.waiting = 0
+        self.came = 0
         self._to = (server.host, server.port)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -37,6 +41,7 @@ class Dam:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.came += 1
             threading.Thread(target=self._pass, args=(client,), daemon=True).start()
 
     def _pass(self, client: socket.socket) -> None:
@@ -59,18 +64,30 @@ class Dam:
             pass
 
 
+@contextmanager
+def dammed(server: Server) -> Iterator[Dam]:
+    dam = Dam(server)
+    try:
+        yield dam
+    finally:
+        dam.open.set()
+        dam.listener.close()
+
+
 @pytest.fixture
 def dam(postgres: Server) -> Iterator[Dam]:
-    dam = Dam(postgres)
-    yield dam
-    dam.open.set()
-    dam.listener.close()
+    with dammed(postgres) as dam:
+        yield dam
+
+
+def mysql_database(server: Server) -> str:
+    with closing(direct(server, "mysql")) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS wp_arriving")
+    return "wp_arriving"
 
 
 @contextmanager
 def behind(dam: Dam, postgres: Server, folder: Path, limits: str) -> Iterator[str]:
-    from attrs import evolve
-
     plan = GatewayPlan(server=evolve(postgres, port=dam.port), extra=f"[limits]\n{limits}\n")
     with running_gateway(plan, folder) as gateway:
         psycopg.connect(gateway.dsn()).close()  # the catalog is there
@@ -119,24 +136,51 @@ def test_who_says_nothing_keeps_nobody_out(dam: Dam, postgres: Server, tmp_path:
             assert honest.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_who_is_removed_while_logging_in_gets_no_session(dam: Dam, postgres: Server, tmp_path: Path) -> None:
-    from attrs import evolve
+@pytest.mark.parametrize("dialect", ["postgres", "mysql"])
+def test_who_is_removed_while_logging_in_gets_no_session(
+    dialect: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Told as the answer to the login: behind it, a client may find the connection closed before it reads why."""
+    server: Server = request.getfixturevalue("postgres" if dialect == "postgres" else "mariadb")
+    with ExitStack() as stack:
+        dam = stack.enter_context(dammed(server))
+        dbname = None if dialect == "postgres" else mysql_database(server)
+        plan = GatewayPlan(
+            server=evolve(server, port=dam.port), dialect=dialect, dbname=dbname, users=("agent", "other")
+        )
+        gateway = stack.enter_context(running_gateway(plan, tmp_path / "gateway"))
+        pool = stack.enter_context(ThreadPoolExecutor(1))
 
-    plan = GatewayPlan(server=evolve(postgres, port=dam.port), users=("agent", "other"))
-    with running_gateway(plan, tmp_path / "gateway") as gateway, ThreadPoolExecutor(1) as pool:
-        psycopg.connect(gateway.dsn("other")).close()
-
-        def log_in_and_read() -> str:
+        def log_in(user: str) -> str:
             try:
-                with psycopg.connect(gateway.dsn()) as connection:
-                    return str(connection.execute("SELECT 'was let in'").fetchone())
-            except psycopg.Error as error:
+                connection = psycopg.connect(gateway.dsn(user)) if dialect == "postgres" else gateway.mysql(user)
+            except (psycopg.Error, pymysql.err.Error) as error:
                 return str(error)
+            connection.close()
+            return "was let in"
 
+        assert log_in("other") == "was let in"  # the catalog is there
         dam.open.clear()
-        came = pool.submit(log_in_and_read)
+        came = pool.submit(log_in, "agent")
         until(lambda: dam.waiting == 1)
         gateway.config.write_text(gateway.config.read_text().replace("[user.agent]", "[user.somebody]"))
         assert gateway.cli("reload").returncode == 0
         dam.open.set()
         assert "access was withdrawn" in came.result(20)
+
+
+def test_who_leaves_at_once_costs_the_target_one_connection(mariadb: Server, tmp_path: Path) -> None:
+    """The gateway's first question was taken for a statement of the client's that must be killed."""
+    with dammed(mariadb) as dam:
+        plan = GatewayPlan(
+            server=evolve(mariadb, port=dam.port),
+            dialect="mysql",
+            dbname=mysql_database(mariadb),
+        )
+        with running_gateway(plan, tmp_path / "gateway") as gateway:
+            gateway.mysql().close()  # the catalog is there
+            before = dam.came
+            for _ in range(20):
+                gateway.mysql().close()
+            until(lambda: '"sessions": 0' in gateway.cli("status", "--json").stdout)
+    assert 20 <= dam.came - before <= 22  # the catalog may have been read again

@@ -138,7 +138,7 @@ class MySqlSession(Session):
     # -- life
 
     async def _wind_up(self) -> None:
-        if self._client_left and self._relay.busy:
+        if self._client_left and self._relay.runs_for_client:
             with trio.move_on_after(KILL_S):
                 await self.cancel()
         await super()._wind_up()
