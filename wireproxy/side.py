@@ -108,16 +108,19 @@ async def preview(
     return await in_thread(work, database.connect_timeout_s + 2 * PREVIEW_TIMEOUT_MS / 1000)
 
 
-async def wrong_names(database: Database, password: str | None, sql: str, search_path: str = "") -> Fields | None:
+async def wrong_names(
+    database: Database, password: str | None, sql: str, search_path: str = "", types: Sequence[int] = ()
+) -> Fields | None:
     """The server's own error where a statement names a column, relation or function that is not there. Raises CatalogError.
 
-    The statement is parsed, and not run: what such an error quotes, the client wrote.
+    The statement is parsed, and not run: what such an error quotes, the client wrote. `types`: those that it declared for its
+    parameters, since which function is meant hangs on them.
     """
 
     def work() -> Fields | None:
         with side_connection(database, password, "wireproxy names") as connection:
             raw = begin(connection.pgconn, "READ ONLY", ESTIMATE_TIMEOUT_MS, search_path)
-            result = raw.prepare(b"", sql.encode())
+            result = raw.prepare(b"", sql.encode(), types or None)
             fields = {code: text for code, field in _FIELDS.items() if (text := result.error_field(field)) is not None}
             inside = result.error_field(_FIELD.CONTEXT) is not None  # of a function that runs when something is parsed
             return fields if fields.get("C") in WRONG_NAMES and not inside else None

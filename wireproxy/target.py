@@ -281,10 +281,10 @@ class Target:
         except (CatalogError, CredentialError):
             return None
 
-    async def wrong_names(self, text: str, search_path: Sequence[str]) -> Fields | None:
+    async def wrong_names(self, text: str, search_path: Sequence[str], types: Sequence[int] = ()) -> Fields | None:
         """What the server says of a statement that names something that is not there; None when it says nothing of the kind."""
         try:
-            return await wrong_names(self.database, await self.password(), text, quoted_path(search_path))
+            return await wrong_names(self.database, await self.password(), text, quoted_path(search_path), types)
         except (CatalogError, CredentialError):
             return None
 

@@ -163,3 +163,80 @@ def test_values_in_the_text_are_no_way_to_ask(agent: psycopg.Connection) -> None
         assert failed.value.sqlstate == "42703"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             agent.execute(f"SELECT 1/0 FROM customers WHERE ssn > '{guess}'")
+
+
+WITHOUT_MASKS = [
+    "SELECT ifnull(total, 0) FROM sales",
+    "SELECT date_format(sold, '%Y-%m'), sum(total) FROM sales GROUP BY 1",
+    "SELECT to_charr(sold, 'YYYY') FROM sales",
+    "SELECT sold - datediff(total) FROM sales",
+    "EXPLAIN SELECT nvl(total, 0) FROM sales",
+    "UPDATE sales SET totl = 1 WHERE id = 1",
+    "UPDATE sale SET total = 1 WHERE id = 1",
+    "INSERT INTO sales (id, totl) VALUES (1, 2)",
+    "DELETE FROM sales WHERE idd = 1",
+]
+OWN_NAMES = [
+    ("CREATE TABLE fresh (id int)", "INSERT INTO fresh VALUES (1)"),
+    ("CREATE TEMP TABLE sales (id int, fresh int)", "UPDATE sales SET fresh = 1 WHERE id = 1"),
+    ("ALTER TABLE sales ADD COLUMN fresh int", "UPDATE sales SET fresh = 1 WHERE id = 1"),
+    (
+        "CREATE FUNCTION newest(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE ''x''; RETURN 1; END'",
+        "SELECT newest(1)",
+    ),
+]
+# Definitions pass here, so that what they change is there when the next statement is held.
+FREE = """
+[policy.held-changes]
+pack = "agent-default"
+[[policy.held-changes.rule]]
+name = "definitions-pass"
+action = "allow"
+when = { only_effects = ["read", "ddl", "namespace"] }
+"""
+
+
+@pytest.fixture(scope="module")
+def plain(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Nothing is masked; what changes rows, or is not known, is held."""
+    dbname = "misspelt_plain"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {dbname} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {dbname}")
+        with psycopg.connect(postgres.dsn(dbname), autocommit=True) as connection:
+            connection.execute("CREATE TABLE sales (id int, sold date, total int)")
+            connection.execute(
+                "CREATE FUNCTION named(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE ''x''; RETURN 1; END'"
+            )
+        plan = GatewayPlan(server=postgres, dbname=dbname, policy="held-changes", extra=FREE, wait_s=0.01)
+        with running_gateway(plan, tmp_path_factory.mktemp("plain")) as running:
+            yield running
+        admin.execute(f"DROP DATABASE {dbname} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("sql", WITHOUT_MASKS)
+def test_nobody_is_asked_about_a_name_that_is_not_there(plain: Gateway, postgres: Server, sql: str) -> None:
+    """Functions of another dialect are what an agent writes most; they would wait for people as unknown ones."""
+    with psycopg.connect(postgres.dsn(plain.dbname), autocommit=True) as direct:
+        expected = told(direct, sql)
+    with psycopg.connect(plain.dsn(), autocommit=True) as agent:
+        assert told(agent, sql) == expected
+    assert sql not in plain.cli("approvals", "--all", "--json").stdout
+
+
+def test_a_function_that_is_there_and_not_known_is_held(plain: Gateway) -> None:
+    with psycopg.connect(plain.dsn(), autocommit=True) as agent:
+        assert "is pending" in str(told(agent, "SELECT named(1)"))
+        assert "is pending" in str(told(agent, "UPDATE sales SET total = 1 WHERE id = 1"))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is pending"):
+            agent.execute("SELECT named(%s)", (1,))
+
+
+@pytest.mark.parametrize(("definition", "sql"), OWN_NAMES)
+def test_a_name_that_only_this_transaction_sees_is_not_said_to_be_missing(
+    plain: Gateway, definition: str, sql: str
+) -> None:
+    with psycopg.connect(plain.dsn()) as agent:
+        agent.execute(definition)
+        assert "is pending" in str(told(agent, sql))
+        agent.rollback()

@@ -40,6 +40,9 @@ from wireproxy.weighed import Attached, Weighed
 from wireproxy.welcome import Arrival
 
 _HEADS_KEPT = 64
+_ANALYZED = frozenset(
+    {"select", "insert", "update", "delete", "merge", "explain"}
+)  # the server looks at their names when it parses
 
 
 def relay_limits(config: Config) -> RelayLimits:
@@ -52,6 +55,14 @@ def relay_limits(config: Config) -> RelayLimits:
         prepared_statements=limits.prepared_statements,
         names_bytes=limits.names_bytes,
     )
+
+
+def may_be_misnamed(weighed: Weighed) -> bool:
+    """Whether one statement is held which the server could refuse for its names before anybody decides about it."""
+    statements = weighed.judgement.statements
+    if len(statements) == 1 and statements[0].opaque is None and statements[0].kind in _ANALYZED:
+        return True
+    return len(weighed.masks) == 1 and any(mask is not None and mask.findings for mask in weighed.masks)
 
 
 class PostgresSession(Session):
@@ -249,16 +260,18 @@ class PostgresSession(Session):
     async def wrong_names(self, question: Question, weighed: Weighed) -> Fields | None:
         """Asked of the server itself, which has the newest catalog, where it sees all that this session sees.
 
-        Masks alone make a gateway hold what is misspelt: a name that is not known may be anybody's.
+        A name that is not known may be anybody's, so it is held; and a change that could not even be parsed is nothing to decide.
         """
         namespace = self._namespace.current
-        if len(weighed.masks) != 1 or not any(mask is not None and mask.findings for mask in weighed.masks):
+        if not may_be_misnamed(weighed):
             return None
         own = namespace.temporary or self._relay.tainted or self._redefined or namespace.user != self.database.user
         if own or not namespace.lexing_known or not namespace.search_path:
             return None
         text = decode(question.text or b"", namespace)
-        return None if text is None else await self.target.wrong_names(text, namespace.search_path)
+        return (
+            None if text is None else await self.target.wrong_names(text, namespace.search_path, question.types or ())
+        )
 
     def _settle(self, weighed: Weighed, completed: Completed) -> None:
         statements = weighed.judgement.statements
