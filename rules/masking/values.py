@@ -91,11 +91,14 @@ FindingKind = Literal["predicate", "derived", "laundering", "source", "unfollowe
 
 
 # What to do instead, for the client.
-COMPARABLE = "A masked column may be compared by = and IN with values that you have; order and group by others."
+COMPARABLE = (
+    "A masked column may be compared by = and IN (…) with constants and parameters, not with rows of VALUES or of other tables;"
+    " order and group by others."
+)
 HINTS: dict[FindingKind, str] = {
     "predicate": "Leave the masked column out of conditions, order and groups.",
     "derived": "Select the column itself: it comes back masked.",
-    "laundering": "Leave the masked columns out of what is written.",
+    "laundering": "Leave the masked columns out of what is written. How their table is defined is for people to change.",
     "source": "Read the tables in the statement itself: their columns are masked there.",
     "unfollowed": "Write it as a plain query of the tables that it reads.",
     "pseudonym": "Compare the column with the pseudonym as it was shown: a constant or a parameter of its own.",
