@@ -8,7 +8,17 @@ from attrs import evolve
 from pglast import ast, enums
 
 from rules.masking.computing import shown
-from rules.masking.failing import BETWEEN, at_risk, compares, divides_by_number, fragile, many, may_fail, quiet
+from rules.masking.failing import (
+    BETWEEN,
+    at_risk,
+    compares,
+    divides_by_number,
+    fragile,
+    many,
+    may_fail,
+    null_for_some,
+    quiet,
+)
 from rules.masking.follow import Follow, Node, isa
 from rules.masking.outlining import defaulted, document
 from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
@@ -95,9 +105,17 @@ def type_cast(follow: Follow, node: Node, scope: Scope) -> Value:
 
 def array(follow: Follow, node: Node, scope: Scope) -> Value:
     parts = [value(follow, each, scope) for each in node.elements or ()]
-    if any(map(many, node.elements or ())):
+    if any(map(many, node.elements or ())) or _computed_before(node.elements, parts):
         follow.oracle(union(parts), "an array whose dimensions must agree")
     return CONSTANT if parts and all(part.constant for part in parts) else union(parts)
+
+
+def _computed_before(nodes: Iterable[Node] | None, parts: Iterable[Value]) -> bool:
+    """Whether one is a masked column of a subquery that was computed there, and so may be an array."""
+    return any(
+        isa(node, ast.ColumnRef) and part.masked and not part.plain and part.fields is None
+        for node, part in zip(nodes or (), parts, strict=False)
+    )
 
 
 def coalesce(follow: Follow, node: Node, scope: Scope) -> Value:
@@ -283,8 +301,13 @@ def call(follow: Follow, node: Node, scope: Scope) -> Value:
         return called.shows
     if called.pure and all(part.constant for part in each):
         return CONSTANT
-    if name == "array_agg" and any(map(many, node.args or ())):
+    if name == "array_agg" and (any(map(many, node.args or ())) or _computed_before(node.args, each)):
         follow.oracle(arguments, "an array whose dimensions must agree")
+    if called.supplied:
+        follow.oracle(
+            union(null_for_some(name, node.args or (), each, lambda part: value(follow, part, scope))),
+            f"{name}, which fails unless it is NULL,",
+        )
     made = document(follow, node, schema, name, each)
     risky = each if any(isa(part, ast.NamedArgExpr) for part in node.args or ()) else None
     found = applied(follow, schema, name, each, union([arguments, over]), risky)

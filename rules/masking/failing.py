@@ -6,7 +6,7 @@ like a condition. Arithmetic that can overflow is not among them: that `+`, `-` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pglast import ast, enums
 
@@ -41,7 +41,8 @@ NUMERIC_RESULTS = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# Functions of the server that give a result for every value of their arguments. What is not here may fail for some.
+# Functions of the server that give a result for every value of their arguments. What is not here may fail for some, or, as
+# to_tsvector and plainto_tsquery, say something about some in a notice.
 TOTAL = frozenset(
     """
     upper lower initcap casefold length char_length character_length octet_length bit_length reverse btrim ltrim rtrim replace
@@ -56,8 +57,8 @@ TOTAL = frozenset(
     stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_avgx regr_avgy regr_count regr_intercept regr_r2
     regr_slope regr_sxx regr_sxy regr_syy mode any_value xmlagg range_agg range_intersect_agg row_number rank dense_rank
     percent_rank cume_dist lag lead first_value last_value lower_inc upper_inc lower_inf upper_inf isempty range_merge num_nulls
-    num_nonnulls pg_typeof pg_column_size pg_size_pretty host family masklen netmask network broadcast abbrev to_tsvector
-    plainto_tsquery strip numnode record_send textsend textcat
+    num_nonnulls pg_typeof pg_column_size pg_size_pretty host family masklen netmask network broadcast abbrev strip numnode
+    record_send textsend textcat
     """.split()  # noqa: SIM905
 )
 # Of these all but one argument is a length, a format, a path or a key, of which some are wrong.
@@ -74,6 +75,15 @@ TOTAL_IN_SECOND = frozenset(
     """.split()  # noqa: SIM905
 )
 TOTAL_IN_EVERY_SECOND = frozenset({"json_build_object", "jsonb_build_object"})
+# Of these no result is NULL unless an argument is: with NULL, nothing is computed, and so nothing fails.
+NEVER_NULL = frozenset(
+    """
+    upper lower initcap casefold length char_length character_length octet_length bit_length reverse btrim ltrim rtrim replace
+    translate ascii md5 sha224 sha256 sha384 sha512 concat quote_literal quote_ident strpos position starts_with to_hex text varchar
+    bpchar name hashtext sign floor ceil ceiling abs trunc round age date_trunc date_part extract timezone to_char left right lpad
+    rpad split_part overlay regexp_replace regexp_count regexp_instr encode normalize to_json to_jsonb sum min max avg
+    """.split()  # noqa: SIM905
+)
 
 # Nodes that are computed without an error, and that nobody notices, whatever stands in their parts. Casts, calls and operators are
 # looked at themselves.
@@ -95,6 +105,47 @@ def at_risk(name: str, arguments: Sequence[Value]) -> Iterable[Value]:
     if name in TOTAL_IN_SECOND:
         return (*arguments[:1], *arguments[2:])
     return arguments[::2] if name in TOTAL_IN_EVERY_SECOND else arguments
+
+
+def null_for_some(
+    name: str, nodes: Sequence[Node], arguments: Sequence[Value], column: Callable[[Node], Value]
+) -> Iterable[Value]:
+    """The masked arguments that can be NULL because of what they hold, of a function of which another argument can be wrong.
+
+    `split_part(substring(ssn FROM '^1'), ',', 0)` is an error where the pattern matches, and NULL elsewhere. `column`: what a
+    reference to one is.
+    """
+    if name in TOTAL or not (name in TOTAL_IN_FIRST or name in TOTAL_IN_SECOND):
+        return
+    for place, (node, argument) in enumerate(zip(nodes, arguments, strict=False)):
+        others = [*nodes[:place], *nodes[place + 1 :]]
+        if argument.masked and not all(map(_small, others)) and may_be_null(node, column):
+            yield argument
+
+
+def may_be_null(node: Node, column: Callable[[Node], Value]) -> bool:
+    """Whether an expression can be NULL because of what masked columns hold that are not NULL."""
+    if isa(node, ast.ColumnRef):
+        found = column(node)
+        return bool(found.masked) and not found.plain  # of a subquery, where it was computed
+    if isa(node, ast.A_Const | ast.ParamRef):
+        return False
+    if isa(node, ast.TypeCast | ast.CollateClause):
+        return may_be_null(node.arg, column)
+    if isa(node, ast.FuncCall):
+        name, arguments = node.funcname[-1].sval, node.args or ()
+        positions = name in ("substr", "substring") and all(map(_small, arguments[1:]))
+        return not (name in NEVER_NULL or positions) or any(may_be_null(each, column) for each in arguments)
+    if isa(node, ast.A_Expr) and node.kind == A.AEXPR_OP and node.name[-1].sval in ("||", "+", "-", "*", "/", "%"):
+        return any(may_be_null(each, column) for each in (node.lexpr, node.rexpr) if each is not None)
+    return True
+
+
+def _small(node: Node) -> bool:
+    """A number that is right as any length, place or count."""
+    if not isa(node, ast.A_Const) or not isa(node.val, ast.Integer):
+        return False
+    return bool(0 < node.val.ival <= 10_000)
 
 
 def quiet(node: Node) -> bool:
@@ -128,6 +179,8 @@ def fragile(node: Node) -> list[Node]:
     if isa(node, ast.JsonFuncExpr):
         noticed = any(map(_noticed, (node.on_empty, node.on_error)))
         return [node.context_item, node.pathspec, *(node.passing or ())] if noticed else []
+    if isa(node, ast.XmlSerialize):  # a document has one root
+        return [node.expr] if node.xmloption == enums.XmlOptionType.XMLOPTION_DOCUMENT else []
     if isa(node, ast.XmlExpr):
         return list(node.args or ()) if node.op in (enums.XmlExprOp.IS_XMLPARSE, enums.XmlExprOp.IS_XMLPI) else []
     return (

@@ -47,6 +47,15 @@ PURE = (
     "jsonb_path_exists",
     "date",
     "extract",
+    "split_part",
+    "lpad",
+    "repeat",
+    "replace",
+    "regexp_replace",
+    "to_char",
+    "jsonb_set",
+    "to_tsvector",
+    "plainto_tsquery",
 )
 AGGREGATES = (
     "count",
