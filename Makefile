@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 # an environment with everything also serves the demo: do not install twice
 DEMO_READY = $(if $(wildcard $(VENV)/.ready-all),$(VENV)/.ready-all,$(VENV)/.ready-demo)
 
-.PHONY: help demo test check bench bench-mysql bench-judging bench-masking compiled check-compiled regress format clean
+.PHONY: help demo test check bench bench-mysql bench-judging bench-masking bench-masking-mysql compiled check-compiled regress format clean
 help:
 	@echo "make demo     a guided tour: embedded PostgreSQL, the gateway, a driver, a DBA"
 	@echo "make test     every test, against real servers"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-mysql    sysbench: MariaDB directly, and through the gateway"
 	@echo "make bench-judging  what judging costs, beside the bare parsers"
 	@echo "make bench-masking  a million rows with a masked column: directly, through the gateway, masked"
+	@echo "make bench-masking-mysql  the same for MariaDB, or MySQL with BENCH_ARGS='--server mysql'"
 	@echo "make compiled the gateway in $(COMPILED), its hot modules compiled by mypyc"
 	@echo "make check-compiled the gateway compiled, and what clients of both dialects do with it"
 	@echo "make regress  all of PostgreSQL's own regression files, directly and through the gateway"
@@ -52,6 +53,9 @@ bench-judging: $(VENV)/.ready-all
 
 bench-masking: $(VENV)/.ready-all compiled
 	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.masking $(BENCH_ARGS)
+
+bench-masking-mysql: $(VENV)/.ready-all compiled
+	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(BIN)/python -m bench.masking_mysql $(BENCH_ARGS)
 
 compiled: | $(COMPILED)/bin/python
 	$(COMPILED)/bin/python -m pip install --disable-pip-version-check -q 'setuptools>=77' mypy '.[demo,store-postgres]'

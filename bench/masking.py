@@ -11,20 +11,17 @@ work for the client, so harder for the gateway), and psycopg's COPY.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
-from attrs import evolve, frozen
+from attrs import evolve
 from psycopg import pq
 
-from bench.processes import CpuTime, cpu_time, peak_bytes
-from tests.support.gateway import Gateway, GatewayPlan, running_gateway
+from bench.long_results import Route, mask_table, measure, report
+from tests.support.gateway import GatewayPlan, running_gateway
 from tests.support.servers import Server, Servers
 
 DBNAME = "bench_masking"
@@ -72,26 +69,15 @@ CONSUMERS = {
 }
 
 
-@frozen
-class Run:
-    """One result over one route."""
-
-    seconds: float
-    ratio: float  # to the direct run of the same round
-    cpu: CpuTime  # of the gateway
-
-
-@frozen
-class Route:
-    name: str
-    dsn: str
-    gateway: Gateway | None = None
-
-    def cpu(self) -> CpuTime:
-        return CpuTime() if self.gateway is None else cpu_time(self.gateway.process.pid)
-
-
-Runs = dict[str, dict[str, list[Run]]]  # by consumer and route
+def connect(route: Route) -> psycopg.Connection:
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=route.port,
+        user=route.user,
+        password=route.password,
+        dbname=DBNAME,
+        autocommit=True,
+    )
 
 
 def prepare(dsn: str, rows: int) -> None:
@@ -104,72 +90,14 @@ def prepare(dsn: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE people")
 
 
-def measure(routes: list[Route], consumers: Iterable[str], rows: int, rounds: int) -> tuple[Runs, dict[str, int]]:
-    """Every run but those of a first round to warm up; and by how many bytes the gateways' peak memory grew in all of them.
-
-    The first route is the one that ratios are to.
-    """
-    runs: Runs = {name: {route.name: [] for route in routes} for name in consumers}
-    with ExitStack() as stack:
-        connections = {route.name: stack.enter_context(psycopg.connect(route.dsn, autocommit=True)) for route in routes}
-        for name in runs:  # what a first statement of its form makes the gateway keep is no cost of long results
-            for connection in connections.values():
-                CONSUMERS[name](connection, f"{QUERY} LIMIT 1")
-        before = {route.name: peak_bytes(route.gateway.process.pid) for route in routes if route.gateway}
-        for turn in range(rounds + 1):
-            for name, found in runs.items():
-                direct_s = 0.0
-                for route in routes:
-                    cpu, started = route.cpu(), time.perf_counter()
-                    seen = CONSUMERS[name](connections[route.name], QUERY)
-                    seconds = time.perf_counter() - started
-                    direct_s = direct_s or seconds
-                    if seen not in (rows, -1):
-                        raise RuntimeError(f"{route.name}, {name}: {seen} rows")
-                    if turn:
-                        found[route.name].append(Run(seconds, seconds / direct_s, route.cpu() - cpu))
-        grown = {
-            route.name: peak_bytes(route.gateway.process.pid) - before[route.name] for route in routes if route.gateway
-        }
-    return runs, grown
-
-
-def report(runs: Runs, grown: dict[str, int]) -> None:
-    for consumer, routes in runs.items():
-        print(consumer)
-        first_s = 0.0
-        for name, found in routes.items():
-            seconds, ratio = (statistics.median(getattr(run, what) for run in found) for what in ("seconds", "ratio"))
-            user = statistics.median(run.cpu.user_s for run in found)
-            system = statistics.median(run.cpu.system_s for run in found)
-            cpu = f"   gateway {user:.2f} + {system:.2f} s of CPU" if user else ""
-            fastest = min(run.seconds for run in found)
-            first_s = first_s or fastest
-            print(
-                f"  {name:22} {seconds:6.2f} s  {ratio:5.2f}x   fastest {fastest:5.2f} s  {fastest / first_s:5.2f}x{cpu}"
-            )
-    for name, size in grown.items():
-        print(f"peak memory of the gateway, {name}: {size / 1024 / 1024:+.1f} MiB over all results")
-
-
 def routes_to(server: Server, maskers: Iterable[str], policy: str, folder: Path, stack: ExitStack) -> list[Route]:
-    routes = [Route("direct", server.dsn(DBNAME))]
+    routes = [Route("direct", server.port, server.user, server.password)]
     unmasked = GatewayPlan(server=server, dbname=DBNAME, policy=policy)
-    plain = stack.enter_context(running_gateway(unmasked, folder / "through"))
-    routes.append(Route("through", plain.dsn(), plain))
+    routes.append(Route.through("through", stack.enter_context(running_gateway(unmasked, folder / "through"))))
     for number, name in enumerate(maskers):
-        plan = evolve(unmasked, extra=mask_table(name))
-        gateway = stack.enter_context(running_gateway(plan, folder / str(number)))
-        routes.append(Route(name, gateway.dsn(), gateway))
+        plan = evolve(unmasked, extra=mask_table("public.people", name))
+        routes.append(Route.through(name, stack.enter_context(running_gateway(plan, folder / str(number)))))
     return routes
-
-
-def mask_table(name: str) -> str:
-    """The TOML of a mask: `masker`, `masker:argument`, of the column `email`, or of another one by `column=masker`."""
-    column, equals, masker = name.rpartition("=")
-    masker, colon, argument = masker.partition(":")
-    lines = [f'column = "public.people.{column if equals else "email"}"', f'masker = "{masker}"']
-    return "\n".join(["[[mask]]", *lines, *([f'argument = "{argument}"'] if colon else [])])
 
 
 def main() -> None:
@@ -190,21 +118,14 @@ def main() -> None:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             routes = routes_to(server, options.maskers.split(","), options.policy, folder, stack)
-            runs, grown = measure(routes, options.consumers.split(";"), options.rows, options.rounds)
+            consumers = {name: CONSUMERS[name] for name in options.consumers.split(";")}
+            runs, grown = measure(routes, connect, consumers, QUERY, options.rows, options.rounds)
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {DBNAME} WITH (FORCE)")
     finally:
         servers.close()
     print(f"{options.rows} rows of six columns, one masked; medians of {options.rounds} rounds")
     report(runs, grown)
-    print(
-        json.dumps(
-            {
-                consumer: {name: [run.seconds for run in found] for name, found in each.items()}
-                for consumer, each in runs.items()
-            }
-        )
-    )
 
 
 if __name__ == "__main__":
