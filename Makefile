@@ -67,7 +67,8 @@ compiled: | $(COMPILED)/bin/python
 check-compiled: $(VENV)/.ready-all compiled
 	WIREPROXY_COMPILED=1 PYTHONPATH=$$($(COMPILED)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))') \
 		$(BIN)/python -P -m pytest -n auto --import-mode=append -o pythonpath= tests/protocols tests/rules/test_detection.py \
-		tests/rules/test_lanes.py tests/rules/test_maskers.py tests/rules/test_pseudonym_types.py
+		tests/rules/test_lanes.py tests/rules/test_maskers.py tests/rules/test_mysql_masked_together.py \
+		tests/rules/test_pseudonym_types.py
 	WIREPROXY_PYTHON=$(COMPILED)/bin/python $(PYTEST) tests/integration/test_refusing.py tests/integration/test_psycopg.py \
 		tests/integration/test_holding.py tests/integration/test_masking_canary.py tests/integration/test_mysql_serving.py \
 		tests/integration/test_mysql_clients_programs.py

@@ -17,7 +17,7 @@ from protocols.mysql.messages import EOF, ERR, MySqlColumn
 from protocols.mysql.packets import FULL_PAYLOAD, HEADER_BYTES, encode_lenenc
 from protocols.mysql.rows import encode_binary
 from protocols.mysql.values import DATES, NULL_TYPE, STRINGS, TIME, WIDTHS
-from protocols.shortening import keeps_of
+from protocols.shortening import keeps_of, shortening_of
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -122,7 +122,26 @@ class Masked:
         self.always_null = False
         self.keeps_null = False
         self.many = many_of(masker)
+        self.shortening = shortening_of(masker)
         self.values: list[bytes] = []  # of a run, for `many`
+
+    def tail(self, buffer: bytes, start: i64, end: i64) -> i64:
+        """Where what is kept of the end of a value begins, which `head` goes in front of; -1: the masker is to be asked."""
+        shortening = self.shortening
+        if shortening is None:
+            return -1
+        tail = shortening.tail(buffer, start, end, -1)
+        # one that grows might no longer fit into the column
+        if tail < 0 or shortening.front + len(shortening.stars) > tail - start or end - start >= _NULL:
+            return -1
+        return tail
+
+    def head(self, buffer: bytes, start: i64, end: i64, tail: i64) -> bytes:
+        """Of the shortened value's field, what stands before the kept end."""
+        shortening = self.shortening
+        assert shortening is not None
+        length = shortening.front + len(shortening.stars) + end - tail
+        return _SEQUENCES[length] + buffer[start : start + shortening.front] + shortening.stars
 
 
 class Gap:
@@ -288,8 +307,16 @@ class TextRun(Run):
                 continue
             field = each.constant
             if field is None:
-                value = None if null else buffer[at + prefix_bytes(buffer[at]) : until]
-                masked = each.masker(value)
+                start = at if null else at + prefix_bytes(buffer[at])
+                tail: i64 = -1
+                if not null:
+                    tail = each.tail(buffer, start, until)
+                if tail >= 0:
+                    parts.append(each.head(buffer, start, until, tail))
+                    kept = tail
+                    at = until
+                    continue
+                masked = each.masker(None if null else buffer[start:until])
                 field = _NULL_FIELD if masked is None else encode_lenenc(masked)
             parts.append(field)
             kept = at = until
@@ -356,7 +383,16 @@ class BinaryRun(Run):
             field = each.constant
             becomes_null = each.always_null
             if field is None:
-                masked = each.masker(None if null else buffer[at + self._prefix(buffer, at, place) : until])
+                start = at if null else at + self._prefix(buffer, at, place)
+                tail: i64 = -1
+                if not null:
+                    tail = each.tail(buffer, start, until)
+                if tail >= 0:
+                    parts.append(each.head(buffer, start, until, tail))
+                    kept = tail
+                    at = until
+                    continue
+                masked = each.masker(None if null else buffer[start:until])
                 becomes_null = masked is None
                 field = b"" if masked is None else encode_binary(masked, self._types[each.index])
             parts.append(field)

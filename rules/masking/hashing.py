@@ -80,14 +80,17 @@ class Hashes:
         if type_oid not in formats.INTEGERS:
             return None
         form, bits = formats.INTEGERS[type_oid]
+
+        def change(values: list[bytes]) -> list[bytes]:
+            return formats.fields_of(self.numbers(formats.whole_numbers(values, form, binary), bits), form, binary)
+
+        return change
+
+    def numbers(self, numbers: list[int], bits: int) -> list[int]:
+        """Of whole numbers, by their decimal digits: of each the first bits of its hash, at most 63."""
         mask = (1 << bits) - 1
-
-        def numbers(values: list[bytes]) -> list[bytes]:
-            texts = [str(number).encode() for number in formats.whole_numbers(values, form, binary)]
-            found = [_first_bits(tag, bits, mask) for tag in self._cmac.tags(texts)]
-            return formats.fields_of(found, form, binary)
-
-        return numbers
+        tags = self._cmac.tags([str(number).encode() for number in numbers])
+        return [_first_bits(tag, bits, mask) for tag in tags]
 
 
 def _first_bits(tag: bytes, bits: i64, mask: i64) -> int:

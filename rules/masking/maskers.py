@@ -141,8 +141,8 @@ class Shortened:
     is said of plain values: printable ASCII without a space at either end.
     """
 
-    def __init__(self, change: Callable[[bytes], bytes], front: int, back: int, least: int, mark: int = -1) -> None:
-        self._one = guarded(change, STARS)
+    def __init__(self, one: FieldMasker, front: int, back: int, least: int, mark: int = -1) -> None:
+        self._one = one
         self.keeps = (STARS, front, back, least, mark)
 
     def __call__(self, data: bytes | None) -> bytes | None:
@@ -233,14 +233,19 @@ def check_masker(mark: Mark) -> None:
 
 def shortened(mark: Mark) -> FieldMasker:
     """For texts."""
+    change = {"last4": last4, "email": email}.get(mark.masker) or first_n(number(mark))
+    return Shortened(guarded(change, STARS), *kept_ends(mark))
+
+
+def kept_ends(mark: Mark) -> tuple[int, int, int, int]:
+    """What `last4`, `email` or `first-n` keep: the last four of what `keeps` says."""
     match mark.masker:
         case "last4":
-            return Shortened(last4, 0, 4, 8)
+            return 0, 4, 8, -1
         case "email":
-            return Shortened(email, 1, 0, 4, _AT)
-        case _:
-            count = number(mark)
-            return Shortened(first_n(count), count, 0, 2 * count)
+            return 1, 0, 4, _AT
+    count = number(mark)
+    return count, 0, 2 * count, -1
 
 
 def last4_of_number(found: int) -> int:

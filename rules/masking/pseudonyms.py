@@ -120,6 +120,10 @@ class Pseudonyms:
         """A number below 2 ** bits (an even number of them) as another one. `domain`: its type, each of which has its own order."""
         return self._network.one(number, bits, domain, back)
 
+    def all_permuted(self, numbers: list[int], bits: int, domain: int) -> list[int]:
+        """Each as `permuted` has it. At most 64 bits."""
+        return self._network.many(numbers, bits, domain)
+
     def integer(self, number: int, type_oid: int, back: bool = False) -> int:
         """Raises ValueError for a number that the type does not have."""
         bits = INTEGER_BITS[type_oid]

@@ -11,7 +11,8 @@ from protocols.mysql.messages import MySqlColumn
 from protocols.mysql.packets import encode_lenenc, frame
 from protocols.mysql.rows import rewrite_binary_row, rewrite_text_row
 from protocols.mysql.runs import BinaryRun, TextRun, end_of_run
-from rules.masking.maskers import always, replaced
+from rules.masking.maskers import always, replaced, shortened
+from rules.masking.values import Mark
 
 MOST = 1 << 24
 
@@ -34,13 +35,26 @@ class Together:
         return [self(value) for value in values]
 
 
+ENDS = [shortened(Mark("email", None)), shortened(Mark("last4", None)), shortened(Mark("first-n", "3"))]
+PLAIN = [
+    b"ann@shop.test",
+    b"somebody@shop.test",
+    b"a@b",
+    b"a@b@c",
+    b" padded@shop.test",
+    b"4111111111111111",
+    b"x" * 247,
+]
 STRINGS = st.one_of(
-    st.none(), st.binary(max_size=6), st.sampled_from([b"", bytes(250), bytes(251), bytes(70_000), "é😀".encode()])
+    st.none(),
+    st.binary(max_size=6),
+    st.text("ab@ .", max_size=12).map(str.encode),
+    st.sampled_from([*PLAIN, b"", bytes(250), b"x" * 250, bytes(251), b"x" * 251, bytes(70_000), "é😀".encode()]),
 )
 TEXT_MASKERS = st.sampled_from(
     [
         *(None, last_two, lambda _: None, replaced(b"***"), replaced(None), always(b""), always(None)),
-        *(replaced(bytes(300)), Together()),
+        *(replaced(bytes(300)), Together(), *ENDS),
     ]
 )
 
@@ -84,10 +98,12 @@ def binary_results(draw: st.DrawFn) -> tuple[list[bytes], RowPlan, list[MySqlCol
     plan: list[object] = []
     for kind, width in shapes:
         same = bytes(width) if width is not None else bytes(LENGTHS.get(kind, [3])[0])
-        together = Together() if kind in (252, 253) else as_it_was
+        of_texts = [Together(), *ENDS] if kind in (252, 253) else []
         plan.append(
             draw(
-                st.sampled_from([None, as_it_was, lambda _: None, replaced(same), always(same), always(None), together])
+                st.sampled_from(
+                    [None, as_it_was, lambda _: None, replaced(same), always(same), always(None), *of_texts]
+                )
             )
             if kind != 6
             else None

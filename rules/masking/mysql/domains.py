@@ -91,6 +91,14 @@ def pseudonym(made: Pseudonyms, number: int, whole: Whole, *, back: bool = False
     return made.permuted(number - whole.low, whole.bits, whole.domain, back) + whole.low
 
 
+def pseudonyms(made: Pseudonyms, numbers: list[int], whole: Whole) -> list[int]:
+    """Many at once, as `pseudonym` has each."""
+    ranks = [number - whole.low for number in numbers]
+    if ranks and (min(ranks) < 0 or max(ranks) >> whole.bits):
+        raise ValueError("out of range")
+    return [rank + whole.low for rank in made.all_permuted(ranks, whole.bits, whole.domain)]
+
+
 def real(made: Pseudonyms, constant: str, domain: int) -> str:
     """What a client's constant stands for, in text. A text that is no token stands for itself.
 

@@ -27,15 +27,17 @@ from rules.masking.maskers import (
     SLOW,
     Changes,
     FieldMasker,
+    Shortened,
     Together,
     always,
     guarded,
+    kept_ends,
     number,
     remembered,
     replaced,
 )
 from rules.masking.mysql import domains, types
-from rules.masking.mysql.charsets import CHARSETS, Charset
+from rules.masking.mysql.charsets import CHARSETS, WIDE, Charset
 from rules.masking.mysql.types import Facts, finite, fitting, numbers, zero
 from rules.masking.pseudonyms import Pseudonyms
 from rules.masking.values import Mark
@@ -67,7 +69,9 @@ class MySqlMaskers:
         if change is None:
             return replaced(nothing)
         one = guarded(remembered(change) if mark.masker in SLOW else change, nothing)
-        together = self._changes(mark, facts)
+        if mark.masker in ENDS and holds_ascii(facts):
+            return Shortened(one, *kept_ends(mark))
+        together = self._changes(mark, facts, binary)
         return one if together is None else Together(one, together)
 
     def derived(self, facts: Facts, binary: bool) -> FieldMasker:
@@ -88,21 +92,54 @@ class MySqlMaskers:
                 return shortened(mark, facts, binary)
         return None
 
-    def _changes(self, mark: Mark, facts: Facts) -> Changes | None:
-        """The same for many texts at once, where that is quicker."""
-        charset = facts.words
-        if charset is None or charset.codec != "utf-8" or facts.declared == "uuid":
+    def _changes(self, mark: Mark, facts: Facts, binary: bool) -> Changes | None:
+        """The same for many values at once, where that is quicker. The function raises one of UNREADABLE."""
+        if facts.type in types.INTEGERS:
+            return self._of_integers(mark, facts, binary)
+        if not holds_ascii(facts):
             return None
         if mark.masker == "pseudonym":
-            return lambda texts: self.pseudonyms.tokens(texts, False, mark.argument == "email")
+            return in_ascii(lambda texts: self.pseudonyms.tokens(texts, False, mark.argument == "email"), facts)
         whole = "0" * HASH_DIGITS
-        if mark.masker == "hash" and fitting(whole, charset, facts) == whole.encode():
-            return self._words
+        if mark.masker == "hash" and facts.words and fitting(whole, facts.words, facts) == whole.encode():
+            return in_ascii(self.hashes.words, facts)
         return None
 
-    def _words(self, texts: list[bytes]) -> list[bytes]:
-        b"\n".join(texts).decode()  # UnicodeDecodeError, a ValueError, for what is no text
-        return self.hashes.words(texts)
+    def _of_integers(self, mark: Mark, facts: Facts, binary: bool) -> Changes | None:
+        change: Callable[[list[int]], list[int]]
+        whole = domains.WHOLES.get(facts.declared)
+        if mark.masker == "hash":
+            bits = types.INTEGERS[facts.type][1]
+            change = lambda found: self.hashes.numbers(found, bits)  # noqa: E731
+        elif mark.masker == "pseudonym" and whole is not None:
+            change = lambda found: domains.pseudonyms(self.pseudonyms, found, whole)  # noqa: E731
+        else:
+            return None
+        return lambda values: types.fields_of(change(types.whole_numbers(values, facts, binary)), facts, binary)
+
+
+ENDS: Final = frozenset({"last4", "email", "first-n"})
+
+
+def holds_ascii(facts: Facts) -> bool:
+    """Whether it is a text in a charset in which ASCII has its own bytes."""
+    return facts.words is not None and facts.words.codec not in WIDE.values()
+
+
+def in_ascii(change: Changes, facts: Facts) -> Changes:
+    """Of UTF-8, for texts in the column's charset: those of another are read by themselves where one is more than ASCII."""
+    assert facts.words is not None
+    any_text = facts.words.codec == "utf_8"
+
+    def mask(texts: list[bytes]) -> list[bytes]:
+        joined = b"\n".join(texts)
+        if not joined.isascii():
+            if not any_text:
+                raise ValueError("not ASCII")
+            joined.decode()  # UnicodeDecodeError, a ValueError, for what is no text
+        return change(texts)
+
+    return mask
 
 
 def in_codec(masker: FieldMasker, codec: str) -> FieldMasker:

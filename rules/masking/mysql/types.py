@@ -151,6 +151,26 @@ def _integers(facts: Facts, binary: bool) -> Numbers:
     return Numbers(int, lambda number: padded(b"%d" % number, facts), low, high)
 
 
+def whole_numbers(values: list[bytes], facts: Facts, binary: bool) -> list[int]:
+    """Of fields of one type of integers. Raises ValueError or struct.error."""
+    if not binary:
+        return [int(value) for value in values]
+    return [*struct.unpack(_packed(len(values), facts), b"".join(values))]
+
+
+def fields_of(numbers: list[int], facts: Facts, binary: bool) -> list[bytes]:
+    if not binary:
+        return [padded(b"%d" % number, facts) for number in numbers]
+    data = struct.pack(_packed(len(numbers), facts), *numbers)
+    width = len(data) // max(1, len(numbers))
+    return [data[at : at + width] for at in range(0, len(data), width)] if data else []
+
+
+def _packed(count: int, facts: Facts) -> str:
+    form = INTEGERS[facts.type][0]
+    return f"<{count}{form[1].upper() if facts.unsigned else form[1]}"
+
+
 def _decimals(facts: Facts) -> Numbers:
     """In both protocols a text with all its decimals."""
     high = 10**facts.digits - 1
