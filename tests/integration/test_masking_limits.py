@@ -130,6 +130,30 @@ def test_an_overflow_answers_one_bit(agent: psycopg.Connection) -> None:
             assert agent.execute(question).fetchone() is not None
 
 
+@pytest.mark.parametrize(("guess", "right"), [("canary3", True), ("canary4", False)])
+def test_a_result_that_has_no_form_in_the_clients_encoding_answers_one_bit(
+    agent: psycopg.Connection, guess: str, right: bool
+) -> None:
+    agent.execute("SET client_encoding = 'LATIN1'")
+    question = f"SELECT replace(ssn, '{guess}', U&'\\20AC') FROM people WHERE id = 3"
+    if right:
+        with pytest.raises(psycopg.errors.UntranslatableCharacter):
+            agent.execute(question)
+    else:
+        assert agent.execute(question).fetchone() == ("***",)
+
+
+@pytest.mark.parametrize(("guess", "right"), [("canary3", True), ("canary4", False)])
+def test_a_result_that_is_too_long_answers_one_bit(agent: psycopg.Connection, guess: str, right: bool) -> None:
+    question = f"SELECT replace(ssn, '{guess}', rpad('', 17 * 1024 * 1024, 'x')) FROM people WHERE id = 3"
+    if right:
+        with pytest.raises(psycopg.OperationalError):
+            agent.execute(question)
+        assert agent.closed, "a masked row over its limit ends the session"
+    else:
+        assert agent.execute(question).fetchone() == ("***",)
+
+
 def test_rows_may_come_in_the_order_of_masked_values(agent: psycopg.Connection) -> None:
     for plan in ("hashjoin", "nestloop", "hashagg"):
         agent.execute(f"SET enable_{plan} = off")
