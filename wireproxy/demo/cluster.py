@@ -7,8 +7,10 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 from subprocess import Popen
 
@@ -19,6 +21,7 @@ from wireproxy.demo.unprivileged import Account, server_account, start, stop
 
 START_S = 60.0  # initdb and the first start take two seconds; a loaded machine gets thirty times that
 
+_SHARES = 64
 _OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 # Durability is not asked of what is deleted in the end.
@@ -60,13 +63,26 @@ class Cluster:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody has, out of those that no outgoing connection is given between now and the server's own bind."""
+    """A port that nobody has, out of those that no outgoing connection is given between now and the server's own bind.
+
+    Nor is it given twice in that time: a process deals its ports out in turn, and those that look at the same time, as
+    the workers of a test run, have different ones, as long as fewer than `_SHARES` processes were started in between.
+    """
+    share = _share(os.getpid())
     for _ in range(200):
-        port = secrets.choice(_quiet_ports())
+        port = next(share)
         with socket.socket() as probe, suppress(OSError):
             probe.bind((host, port))
             return port
     raise ClusterError("no port is free")
+
+
+@lru_cache(maxsize=1)  # a process that was forked has a share of its own
+def _share(process_id: int) -> Iterator[int]:
+    """The ports of this process, again and again in an order of its own."""
+    mine = list(_quiet_ports()[process_id % _SHARES :: _SHARES])
+    secrets.SystemRandom().shuffle(mine)
+    return cycle(mine)
 
 
 def _quiet_ports() -> range:
