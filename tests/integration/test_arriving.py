@@ -96,11 +96,12 @@ def behind(dam: Dam, postgres: Server, folder: Path, limits: str) -> Iterator[st
 
 def until(condition: object) -> None:
     assert callable(condition)
-    for _ in range(400):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         if condition():
             return
         time.sleep(0.02)
-    raise AssertionError("it did not come to be within 8 s")
+    raise AssertionError("it did not come to be within 60 s")
 
 
 def test_logins_at_once_open_no_more_sessions_than_one_user_may_have(
@@ -132,7 +133,7 @@ def test_who_says_nothing_keeps_nobody_out(dam: Dam, postgres: Server, tmp_path:
         port = int(psycopg.conninfo.conninfo_to_dict(dsn)["port"])
         for _ in range(100):
             silent.enter_context(socket.create_connection(("127.0.0.1", port)))
-        with psycopg.connect(dsn, connect_timeout=5) as honest:
+        with psycopg.connect(dsn, connect_timeout=30) as honest:
             assert honest.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -183,4 +184,4 @@ def test_who_leaves_at_once_costs_the_target_one_connection(mariadb: Server, tmp
             for _ in range(20):
                 gateway.mysql().close()
             until(lambda: '"sessions": 0' in gateway.cli("status", "--json").stdout)
-    assert 20 <= dam.came - before <= 22  # the catalog may have been read again
+    assert 20 <= dam.came - before < 30  # the catalog may have been read again, and not each had a KILL

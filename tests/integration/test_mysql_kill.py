@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -14,6 +15,7 @@ from tests.integration.mysql_gateway import direct
 from tests.support.gateway import Gateway, GatewayPlan, running_gateway
 from tests.support.servers import Server
 
+PATIENCE_S = 60.0  # for what a busy machine does late
 POLICY = """
 [policy.mine]
 pack = "allow-all"
@@ -63,17 +65,32 @@ def number_of(request: pytest.FixtureRequest) -> Number:
     return found
 
 
-def soon(act: Callable[[], object]) -> threading.Timer:
-    timer = threading.Timer(0.3, act)
-    timer.start()
-    return timer
+def once(condition: Callable[[], object], act: Callable[[], object]) -> threading.Thread:
+    """Acts when there is something to act on: a KILL QUERY that comes before the statement ends nothing."""
+
+    def wait_and_act() -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                return
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
 
 
-def test_kill_query_ends_what_runs_and_leaves_the_connection(gateway: Gateway, number_of: Number) -> None:
-    with closing(gateway.mysql()) as agent, closing(gateway.mysql()) as second:
-        number = number_of(agent)
-        timer = soon(lambda: run(second, f"KILL QUERY {number}"))
-        assert run_or_error(agent, "SELECT SLEEP(20)") in (1, 1317)  # SLEEP says 1 when it is interrupted; MariaDB errs
+def test_kill_query_ends_what_runs_and_leaves_the_connection(
+    gateway: Gateway, number_of: Number, server: Server
+) -> None:
+    with closing(gateway.mysql()) as agent, closing(gateway.mysql()) as second, closing(direct(server, "test")) as dba:
+        number, there = number_of(agent), by_server(agent)
+        asks = f"SELECT count(*) FROM information_schema.processlist WHERE id = {there} AND info LIKE 'SELECT SLEEP%'"
+        timer = once(lambda: run(dba, asks), lambda: run(second, f"KILL QUERY {number}"))
+        assert run_or_error(agent, "SELECT SLEEP(100)") in (
+            1,
+            1317,
+        )  # SLEEP says 1 when it is interrupted; MariaDB errs
         timer.join()
         assert run(agent, "SELECT 2") == 2
 
@@ -93,7 +110,8 @@ def test_kill_ends_the_connection_and_the_server_has_it_no_more(
         run(second, f"KILL {number}")
         with pytest.raises(pymysql.err.Error):
             run(agent, "SELECT 1")
-        for _ in range(200):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             if not run(dba, f"SELECT count(*) FROM information_schema.processlist WHERE id = {there}"):
                 return
         raise AssertionError("the server still has it")
@@ -143,7 +161,8 @@ def test_a_kill_that_is_not_plain_is_refused(gateway: Gateway, text: str) -> Non
 def test_a_held_statement_is_withdrawn_by_kill_query(gateway: Gateway) -> None:
     with closing(gateway.mysql()) as agent, closing(gateway.mysql()) as second:
         number = by_greeting(agent)
-        timer = soon(lambda: run(second, f"KILL QUERY {number}"))
+        pending = lambda: gateway.cli("approvals", "--json").stdout  # noqa: E731
+        timer = once(pending, lambda: run(second, f"KILL QUERY {number}"))
         with pytest.raises(pymysql.err.Error, match="cancel"):
             run(agent, "DELETE FROM test.nothing")
         timer.join()

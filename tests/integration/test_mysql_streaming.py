@@ -197,7 +197,9 @@ def test_long_data_goes_up_in_constant_memory_and_waits_while_the_server_is_busy
     with closing(gateway.mysql()) as connection, closing(gateway.mysql()) as other:
         number = prepare(connection, MEASURE)
         packet = frame(bytes((Command.STMT_SEND_LONG_DATA,)) + number + b"\0\0" + block)
-        send(connection, "DO SLEEP(1)")
+        send(other, "DO GET_LOCK('busy', 0)")
+        assert read_packet(other)[1][:1] == b"\0"
+        send(connection, "DO GET_LOCK('busy', 100)")  # the server is busy until the other one lets go
         connection._sock.settimeout(0.5)
         taken, left = 0, packet * 64
         with pytest.raises(TimeoutError):  # what the server does not take, the client cannot hand over
@@ -207,6 +209,8 @@ def test_long_data_goes_up_in_constant_memory_and_waits_while_the_server_is_busy
         send(other, rows_of_digits(3))
         read_result(other)
         connection._sock.settimeout(60)
+        send(other, "DO RELEASE_LOCK('busy')")
+        assert read_packet(other)[1][:1] == b"\0"
         assert read_packet(connection)[1][:1] == b"\0"
         connection._sock.sendall(left[taken:])
         for _ in range(upload - 64):

@@ -123,7 +123,7 @@ async def test_a_login_that_is_cancelled_leaves_the_next_one_free_to_fetch() -> 
 
     def slow(_: str) -> bytes:
         started.set()
-        finish.wait(5)
+        finish.wait(60)
         return RAW
 
     source = UrlKeys(URL, 300.0, fetch=slow)
@@ -144,7 +144,7 @@ async def test_in_an_outage_one_login_waits_for_the_issuer_and_the_others_do_not
         for answer in answers:
             return answer
         asked.set()
-        finish.wait(5)
+        finish.wait(60)
         raise KeysUnavailable(f"{url}: timed out")
 
     source = UrlKeys(URL, 0.0, fetch=fetch_or_hang)
@@ -153,7 +153,7 @@ async def test_in_an_outage_one_login_waits_for_the_issuer_and_the_others_do_not
     async with trio.open_nursery() as nursery:
         nursery.start_soon(source.keys)
         await trio.to_thread.run_sync(asked.wait)
-        with trio.fail_after(1):
+        with trio.fail_after(30):
             assert ids(await source.keys()) == ["r1", "e1"]
         finish.set()
 

@@ -275,15 +275,15 @@ def test_decisions_are_synced_beside_the_session(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "fdatasync", synced.append)
     log = SessionLog(tmp_path, SessionStart("a1", START_NS, "agent", "shop"), Signer.generate(), Clock())
     allow(log, 1)
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     assert len(synced) == 0
     deny(log, 2)
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     assert len(synced) == 2  # the log, and the folder that got a new name
     log.verdict(2, "wp-1", "denied", "dba", "")
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     log.end("x")
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     assert len(synced) == 4
 
 
@@ -294,18 +294,18 @@ def test_a_flood_of_denials_on_a_slow_disk_queues_one_sync(tmp_path: Path, monke
     def slow(descriptor: int) -> None:
         synced.append(descriptor)
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     monkeypatch.setattr(os, "fdatasync", slow)
     log = SessionLog(tmp_path, SessionStart("a1", START_NS, "agent", "shop"), Signer.generate(), Clock())
     before = len(os.listdir("/proc/self/fd"))
     deny(log, 1)
-    assert begun.wait(5)
+    assert begun.wait(30)
     for ticket in range(50):
         deny(log, ticket)
     assert len(os.listdir("/proc/self/fd")) <= before + 3
     go_on.set()
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     assert 2 <= len(synced) <= 4
     log.end("x")
 
@@ -317,7 +317,7 @@ def test_a_sync_that_fails_ends_the_session_at_its_next_record(tmp_path: Path, m
     monkeypatch.setattr(os, "fdatasync", fail)
     log = SessionLog(tmp_path, SessionStart("a1", START_NS, "agent", "shop"), Signer.generate(), Clock())
     deny(log, 1)
-    assert syncer().drain(5)
+    assert syncer().drain(30)
     with pytest.raises(LogError, match="brought to the disk"):
         allow(log, 2)
 

@@ -55,7 +55,7 @@ async def test_a_ready_socket_is_called_back(hub: Hub, pair: tuple[socket.socket
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hub.run)
         right.send(b"hello")
-        with trio.fail_after(2):
+        with trio.fail_after(30):
             await done.wait()
         nursery.cancel_scope.cancel()
     assert seen[0] & READABLE
@@ -71,7 +71,7 @@ async def test_what_the_kernel_does_not_take_is_kept_in_order(
         leg.send([piece])
     assert leg.backlog_bytes > 0
     got = b""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while leg.backlog_bytes or len(got) < 5_000_000:
             got += drain(right)
             leg.flush()
@@ -94,7 +94,7 @@ async def test_a_full_socket_asks_to_be_told_when_it_takes_more(
     leg.send([b"x" * 3_000_000])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hub.run)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while leg.backlog_bytes:
                 drain(right)
                 await trio.lowlevel.checkpoint()
@@ -126,16 +126,18 @@ async def test_a_paused_leg_hears_of_a_hang_up_and_can_ignore_it(
     right.shutdown(socket.SHUT_WR)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hub.run)
-        with trio.fail_after(2):
+        with trio.fail_after(30):
             while not masks:
                 await trio.lowlevel.checkpoint()
-        before = time.process_time()
-        with trio.move_on_after(0.2):
-            await trio.sleep_forever()
+        used = []
+        for _ in range(3):  # a collection of garbage may fall into one
+            before = time.process_time()
+            await trio.sleep(0.2)
+            used.append(time.process_time() - before)
         nursery.cancel_scope.cancel()
     assert len(masks) == 1
     assert masks[0] & HUNG_UP
-    assert time.process_time() - before < 0.15, "the hub spins"
+    assert min(used) < 0.15, "the hub spins"
 
 
 async def test_a_removed_leg_is_not_called_any_more(hub: Hub, pair: tuple[socket.socket, socket.socket]) -> None:
@@ -174,7 +176,7 @@ def test_who_sends_into_the_end_of_a_session_still_hears_its_last_words(hub: Hub
         peer.sendall(b"another question")
         leg.finish()
         assert not leg.discard()
-        peer.settimeout(2)
+        peer.settimeout(30)
         assert peer.recv(100) == b"last words"
         assert peer.recv(100) == b""  # and not a reset, which may overtake the words
         peer.close()

@@ -34,6 +34,6 @@ def test_cycles_are_still_freed() -> None:
         cycle: list[object] = []
         cycle.append(cycle)
     assert len(gc.get_objects()) < 2 * YOUNG_OBJECTS + found
-    start = time.perf_counter()
+    start = time.process_time()  # and not what others do to the machine meanwhile
     gc.collect()
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
