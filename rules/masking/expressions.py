@@ -20,7 +20,7 @@ from rules.masking.failing import (
     quiet,
 )
 from rules.masking.follow import Follow, Node, isa
-from rules.masking.outlining import defaulted, document
+from rules.masking.outlining import defaulted, document, without
 from rules.masking.predicates import answers, condition, equality, stands_for, told_apart
 from rules.masking.scope import Scope, member
 from rules.masking.values import CLEAN, CONSTANT, Columns, Unsure, Value, union
@@ -231,7 +231,8 @@ def operator(follow: Follow, node: Node, scope: Scope) -> Value:
             follow.positional = True
         else:
             follow.oracle(found, f"the operator {name}")
-    return found
+    made = without(follow, node, parts[0]) if name == "-" and not behind else None
+    return found if made is None else evolve(found, document=made)
 
 
 def null_test(follow: Follow, node: Node, scope: Scope) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from pglast import ast
 
 from rules.masking.documents import Document, Part
@@ -66,3 +67,16 @@ def defaulted(parts: Sequence[Value]) -> Document | None:
     documents = [part.document for part in parts if part.document is not None]
     others = [part for part in parts if part.document is None]
     return documents[0] if len(documents) == 1 and all(part.constant for part in others) else None
+
+
+def without(follow: Follow, node: Node, left: Value) -> Document | None:
+    """Of `to_jsonb(t) - 'key'` and `- ARRAY['key', …]`. Only keys that it has: taking away others could hide a wrong outline."""
+    found = left.document
+    if found is None or found.members is None or found.ordered or follow.namespace.redefined:
+        return None
+    follow.positional = True
+    listed = node.rexpr.elements or () if isa(node.rexpr, ast.A_ArrayExpr) else (node.rexpr,)
+    keys = [each.val.sval for each in listed if isa(each, ast.A_Const) and isa(each.val, ast.String)]
+    if len(keys) != len(listed) or not {key for key, _ in found.members}.issuperset(keys):
+        return None
+    return evolve(found, members=tuple(member for member in found.members if member[0] not in keys))
