@@ -95,11 +95,14 @@ class MaskSet:
     planner: Planner
     _unknown: ResultMasks = field(init=False)
     _forms: MaskForms = field(init=False, factory=MaskForms)
+    _constants_ask: bool = field(init=False)  # whether what the server does with a constant may read masked columns
 
     def __attrs_post_init__(self) -> None:
         self._forms.knows(self.world.marks.in_use)
         everything = Columns((), self.planner.world.marks.everything)
         self._unknown = ResultMasks(self.planner, everything, touches=True)
+        shows, conversions = self.world.routines.text_shows, self.world.catalog.conversions.values()
+        self._constants_ask = any(shows(text).masked for texts in conversions for text in texts)
 
     @property
     def world(self) -> World:
@@ -197,11 +200,11 @@ class MaskSet:
 
     def scrub_diagnostic(self, fields: Mapping[str, bytes]) -> dict[str, bytes]:
         """An ErrorResponse or NoticeResponse without what could carry data, by field code."""
-        return scrub(fields)
+        return scrub(fields, constants_ask=self._constants_ask)
 
     def mender(self, positions: Positions) -> Callable[[Mapping[str, bytes]], dict[str, bytes]]:
         """For what the server says of a statement in which pseudonyms were translated: it may quote what was sent."""
-        return lambda fields: scrub(fields, positions)
+        return lambda fields: scrub(fields, positions, constants_ask=self._constants_ask)
 
     def scrub_notification(self, _channel: bytes, payload: bytes) -> bytes:
         """A notification's payload: triggers and other sessions put rows there, so none passes."""

@@ -160,6 +160,8 @@ HINTS = _compiled(_STATIC_HINTS)
 
 # The source files of procedural languages: what a routine raises can take any form. Without a file name, nobody knows.
 RAISED = re.compile(rb"pl(?!an)|\?\Z")
+# Those that read the client's text, and its names alone.
+_OF_THE_PARSER = re.compile(rb"(?:scan\.l|gram\.y|analyze\.c|parse_\w+\.c)\Z")
 
 # DETAILs that quote a row or a key are rewritten; the columns are names, and stay.
 _KEY = re.compile(
@@ -198,14 +200,20 @@ WITHHELD = "the server's own words are withheld, since columns are masked in thi
 _OF_NAMES = frozenset({b"42703", b"42P01", b"42883", b"42702", b"42803", b"42P02", b"42704", b"42P18", b"3F000"})
 
 
-def scrub(fields: Mapping[str, bytes], translated: Positions | None = None) -> dict[str, bytes]:
+def scrub(
+    fields: Mapping[str, bytes], translated: Positions | None = None, *, constants_ask: bool = False
+) -> dict[str, bytes]:
     """The fields that may pass, by field code. Total.
 
     `translated`: pseudonyms of the client's text were sent as what they stand for, and the server may quote that.
+    `constants_ask`: a domain's check can read masked columns, and is run where the parser meets a constant of an array, a row
+    or a range of it; so an error with a position there may quote them.
     """
     found = {code: text for code, text in fields.items() if code in ALWAYS}
     message = _text(fields.get("M", b""))
     own_text = "P" in fields and not fields.keys() & {"p", "q", "W"}
+    if constants_ask:
+        own_text = own_text and _OF_THE_PARSER.match(fields.get("F", b"")) is not None
     if translated is not None:
         own_text = own_text and fields.get("C") in _OF_NAMES
         if "P" in found and found["P"].isdigit():

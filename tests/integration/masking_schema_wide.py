@@ -144,6 +144,8 @@ CREATE TABLE odd.moving (id int, label text, secret text);
 CREATE FUNCTION odd.moves() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO odd.vault VALUES (OLD.id, OLD.secret); RETURN NEW; END';
 CREATE TRIGGER moves BEFORE UPDATE ON odd.moving FOR EACH ROW EXECUTE FUNCTION odd.moves();
+CREATE DOMAIN odd.asking AS text CHECK (frozen_dom(1)::int > 0);
+CREATE TYPE odd.asked AS (a odd.asking, b int);
 CREATE FUNCTION odd.returns_spy() RETURNS odd.spy LANGUAGE sql AS 'SELECT dom::text FROM wide LIMIT 1';
 CREATE FUNCTION odd.calls_spy() RETURNS text LANGUAGE sql AS 'SELECT odd.returns_spy()::text';
 CREATE FUNCTION odd.declares_spy() RETURNS text LANGUAGE plpgsql AS

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.masking.diagnostics import scrub
-from tests.rules.mask_catalog import MASKS
+from tests.rules.mask_catalog import MASKS, mask_set, shop
 
 
 def fields(message: str, code: str = "22P02", **more: str) -> dict[str, bytes]:
@@ -88,6 +88,19 @@ def test_a_message_that_only_names_things_passes(message: str, code: str) -> Non
 def test_what_the_client_wrote_passes() -> None:
     given = fields('column "x" does not exist', "42703", P="8", H='Perhaps you meant to reference the column "c.name".')
     assert scrub(given) == given
+
+
+def test_where_a_check_of_a_domain_reads_masked_columns_a_constant_may_bring_them() -> None:
+    """The server makes a constant of an array of the domain as it parses: with a position, and with no context."""
+    catalog = shop()
+    catalog.conversions = {"asking": ("(public.get_ssn(1))::integer > 0",)}
+    for masks, starred in ((mask_set(catalog=catalog), True), (MASKS, False)):
+        asked = masks.scrub_diagnostic(fields('invalid input syntax for type integer: "secret"', P="8"))
+        assert (b"secret" not in asked["M"]) == starred
+        named = fields('relation "secret" does not exist', "42P01", P="8", F="namespace.c")
+        assert (b"secret" not in masks.scrub_diagnostic(named)["M"]) == starred
+        own = fields('relation "mine" does not exist', "42P01", P="8", F="parse_relation.c")
+        assert masks.scrub_diagnostic(own) == own
 
 
 @pytest.mark.parametrize("inner", ["p", "q", "W"])
