@@ -822,3 +822,33 @@ SELECT COUNT(*) FROM numbers n JOIN v_keeps k ON k.id = n.n AND k.done = 1;;SELE
 SELECT c FROM v_last;;SELECT LAST_INSERT_ID()
 SELECT COUNT(c) FROM v_last;;SELECT LAST_INSERT_ID()
 SELECT id FROM v_over_last;;SELECT LAST_INSERT_ID()
+SELECT id--card FROM customers
+SELECT '/*', ssn, '*/' FROM customers
+SELECT name /* /* */ , ssn FROM customers
+[mysql] SELECT name /*!80000 , ssn */ FROM customers
+[mysql] SELECT name /*!090000 , ssn */ FROM customers
+[mariadb] SELECT name /*!100100 , ssn */ FROM customers
+[mysql] SELECT ST_GeomFromText('POINT(0 0)', 4326, ssn) FROM customers
+[mysql] SELECT ST_Longitude(ST_SRID(POINT(1, 1), 4326), CAST(salary AS double)) FROM customers
+[mysql] SELECT STRING_TO_VECTOR(ssn) FROM customers
+[mysql] SELECT RELEASE_LOCK(RPAD(ssn, 100, ssn)) FROM customers
+SELECT ST_AsText(POINT(card, salary)) FROM customers
+SELECT ssn AS zq, (SELECT zq) AS q FROM customers
+SELECT 'x' AS ssn, GROUP_CONCAT(ssn ORDER BY ssn) FROM customers GROUP BY ssn
+[mysql] SET @á = (SELECT ssn FROM customers LIMIT 1);;SELECT @a
+SELECT ssn INTO @'a b' FROM customers LIMIT 1;;SELECT @`a b`
+[text] SET sql_mode = 'NO_BACKSLASH_ESCAPES';;SELECT '\', ssn, '' FROM customers -- ';;SET sql_mode = DEFAULT
+[text] PREPARE zz FROM 'SET sql_mode = 1048576';;EXECUTE zz;;SELECT '\', ssn, '' FROM customers -- ';;SET sql_mode = DEFAULT
+[text] SET sql_mode = 1048576; SELECT '\', ssn, '' FROM customers -- ';;SET sql_mode = DEFAULT
+[text] SET NAMES gbk;;SELECT '縗\', ssn, '' FROM customers -- ';;SET NAMES utf8mb4
+[text] SET NAMES gbk; SELECT '縗\', ssn, '' FROM customers -- ';;SET NAMES utf8mb4
+SELECT * FROM hidden
+SELECT * FROM v_hidden
+WITH x (a, b, c) AS (SELECT * FROM hidden) SELECT b FROM x
+SELECT 1, 2, 3 UNION ALL SELECT * FROM hidden
+SELECT * FROM numbers NATURAL RIGHT JOIN (SELECT ssn AS z, id AS n FROM customers) c
+SELECT * FROM numbers n JOIN (SELECT ssn AS z, id AS n FROM customers) c USING (n)
+WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM wp_masking.customers
+WITH a AS (WITH a AS (SELECT ssn AS v FROM customers) SELECT v FROM a) SELECT v FROM a
+WITH a AS (SELECT 1 AS v) SELECT * FROM (WITH a AS (SELECT ssn AS v FROM customers) SELECT v FROM a) q, a
+SELECT `MAX(ssn)` FROM (SELECT MAX(ssn) FROM customers) x

@@ -72,3 +72,6 @@ CREATE TABLE merge_of (id int, label varchar(40), other varchar(40)) ENGINE=MERG
 CREATE VIEW v_keeps AS SELECT n AS id, keep_ssn(n) AS done FROM numbers WHERE n = 1
 CREATE VIEW v_last AS SELECT id, LAST_INSERT_ID(card) AS c FROM customers WHERE id = 1
 CREATE VIEW v_over_last AS SELECT id FROM v_last WHERE c IS NOT NULL
+CREATE TABLE hidden (id int, nobody varchar(30) INVISIBLE, secret varchar(40), label varchar(40))
+INSERT INTO hidden (id, secret, label) VALUES (1, 'canaryhidden', 'l')
+CREATE VIEW v_hidden AS SELECT * FROM hidden
