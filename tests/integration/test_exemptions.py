@@ -74,14 +74,11 @@ def test_a_column_is_shown_for_a_time_and_masked_again(gateway: Gateway) -> None
             "unmask", "grant", "--column", "public.*.email", "--to", "agent", "--for", "8s", "--reason", "a case"
         )
         assert given.returncode == 0, given.stderr
-        grant = given.stdout.split(":")[0]
         assert value(agent, email) == "canary@shop.test"
         assert value(agent, "SELECT email FROM parts") == "canary@part.test"
         assert prepared.execute("SELECT email FROM parts", prepare=True).fetchone() == ("canary@part.test",)
         assert value(agent, "SELECT ssn FROM customers") != "123-canary"
         assert value(other, email) == "***"
-        (listed,) = [json.loads(line) for line in gateway.cli("unmask", "list", "--json").stdout.splitlines()]
-        assert (listed["id"], listed["to"], listed["approver"]) == (grant, "agent", "tester")
         until(agent, email, "***")
         assert prepared.execute("SELECT email FROM parts", prepare=True).fetchone() == ("***",)
     log = gateway.cli("sessions", "--json", "--user", "agent").stdout
@@ -93,7 +90,10 @@ def test_a_grant_can_be_taken_back(gateway: Gateway) -> None:
     with psycopg.connect(gateway.dsn(), autocommit=True) as agent:
         given = gateway.cli("unmask", "grant", "--column", "public.customers.email", "--to", "agent", "--for", "1h")
         assert value(agent, "SELECT email FROM customers") == "canary@shop.test"
-        assert gateway.cli("unmask", "revoke", given.stdout.split(":")[0]).returncode == 0
+        grant = given.stdout.split(":")[0]
+        (listed,) = [json.loads(line) for line in gateway.cli("unmask", "list", "--json").stdout.splitlines()]
+        assert (listed["id"], listed["to"], listed["approver"]) == (grant, "agent", "tester")
+        assert gateway.cli("unmask", "revoke", grant).returncode == 0
         assert value(agent, "SELECT email FROM customers") == "***"
         assert gateway.cli("unmask", "revoke", "um-none").returncode == 1
 

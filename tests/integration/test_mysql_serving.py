@@ -152,7 +152,7 @@ def test_health_and_metrics_count_mysql_sessions(gateway: Gateway, http_port: in
 
 
 def test_an_idle_client_is_shown_out_with_an_error_of_mysqls(gateway: Gateway) -> None:
-    gateway.config.write_text(gateway.config.read_text() + "\n[limits]\nidle_session_s = 1\n")
+    gateway.config.write_text(gateway.config.read_text() + "\n[limits]\nidle_session_s = 3\n")
     assert gateway.cli("reload").returncode == 0
     with closing(gateway.mysql(read_timeout=20)) as agent:
         assert one(agent, "SELECT 1") == 1
