@@ -19,6 +19,7 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from protocols.base import Fields
+from rules.masking.diagnostics import OF_THE_PARSER
 from wireproxy.catalog import CatalogError, in_thread, side_connection
 from wireproxy.config.model import Database
 
@@ -122,7 +123,8 @@ async def wrong_names(
             raw = begin(connection.pgconn, "READ ONLY", ESTIMATE_TIMEOUT_MS, search_path)
             result = raw.prepare(b"", sql.encode(), types or None)
             fields = {code: text for code, field in _FIELDS.items() if (text := result.error_field(field)) is not None}
-            inside = result.error_field(_FIELD.CONTEXT) is not None  # of a function that runs when something is parsed
+            # of what runs when something is parsed: a function, or a domain's check of a constant
+            inside = result.error_field(_FIELD.CONTEXT) is not None or not OF_THE_PARSER.match(fields.get("F", b""))
             return fields if fields.get("C") in WRONG_NAMES and not inside else None
 
     return await in_thread(work, database.connect_timeout_s + 2 * ESTIMATE_TIMEOUT_MS / 1000)

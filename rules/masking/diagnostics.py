@@ -161,7 +161,7 @@ HINTS = _compiled(_STATIC_HINTS)
 # The source files of procedural languages: what a routine raises can take any form. Without a file name, nobody knows.
 RAISED = re.compile(rb"pl(?!an)|\?\Z")
 # Those that read the client's text, and its names alone.
-_OF_THE_PARSER = re.compile(rb"(?:scan\.l|gram\.y|analyze\.c|parse_\w+\.c)\Z")
+OF_THE_PARSER = re.compile(rb"(?:scan\.l|gram\.y|analyze\.c|parse_\w+\.c)\Z")
 
 # DETAILs that quote a row or a key are rewritten; the columns are names, and stay.
 _KEY = re.compile(
@@ -213,7 +213,7 @@ def scrub(
     message = _text(fields.get("M", b""))
     own_text = "P" in fields and not fields.keys() & {"p", "q", "W"}
     if constants_ask:
-        own_text = own_text and _OF_THE_PARSER.match(fields.get("F", b"")) is not None
+        own_text = own_text and OF_THE_PARSER.match(fields.get("F", b"")) is not None
     if translated is not None:
         own_text = own_text and fields.get("C") in _OF_NAMES
         if "P" in found and found["P"].isdigit():

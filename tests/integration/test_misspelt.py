@@ -240,3 +240,26 @@ def test_a_name_that_only_this_transaction_sees_is_not_said_to_be_missing(
         agent.execute(definition)
         assert "is pending" in str(told(agent, sql))
         agent.rollback()
+
+
+QUOTING = """
+CREATE FUNCTION a_secret() RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ssn FROM customers WHERE id = 1';
+CREATE DOMAIN quoting AS text CHECK (a_secret()::regclass IS NOT NULL);
+"""
+
+
+def test_what_a_check_says_of_a_constant_is_not_taken_for_the_names_of_the_statement(
+    place: tuple[Server, Gateway], agent: psycopg.Connection, direct: psycopg.Connection
+) -> None:
+    """The server runs a domain's check while it parses, and such an error has a position and no context."""
+    text = "SELECT id, '{x}'::quoting[] FROM customers WHERE ssn LIKE 'c%'"
+    direct.execute(QUOTING)
+    try:
+        with pytest.raises(psycopg.errors.UndefinedTable, match="canary1"):
+            direct.execute(text)
+        with pytest.raises(psycopg.Error) as held:
+            agent.execute(text)
+        assert "canary1" not in str(held.value)
+        assert "wp-" in str(held.value)
+    finally:
+        direct.execute("DROP DOMAIN quoting; DROP FUNCTION a_secret()")
