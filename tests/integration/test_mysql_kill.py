@@ -159,15 +159,17 @@ def test_a_kill_that_is_not_plain_is_refused(gateway: Gateway, text: str) -> Non
 
 
 def test_a_held_statement_is_withdrawn_by_kill_query(gateway: Gateway) -> None:
+    def pending() -> str:
+        return gateway.cli("approvals", "--json").stdout
+
     with closing(gateway.mysql()) as agent, closing(gateway.mysql()) as second:
         number = by_greeting(agent)
-        pending = lambda: gateway.cli("approvals", "--json").stdout  # noqa: E731
         timer = once(pending, lambda: run(second, f"KILL QUERY {number}"))
         with pytest.raises(pymysql.err.Error, match="cancel"):
             run(agent, "DELETE FROM test.nothing")
         timer.join()
         assert run(agent, "SELECT 1") == 1
-        assert gateway.cli("approvals", "--json").stdout == ""
+        assert pending() == ""
 
 
 def test_a_connection_may_end_itself(gateway: Gateway) -> None:

@@ -16,6 +16,7 @@ import struct
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from attrs import define, field
@@ -106,13 +107,11 @@ class MySqlMaskers:
         return None
 
     def _of_integers(self, mark: Mark, facts: Facts, binary: bool) -> Changes | None:
-        change: Callable[[list[int]], list[int]]
         whole = domains.WHOLES.get(facts.declared)
         if mark.masker == "hash":
-            bits = types.INTEGERS[facts.type][1]
-            change = lambda found: self.hashes.numbers(found, bits)  # noqa: E731
+            change = partial(self.hashes.numbers, bits=types.INTEGERS[facts.type][1])
         elif mark.masker == "pseudonym" and whole is not None:
-            change = lambda found: domains.pseudonyms(self.pseudonyms, found, whole)  # noqa: E731
+            change = partial(domains.pseudonyms, self.pseudonyms, whole=whole)
         else:
             return None
         return lambda values: types.fields_of(change(types.whole_numbers(values, facts, binary)), facts, binary)
